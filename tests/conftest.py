@@ -1,0 +1,152 @@
+"""What every test may ask for: servers, databases, the application on each of them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from config import Settings, load_settings
+from tests.support import databases, servers
+from tests.support.databases import Database
+from tests.support.servers import Missing, Server
+
+REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
+
+
+class Fleet:
+    """The servers of this session: each is started once, in the background, and stopped at the end."""
+
+    def __init__(self) -> None:
+        # The threads live as long as the session: the kernel ends a server with the *thread* that started it.
+        self._threads = ThreadPoolExecutor(len(servers.NAMES), "server")
+        self._servers: dict[str, Future[Server]] = {}
+        self.missing: dict[str, str] = {}
+        atexit.register(self.stop)
+
+    def begin(self, name: str) -> None:
+        if name not in self._servers:
+            self._servers[name] = self._threads.submit(servers.obtain, name)
+
+    def get(self, name: str) -> Server:
+        self.begin(name)
+        try:
+            return self._servers[name].result()
+        except Missing as error:
+            self.missing[name] = str(error)
+            raise
+
+    def stop(self) -> None:
+        # Popped one by one: a second call (at exit, after Ctrl-C in the first) goes on where the first was stopped.
+        while self._servers:
+            _, server = self._servers.popitem()
+            if not server.cancel() and not server.exception():
+                server.result().stop()
+        self._threads.shutdown()
+
+
+fleet = pytest.StashKey[Fleet]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[fleet] = Fleet()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the chosen tests need, all at once, while the first of them run."""
+    if session.config.option.collectonly:
+        return
+    for name in servers.NAMES:
+        if any(getattr(item, "callspec", None) and name in item.callspec.params.values() for item in session.items):
+            session.config.stash[fleet].begin(name)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[fleet].stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if missing := config.stash[fleet].missing:
+        terminalreporter.section("DATABASES LEFT OUT", sep="!", red=True, bold=True)
+        for name, reason in missing.items():
+            terminalreporter.write_line(f"{name}: {reason}")
+        terminalreporter.write_line("REQUIRE_ALL=1 makes this an error.")
+
+
+@pytest.fixture(scope="session", params=servers.NAMES)
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each kind of database server in turn."""
+    return obtain_or_skip(request.config, request.param)
+
+
+def obtain_or_skip(config: pytest.Config, name: str) -> Server:
+    try:
+        return config.stash[fleet].get(name)
+    except Missing as error:
+        if REQUIRE_ALL:
+            pytest.fail(f"{name} is required (REQUIRE_ALL) but {error}", pytrace=False)
+        pytest.skip(f"{name}: {error}")
+
+
+@pytest.fixture(scope="session")
+def database(server: Server) -> Iterator[Database]:
+    """A migrated and seeded database, shared by the tests that only read."""
+    with databases.new_database(server) as made:
+        databases.migrate_and_seed(made.url)
+        yield made
+
+
+@pytest.fixture
+def empty_database(server: Server) -> Iterator[Database]:
+    """A database without a table, for this test alone."""
+    with databases.new_database(server) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def make_settings() -> Callable[..., Settings]:
+    """Return settings from these values alone, as if they were the whole environment."""
+    return lambda **environ: load_settings({name: str(value) for name, value in environ.items()})
+
+
+@pytest.fixture(scope="session")
+def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """Return an application with these settings; its connections are closed at the end of the session."""
+    from app import create_app
+
+    made: list[Flask] = []
+
+    def make(**environ: str) -> Flask:
+        made.append(create_app(make_settings(**environ)))
+        return made[-1]
+
+    yield make
+    for app in made:
+        dispose(app)
+
+
+def dispose(app: Flask) -> None:
+    """Close every connection of an application, as the end of its process would."""
+    from app.extensions import db
+
+    with app.app_context():
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app(database: Database, make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """The application on each database in turn. For reading: others use the same data."""
+    made = make_app(DATABASE_URL=database.url)
+    yield made
+    dispose(made)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

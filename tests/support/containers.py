@@ -1,0 +1,108 @@
+"""Database servers in containers, for what this machine has no program of.
+
+testcontainers' own clean-up container (Ryuk) is an image more to pull, and is left out; instead each container is
+labelled with the process that wanted it, and those of dead processes are removed when the next one starts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
+os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
+
+import docker  # noqa: E402 - the settings above are read at import
+from docker.errors import DockerException  # noqa: E402
+from sqlalchemy import URL  # noqa: E402
+from testcontainers.community.mysql import MySqlContainer  # noqa: E402
+from testcontainers.core.container import DockerContainer  # noqa: E402
+
+from tests.support.servers import DRIVERS, Missing, Server, wait_until_it_answers  # noqa: E402
+
+MYSQL_IMAGE, MARIADB_IMAGE, POSTGRESQL_IMAGE = "mysql:9.7", "mariadb:10.11", "postgres:15"
+LABEL = "flask-sakila-test"
+
+
+class MySql(MySqlContainer):
+    """MySQL that is ready when the user can log in over TCP: the log line is not the same in all builds."""
+
+    def _connect(self) -> None:
+        pass  # start_mysql waits
+
+
+def start_mysql(password: str) -> Server:
+    """Return MySQL in a container, its data in memory."""
+    container = MySql(MYSQL_IMAGE, username="root", root_password=password, password=password)
+    return _start("mysql", container.with_tmpfs_mount("/var/lib/mysql"), "root", password, 3306)
+
+
+def start_mariadb(password: str) -> Server:
+    """Return MariaDB in a container."""
+    container = DockerContainer(MARIADB_IMAGE).with_env("MARIADB_ROOT_PASSWORD", password)
+    return _start("mariadb", container, "root", password, 3306)
+
+
+def start_postgresql(password: str) -> Server:
+    """Return PostgreSQL in a container."""
+    container = DockerContainer(POSTGRESQL_IMAGE).with_env("POSTGRES_PASSWORD", password)
+    return _start("postgresql", container, "postgres", password, 5432)
+
+
+def _start(name: str, container: DockerContainer, user: str, password: str, port: int) -> Server:
+    container.ports = {f"{port}/tcp": ("127.0.0.1", None)}
+    container.with_kwargs(labels={LABEL: _me()})
+    try:
+        _remove_orphans()
+        container.start()
+    except DockerException as error:
+        raise Missing(_advice(name, container.image, error)) from error
+    inside = container.get_wrapped_container()
+    url = URL.create(DRIVERS[name], user, password, "127.0.0.1", _published(inside, port))
+    if name == "postgresql":
+        url = url.set(database="postgres")
+    if not wait_until_it_answers(url, lambda: _is_running(inside)):
+        log = inside.logs().decode(errors="replace")[-2000:]
+        container.stop()
+        raise Missing(f"{container.image} was started but does not answer:\n{log}")
+    return Server(name, url, container.stop, read_file=lambda path: inside.exec_run(["cat", path]).output)
+
+
+def _published(inside, port: int) -> int:
+    inside.reload()
+    return int(inside.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"])
+
+
+def _is_running(inside) -> bool:
+    inside.reload()
+    return inside.status == "running"
+
+
+def _advice(name: str, image: str, error: Exception) -> str:
+    more = "" if name == "mysql" else f", or install {name} (its programs are started in a temporary folder)"
+    reason = str(error).splitlines()[0][:200]
+    return f"no container of {image} could be started ({reason}). Start Docker{more}, or set TEST_{name.upper()}_URL"
+
+
+def _me() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _remove_orphans() -> None:
+    client = docker.from_env()
+    for old in client.containers.list(all=True, filters={"label": LABEL}):
+        host, _, pid = old.labels[LABEL].rpartition(":")
+        if host == socket.gethostname() and not _is_alive(int(pid)):
+            old.remove(force=True, v=True)
+    client.close()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
