@@ -1,0 +1,86 @@
+"""Gunicorn's settings, made from the application's own: the server is started with `./run serve` or `gunicorn`.
+
+The application itself is not imported here. A worker imports it after the fork, so `--reload` and SIGHUP bring in
+new code (preload_app stays off for the same reason), and no database connection is ever shared by two processes.
+"""
+
+import errno
+import os
+import socket
+import sys
+from typing import Any
+
+from config import load_settings_or_exit
+
+settings = load_settings_or_exit()
+
+wsgi_app = "wsgi:app"
+bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+
+worker_class = "gthread"
+workers = settings.workers
+threads = settings.threads
+
+# A worker that lives on is how a slow leak becomes an outage; jitter keeps them from going all at once.
+max_requests = settings.max_requests
+max_requests_jitter = settings.max_requests // 10
+
+# After SIGTERM a worker has this long to answer what it has begun. compose.yaml's stop_grace_period is longer.
+graceful_timeout = settings.graceful_timeout_seconds
+# Not the time a request may take: how long the loop that accepts connections may be stuck before the worker is replaced.
+timeout = 30
+# Longer than the 60 s for which proxies keep an idle connection: whoever closes first must not be us, or the
+# request that the proxy is just sending is lost.
+keepalive = 65
+
+# The heartbeat file belongs in memory: on a disk that is busy the arbiter takes a healthy worker for a dead one.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 -- a directory; Gunicorn makes the file safely
+# Remote control of the server through a file in the home directory: nothing here uses it, and the home may be read-only.
+control_socket_disable = True
+
+# Nobody's X-Forwarded-* headers are believed here, not even those of 127.0.0.1 (Gunicorn's default): how many proxies
+# are to be believed is TRUSTED_PROXY_HOPS, and the application sees to it.
+forwarded_allow_ips = ""
+
+loglevel = settings.log_level.lower()
+accesslog = None  # the application logs one line a request itself, with the request id
+
+
+def on_starting(server: Any) -> None:
+    """Stop with one sentence when the address cannot be had; Gunicorn itself would try for five seconds."""
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        return  # the sockets are inherited
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        sys.exit(_unusable_address(error))
+
+
+def _unusable_address(error: OSError) -> str:
+    where = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {settings.port} is taken on {settings.host}; stop what listens there or choose another: PORT={settings.port + 1}"
+    if error.errno == errno.EACCES:
+        return f"Only the administrator may listen on {where}; choose a PORT above 1023."
+    return f"Cannot listen on {where} ({error.strerror}); HOST must be an address of this machine, e.g. HOST=127.0.0.1"
+
+
+def when_ready(server: Any) -> None:
+    """Log a command to try."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, bind.rpartition(":")[0])  # noqa: S104 -- compared, not bound
+    server.log.info("Try: curl 'http://%s:%d/?city=London'", host, settings.port)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Say goodbye to the databases: a connection that just vanishes counts as Aborted_clients on MySQL."""
+    app = getattr(worker, "wsgi", None)
+    if app is None:
+        return  # it could not be loaded
+    with app.app_context():
+        for engine in app.extensions["sqlalchemy"].engines.values():
+            engine.dispose()
