@@ -6,15 +6,15 @@ import atexit
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from config import Settings, load_settings
 from tests.support import databases, servers
 from tests.support.databases import Database
-from tests.support.servers import Missing, Server
+from tests.support.servers import MissingError, Server
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
@@ -37,7 +37,7 @@ class Fleet:
         self.begin(name)
         try:
             return self._servers[name].result()
-        except Missing as error:
+        except MissingError as error:
             self.missing[name] = str(error)
             raise
 
@@ -49,6 +49,9 @@ class Fleet:
                 server.result().stop()
         self._threads.shutdown()
 
+
+if TYPE_CHECKING:
+    from config import Settings
 
 fleet = pytest.StashKey[Fleet]()
 
@@ -87,7 +90,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 def obtain_or_skip(config: pytest.Config, name: str) -> Server:
     try:
         return config.stash[fleet].get(name)
-    except Missing as error:
+    except MissingError as error:
         if REQUIRE_ALL:
             pytest.fail(f"{name} is required (REQUIRE_ALL) but {error}", pytrace=False)
         pytest.skip(f"{name}: {error}")
@@ -111,6 +114,8 @@ def empty_database(server: Server) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def make_settings() -> Callable[..., Settings]:
     """Return settings from these values alone, as if they were the whole environment."""
+    from config import load_settings
+
     return lambda **environ: load_settings({name: str(value) for name, value in environ.items()})
 
 

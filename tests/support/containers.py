@@ -13,13 +13,13 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
 os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 
-import docker  # noqa: E402 - the settings above are read at import
-from docker.errors import DockerException  # noqa: E402
-from sqlalchemy import URL  # noqa: E402
-from testcontainers.community.mysql import MySqlContainer  # noqa: E402
-from testcontainers.core.container import DockerContainer  # noqa: E402
+import docker
+from docker.errors import DockerException
+from sqlalchemy import URL
+from testcontainers.community.mysql import MySqlContainer
+from testcontainers.core.container import DockerContainer
 
-from tests.support.servers import DRIVERS, Missing, Server, wait_until_it_answers  # noqa: E402
+from tests.support.servers import DRIVERS, MissingError, Server, wait_until_it_answers
 
 MYSQL_IMAGE, MARIADB_IMAGE, POSTGRESQL_IMAGE = "mysql:9.7", "mariadb:10.11", "postgres:15"
 LABEL = "flask-sakila-test"
@@ -57,7 +57,7 @@ def _start(name: str, container: DockerContainer, user: str, password: str, port
         _remove_orphans()
         container.start()
     except DockerException as error:
-        raise Missing(_advice(name, container.image, error)) from error
+        raise MissingError(_advice(name, container.image, error)) from error
     inside = container.get_wrapped_container()
     url = URL.create(DRIVERS[name], user, password, "127.0.0.1", _published(inside, port))
     if name == "postgresql":
@@ -65,7 +65,7 @@ def _start(name: str, container: DockerContainer, user: str, password: str, port
     if not wait_until_it_answers(url, lambda: _is_running(inside)):
         log = inside.logs().decode(errors="replace")[-2000:]
         container.stop()
-        raise Missing(f"{container.image} was started but does not answer:\n{log}")
+        raise MissingError(f"{container.image} was started but does not answer:\n{log}")
     return Server(name, url, container.stop, read_file=lambda path: inside.exec_run(["cat", path]).output)
 
 

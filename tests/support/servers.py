@@ -29,7 +29,7 @@ DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgresql":
 ADMIN = "sakila_admin"
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """This database cannot be had here; the text says why and how to get it."""
 
 
@@ -45,7 +45,7 @@ class Server:
 
 
 def obtain(name: str) -> Server:
-    """Return a server that answers, or raise `Missing`."""
+    """Return a server that answers, or raise `MissingError`."""
     if name == "sqlite":
         folder = Path(tempfile.mkdtemp(prefix="sakila-sqlite-"))
         return Server(name, URL.create("sqlite"), lambda: shutil.rmtree(folder, ignore_errors=True), folder)
@@ -59,7 +59,7 @@ def _given(name: str, text: str) -> Server:
     try:
         _connect(url).close()
     except (pymysql.Error, psycopg.Error) as error:
-        raise Missing(f"TEST_{name.upper()}_URL is set, but {url} does not answer: {error}") from error
+        raise MissingError(f"TEST_{name.upper()}_URL is set, but {url} does not answer: {error}") from error
     return Server(name, url)
 
 
@@ -129,12 +129,8 @@ def _postgresql() -> Server:
     secret = folder / "secret"
     secret.write_text(password)
     secret.chmod(0o644)
-    _run(
-        [initdb, "-D", str(data), "-U", ADMIN, "-A", "scram-sha-256", f"--pwfile={secret}"]
-        + ["--no-locale", "-E", "UTF8", "--no-sync"],
-        folder,
-        user,
-    )
+    make = [initdb, f"--pgdata={data}", f"--username={ADMIN}", f"--pwfile={secret}", "--auth=scram-sha-256"]
+    _run([*make, "--no-locale", "--encoding=UTF8", "--no-sync"], folder, user)
     fast = [part for name in ("fsync", "synchronous_commit", "full_page_writes") for part in ("-c", f"{name}=off")]
     command = [str(Path(initdb).with_name("postgres")), "-D", str(data), "-p", str(port), "-h", "127.0.0.1"]
     process = _start([*command, "-c", "unix_socket_directories=", *fast], folder, user)
@@ -155,7 +151,7 @@ def wait_until_it_answers(url: URL, is_alive: Callable[[], bool], seconds: float
     return False
 
 
-def _connect(url: URL):  # noqa: ANN202 - two drivers, one use
+def _connect(url: URL):
     host, port = url.host or "127.0.0.1", url.port
     if url.get_backend_name() == "postgresql":
         return psycopg.connect(
@@ -184,7 +180,7 @@ def _when_it_answers(name: str, url: URL, process: subprocess.Popen[bytes], fold
     if not wait_until_it_answers(url, lambda: process.poll() is None, 60):
         log = (folder / "log").read_text(errors="replace")[-2000:]
         stop()
-        raise Missing(f"{name} was started from {process.args[0]} but did not answer:\n{log}")
+        raise MissingError(f"{name} was started from {process.args[0]} but did not answer:\n{log}")
     return Server(name, url, stop, folder)
 
 
@@ -205,7 +201,7 @@ def _run(command: Sequence[str], folder: Path, user: str | None) -> None:
     if done.returncode:
         text = (folder / "log").read_text(errors="replace")[-2000:]
         shutil.rmtree(folder, ignore_errors=True)
-        raise Missing(f"{command[0]} failed:\n{text}")
+        raise MissingError(f"{command[0]} failed:\n{text}")
 
 
 def _start(command: Sequence[str], folder: Path, user: str | None) -> subprocess.Popen[bytes]:

@@ -1,0 +1,63 @@
+"""fold(): what makes two spellings the same name."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from app.cities.names import MAX_NAME_LENGTH, fold
+from tests.support import cities
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("London", "LONDON"),
+        ("London", "  London\u00a0"),
+        ("São Leopoldo", "SAO LEOPOLDO"),
+        ("São Leopoldo", unicodedata.normalize("NFD", "São Leopoldo")),
+        ("Šostka", "šostka"),
+        ("Xi´angtan", "xi'angtan"),
+        ("Xi´angtan", "XI’ANGTAN"),
+        ("´s-Hertogenbosch", "'S-HERTOGENBOSCH"),
+        ("Straße", "STRASSE"),
+        ("Αθήνα", "ΑΘΗΝΑ"),
+        ("İzmir", "izmir"),
+    ],
+)
+def test_the_same_name(one: str, other: str):
+    assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("London", "Londn"),
+        ("London", "Lon don"),
+        ("London", "London%"),
+        ("al-Ayn", "al Ayn"),
+        ("Xi´angtan", "Xiangtan"),
+        ("😀", "😁"),
+        ("Kraków", "Krakow "[:5]),
+        ("", "'"),
+    ],
+)
+def test_another_name(one: str, other: str):
+    assert fold(one) != fold(other)
+
+
+def test_folding_twice_changes_nothing():
+    for name in cities.names():
+        assert fold(fold(name)) == fold(name)
+
+
+@pytest.mark.parametrize("spelling", cities.SPELLINGS)
+def test_only_london_is_there_twice(spelling: str):
+    spell = cities.SPELLINGS[spelling]
+
+    assert len({fold(spell(name)) for name in cities.names()}) == 599
+
+
+def test_every_name_fits():
+    assert max(map(len, cities.names())) <= MAX_NAME_LENGTH
