@@ -1,0 +1,34 @@
+"""The application factory: a table of contents, one line a room, in the order of start-up."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import errors, extensions, logging, openapi, security
+from app.cities import api, pages
+from app.commands import seed
+from app.operations import health
+from config import Settings, load_settings_or_exit
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application for these settings, by default those of the environment; nothing connects yet."""
+    settings = settings or load_settings_or_exit()
+    app = Flask(__name__)
+    app.extensions["settings"] = settings
+
+    logging.init_app(app, settings)
+    extensions.init_app(app, settings)
+    errors.init_app(app)
+    security.init_app(app)
+
+    app.register_blueprint(pages.bp)
+    app.register_blueprint(api.bp, url_prefix="/api/v1")
+    app.register_blueprint(openapi.bp)
+    app.register_blueprint(health.bp)
+
+    app.cli.add_command(seed.command)
+
+    hops = settings.trusted_proxy_hops
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app

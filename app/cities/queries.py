@@ -1,0 +1,178 @@
+"""The only SELECTs of this room. Values in, values out; each docstring promises its round trips.
+
+The first read of an engine costs one round trip more, to learn which schema it has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+
+from app.cities.models import City, Country
+from app.cities.names import APOSTROPHES, fold
+from app.cities.schema import has_city_key
+from app.extensions import db
+
+T = TypeVar("T")
+HIGHEST = "\U0010ffff"
+"""Sorts after every character, so that all names with a prefix lie between it and prefix + HIGHEST."""
+
+
+@dataclass(frozen=True, slots=True)
+class CityRow:
+    """A city with its country."""
+
+    city_id: int
+    city: str
+    country_id: int
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountryRow:
+    """A country."""
+
+    country_id: int
+    country: str
+
+
+class Cursor(NamedTuple):
+    """Where a page ended: the sort key and the id of its last row."""
+
+    key: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows, and where the next ones begin if there are more."""
+
+    items: list[T]
+    next: Cursor | None
+
+
+CITIES = select(City.city_id, City.city, City.country_id, Country.country).join(Country)
+COUNTRIES = select(Country.country_id, Country.country)
+
+
+def find_cities(name: str) -> list[CityRow]:
+    """Return the cities of that name, lowest id first: one round trip, an index lookup."""
+    with _reader() as connection:
+        if has_city_key(connection):
+            return _cities(connection, CITIES.where(City.city_key == fold(name)).order_by(City.city_id))
+        candidates = _cities(connection, CITIES.where(_looks_like(name)).order_by(City.city_id))
+    return [city for city in candidates if fold(city.city) == fold(name)]
+
+
+def find_city(city_id: int) -> CityRow | None:
+    """Return the city with that id: one round trip, by primary key."""
+    with _reader() as connection:
+        return next(iter(_cities(connection, CITIES.where(City.city_id == city_id))), None)
+
+
+def search_cities(
+    *,
+    name: str | None = None,
+    prefix: str | None = None,
+    country_id: int | None = None,
+    after: Cursor | None = None,
+    limit: int,
+) -> Page[CityRow]:
+    """Return a page of the cities that fit all filters, by name: one round trip, a range of an index.
+
+    Without a folded key the order is that of the ids, and a page may be shorter than its limit.
+    """
+    statement = CITIES if country_id is None else CITIES.where(City.country_id == country_id)
+    with _reader() as connection:
+        if has_city_key(connection):
+            return _page_by_key(connection, statement, name, prefix, after, limit)
+        return _page_by_id(connection, statement, name, prefix, after, limit)
+
+
+def find_country(country_id: int) -> CountryRow | None:
+    """Return the country with that id: one round trip, by primary key."""
+    with _reader() as connection:
+        row = connection.execute(COUNTRIES.where(Country.country_id == country_id)).first()
+    return row and CountryRow(*row)
+
+
+def list_countries(*, after: Cursor | None = None, limit: int) -> Page[CountryRow]:
+    """Return a page of countries, lowest id first: one round trip, a range of the primary key."""
+    statement = COUNTRIES.order_by(Country.country_id).limit(limit + 1)
+    if after:
+        statement = statement.where(Country.country_id > after.id)
+    with _reader() as connection:
+        rows = [CountryRow(*row) for row in connection.execute(statement)]
+    return Page(rows[:limit], Cursor("", rows[limit - 1].country_id) if len(rows) > limit else None)
+
+
+def _reader() -> Connection:
+    return db.engines["reader"].connect()
+
+
+def _cities(connection: Connection, statement: Select[Any]) -> list[CityRow]:
+    return [CityRow(*row) for row in connection.execute(statement)]
+
+
+def _page_by_key(
+    connection: Connection,
+    statement: Select[Any],
+    name: str | None,
+    prefix: str | None,
+    after: Cursor | None,
+    limit: int,
+) -> Page[CityRow]:
+    conditions: list[ColumnElement[bool]] = []
+    if name is not None:
+        conditions.append(City.city_key == fold(name))
+    if prefix is not None:
+        conditions.append(City.city_key.between(fold(prefix), fold(prefix) + HIGHEST))
+    if after:
+        # The first half is implied by the second; MySQL needs it to see a range of the index.
+        conditions += [City.city_key >= after.key, _comes_after(after)]
+    ordered = statement.where(*conditions).order_by(City.city_key, City.city_id).limit(limit + 1)
+    rows = _cities(connection, ordered)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(rows[:limit], Cursor(fold(last.city), last.city_id) if last else None)
+
+
+def _comes_after(cursor: Cursor) -> ColumnElement[bool]:
+    return or_(City.city_key > cursor.key, and_(City.city_key == cursor.key, City.city_id > cursor.id))
+
+
+def _page_by_id(
+    connection: Connection,
+    statement: Select[Any],
+    name: str | None,
+    prefix: str | None,
+    after: Cursor | None,
+    limit: int,
+) -> Page[CityRow]:
+    if name is not None:
+        statement = statement.where(_looks_like(name))
+    if prefix is not None:
+        statement = statement.where(_looks_like(prefix, more="%"))
+    if after:
+        statement = statement.where(City.city_id > after.id)
+    rows = _cities(connection, statement.order_by(City.city_id).limit(limit + 1))
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(_only_folded(rows[:limit], name, prefix), Cursor("", last.city_id) if last else None)
+
+
+def _only_folded(rows: Sequence[CityRow], name: str | None, prefix: str | None) -> list[CityRow]:
+    """Return the rows that our fold accepts too: a collation may take more for equal than we do."""
+    return [
+        row
+        for row in rows
+        if (name is None or fold(row.city) == fold(name))
+        and (prefix is None or fold(row.city).startswith(fold(prefix)))
+    ]
+
+
+def _looks_like(name: str, more: str = "") -> ColumnElement[bool]:
+    """Select by the database's own collation, with any one character where an apostrophe stands."""
+    pattern = "".join(
+        "_" if letter in APOSTROPHES else f"\\{letter}" if letter in "\\%_" else letter for letter in name.strip()
+    )
+    return City.city.ilike(pattern + more, escape="\\")

@@ -1,0 +1,98 @@
+"""`flask seed`: fills the two tables with Sakila's countries and cities, once."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Connection, func, insert, select, text
+
+from app.cities.models import City, Country
+from app.cities.names import fold
+from app.cities.schema import schema_state
+from app.extensions import db
+
+DATA = Path(__file__).parents[1] / "data"
+
+Rows = list[dict[str, Any]]
+
+
+@click.command("seed")
+def command() -> None:
+    """Fill empty tables with Sakila's 109 countries and 600 cities; harmless when done again."""
+    with db.engine.begin() as connection:
+        click.echo(seed(connection, read_countries(), read_cities()))
+
+
+def read_countries() -> Rows:
+    """Return the rows of the country table."""
+    return [{"country_id": int(row["country_id"]), "country": row["country"]} for row in _csv("country.csv")]
+
+
+def read_cities() -> Rows:
+    """Return the rows of the city table, each with its folded key."""
+    return [
+        {
+            "city_id": int(row["city_id"]),
+            "city": row["city"],
+            "city_key": fold(row["city"]),
+            "country_id": int(row["country_id"]),
+        }
+        for row in _csv("city.csv")
+    ]
+
+
+def seed(connection: Connection, countries: Rows, cities: Rows) -> str:
+    """Insert all rows in the caller's transaction, or none; return what was done.
+
+    Raises ClickException where the tables are missing, not ours, or hold anything else than these rows.
+    """
+    if schema_state(connection) not in ("current", "newer"):
+        raise click.ClickException("the tables are missing or not ours; nothing was changed. Run ./run migrate first.")
+    _wait_for_other_seeds(connection)
+    if _same_rows(connection, countries, cities):
+        return f"Already seeded: {len(countries)} countries and {len(cities)} cities; nothing to do."
+    for model in (Country, City):
+        if connection.scalar(select(func.count()).select_from(model)):
+            raise click.ClickException(
+                f"the table {model.__tablename__} holds rows that are not Sakila's; nothing was changed. "
+                "Seed an empty database, or keep yours as it is."
+            )
+    connection.execute(insert(Country), countries)
+    connection.execute(insert(City), cities)
+    _continue_numbering(connection)
+    return f"Seeded {len(countries)} countries and {len(cities)} cities."
+
+
+def _csv(name: str) -> Rows:
+    with (DATA / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _wait_for_other_seeds(connection: Connection) -> None:
+    """Let a second seed that starts now wait until this transaction is over."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver would begin at the first INSERT only
+    elif connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE country IN SHARE ROW EXCLUSIVE MODE"))
+    else:
+        # Locks the version row, which is there as soon as the tables are.
+        connection.execute(text("SELECT version_num FROM alembic_version FOR UPDATE"))
+
+
+def _same_rows(connection: Connection, countries: Rows, cities: Rows) -> bool:
+    there = {tuple(row) for row in connection.execute(select(Country.country_id, Country.country))}
+    if there != {(row["country_id"], row["country"]) for row in countries}:
+        return False
+    there = {tuple(row) for row in connection.execute(select(City.city_id, City.city, City.city_key, City.country_id))}
+    return there == {(row["city_id"], row["city"], row["city_key"], row["country_id"]) for row in cities}
+
+
+def _continue_numbering(connection: Connection) -> None:
+    """Tell PostgreSQL's sequences about the ids that were given by hand; the others see for themselves."""
+    if connection.dialect.name != "postgresql":
+        return
+    for model in (Country, City):
+        table, key = model.__tablename__, f"{model.__tablename__}_id"
+        highest = select(func.max(model.__table__.c[key])).scalar_subquery()
+        connection.execute(select(func.setval(func.pg_get_serial_sequence(table, key), highest)))

@@ -1,0 +1,77 @@
+"""How Alembic reaches the database: one migration at a time, and none where there is nothing to do."""
+
+from pathlib import Path
+
+from alembic import context
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, inspect
+
+from app.cities import models
+from app.extensions import db, pool_policy
+from app.pool import engine_options, watch
+from config import load_settings_or_exit
+from migrations.lock import migration_lock
+
+
+def main() -> None:
+    settings = context.config.attributes.get("settings") or load_settings_or_exit()
+    if settings.database_url.get_backend_name() == "sqlite":
+        Path(settings.database_url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    policy = pool_policy(settings, size=1)
+    engine = create_engine(**engine_options(settings.database_url, policy, role="migration"))
+    watch(engine, policy)
+    with engine.connect() as connection:
+        migrate(connection)
+
+
+def migrate(connection: Connection) -> None:
+    """Do what Alembic was asked for; only a change of revision takes the lock."""
+    try:
+        destination = context.get_revision_argument()
+    except KeyError:  # check, current and revision go nowhere
+        run(connection)
+        return
+    before = current_revision(connection)
+    if before == destination:
+        print(f"{connection.engine.url.render_as_string()} is at {before or 'base'} already; nothing to do.")
+        return
+    with migration_lock(connection.engine):
+        refuse_foreign_tables(connection)
+        if not before and connection.dialect.name == "sqlite":
+            write_ahead_log(connection)
+        run(connection)
+    after = current_revision(connection)
+    print(f"{connection.engine.url.render_as_string()} went from {before or 'base'} to {after or 'base'}.")
+
+
+def run(connection: Connection) -> None:
+    context.configure(connection, target_metadata=db.metadata, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def current_revision(connection: Connection) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    return revision
+
+
+def refuse_foreign_tables(connection: Connection) -> None:
+    """End with a sentence where tables of these names exist that no migration of ours has made."""
+    ours = {models.Country.__tablename__, models.City.__tablename__}
+    found = sorted(ours & set(inspect(connection).get_table_names()))
+    connection.rollback()
+    if found and current_revision(connection) is None:
+        raise SystemExit(
+            f"The database has {' and '.join(found)} already, not made by these migrations; nothing was changed. "
+            "The application can read such a Sakila as it is. If a first migration was interrupted, drop the tables."
+        )
+
+
+def write_ahead_log(connection: Connection) -> None:
+    """Let readers and a writer work at the same time on the file that is being made."""
+    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    connection.rollback()
+
+
+main()
