@@ -27,7 +27,7 @@ _COLUMNS = {
 }
 
 
-class SchemaMissing(Exception):
+class SchemaMissingError(Exception):
     """The database answers, but has no table of cities."""
 
 
@@ -70,12 +70,12 @@ _layouts: WeakKeyDictionary[Engine, Layout] = WeakKeyDictionary()
 def has_city_key(connection: Connection) -> bool:
     """Tell whether the lookup can use the folded key: one round trip the first time, then none.
 
-    Raises SchemaMissing where there are no cities; that is not remembered, since a migration may be on its way.
+    Raises SchemaMissingError where there are no cities; that is not remembered, since a migration may be on its way.
     """
     layout = _layouts.get(connection.engine)
     if layout is None:
         layout = read_layout(connection)
         if not layout.has_cities:
-            raise SchemaMissing("The database has no table of cities; run ./run migrate and ./run seed.")
+            raise SchemaMissingError("The database has no table of cities; run ./run migrate and ./run seed.")
         _layouts[connection.engine] = layout
     return layout.has_key
