@@ -1,0 +1,92 @@
+"""The JSON API: each view reads its parameters, asks a query, answers with a model."""
+
+import re
+
+from flask import Blueprint, Response, request, url_for
+from pydantic import BaseModel
+
+from app import negotiation
+from app.cities import queries
+from app.cities.queries import Cursor
+from app.cities.shapes import City, CityFilter, CityPage, Country, CountryPage, Paging, encode_cursor
+from app.errors import JSON, Problem
+from app.openapi import operation
+from app.parameters import MAX_ID, read, shown
+
+bp = Blueprint("api", __name__)
+bp.before_request(lambda: negotiation.require(JSON))
+
+
+@bp.get("/cities")
+@operation(query=CityFilter, returns=CityPage)
+def list_cities() -> Response:
+    """List cities by name: all, or those of a name, a prefix, a country."""
+    asked = read(CityFilter)
+    page = queries.search_cities(
+        name=asked.name, prefix=asked.prefix, country_id=asked.country_id, after=asked.cursor, limit=asked.limit
+    )
+    return _answer(CityPage(items=[City.of(row) for row in page.items], next=_next_link(page.next, asked)))
+
+
+@bp.get("/cities/<city_id>")
+@operation(returns=City, errors=(404, 406))
+def show_city(city_id: str) -> Response:
+    """Return one city with its country."""
+    row = queries.find_city(_known_id(city_id, "city"))
+    if row is None:
+        raise _no_such("city", city_id)
+    return _answer(City.of(row))
+
+
+@bp.get("/countries")
+@operation(query=Paging, returns=CountryPage)
+def list_countries() -> Response:
+    """List all countries by id."""
+    asked = read(Paging)
+    page = queries.list_countries(after=asked.cursor, limit=asked.limit)
+    return _answer(CountryPage(items=[Country.of(row) for row in page.items], next=_next_link(page.next, asked)))
+
+
+@bp.get("/countries/<country_id>")
+@operation(returns=Country, errors=(404, 406))
+def show_country(country_id: str) -> Response:
+    """Return one country."""
+    row = queries.find_country(_known_id(country_id, "country"))
+    if row is None:
+        raise _no_such("country", country_id)
+    return _answer(Country.of(row))
+
+
+@bp.get("/countries/<country_id>/cities")
+@operation(query=Paging, returns=CityPage, errors=(400, 404, 406))
+def list_cities_of_country(country_id: str) -> Response:
+    """List the cities of one country by name."""
+    asked, wanted = read(Paging), _known_id(country_id, "country")
+    page = queries.search_cities(country_id=wanted, after=asked.cursor, limit=asked.limit)
+    # A country without cities is rare: only an empty page pays for the second question.
+    if not page.items and queries.find_country(wanted) is None:
+        raise _no_such("country", country_id)
+    return _answer(CityPage(items=[City.of(row) for row in page.items], next=_next_link(page.next, asked)))
+
+
+def _answer(document: BaseModel) -> Response:
+    return negotiation.answer(document.model_dump_json() + "\n", JSON)
+
+
+def _next_link(cursor: Cursor | None, asked: BaseModel) -> str | None:
+    """Return where the next page is, with the parameters of this one."""
+    if cursor is None:
+        return None
+    kept = {name: value for name, value in request.args.items() if name in type(asked).model_fields}
+    return url_for(str(request.endpoint), **{**kept, **(request.view_args or {}), "cursor": encode_cursor(cursor)})
+
+
+def _known_id(text: str, kind: str) -> int:
+    # Flask's own converter takes digits of every script and numbers that no database can hold.
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", text) or int(text) > MAX_ID:
+        raise _no_such(kind, text)
+    return int(text)
+
+
+def _no_such(kind: str, text: str) -> Problem:
+    return Problem("not-found", f"No {kind} has the id {shown(text)}.")

@@ -1,0 +1,150 @@
+"""From an exception to what the client reads: a problem document, a page, one line of text; nothing else does that.
+
+Problem documents follow RFC 9457. What a driver or a traceback says goes to the log and never to the client.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, g, render_template, request
+from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.cities.schema import SchemaMissingError
+from app.logging import request_id
+from app.pool import recovery
+
+TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+MACHINE_PATHS = re.compile(r"/(api|openapi\.json|livez|readyz)(/|$)")
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem: its status, its short title and what it means."""
+
+    status: int
+    title: str
+    meaning: str
+
+
+KINDS: dict[str, Kind] = {
+    "bad-request": Kind(400, "Bad request", "A parameter is missing, given twice or outside of what is allowed."),
+    "not-found": Kind(404, "Not found", "Nothing has this address, this id or this name."),
+    "method-not-allowed": Kind(405, "Method not allowed", "The address exists; the Allow header lists its methods."),
+    "not-acceptable": Kind(406, "Not acceptable", "The Accept header allows no representation that we have."),
+    "internal-error": Kind(500, "Internal error", "A fault of ours; the log has it under the request id."),
+    "database-unavailable": Kind(503, "Database unavailable", "The database cannot be reached; Retry-After says when."),
+    "schema-missing": Kind(503, "Schema missing", "The database answers but has no tables yet."),
+    "pool-exhausted": Kind(503, "Pool exhausted", "All database connections are in use; Retry-After says when."),
+}
+
+
+@dataclass(eq=False)
+class Problem(Exception):  # noqa: N818 - named after the standard's problem documents
+    """An answer that is an error: a slug from KINDS and a sentence for the client."""
+
+    slug: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this kind of problem."""
+        return KINDS[self.slug].status
+
+
+class ProblemDocument(BaseModel):
+    """What every error looks like as JSON (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+def init_app(app: Flask) -> None:
+    """Answer every exception of this application in the client's representation."""
+    app.register_error_handler(Problem, _answer_problem)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_unexpected)
+
+
+def preferred() -> str | None:
+    """Return the client's favourite of text, JSON and HTML, text if it has none, or None if it refuses all three."""
+    if not request.headers.get("Accept", "").strip():
+        return TEXT
+    accept = request.accept_mimetypes
+    best = max(accept[TEXT], accept[JSON], accept[HTML])
+    tied = [media_type for media_type in (TEXT, JSON, HTML) if best and accept[media_type] == best]
+    # Among equals the client's order decides (text browsers name HTML first, libraries JSON); wildcards get text.
+    named = (value for value in accept.values() if value in tied)
+    return next(named, tied[0] if tied else None)
+
+
+def _answer_problem(problem: Problem) -> Response:
+    kind = KINDS[problem.slug]
+    return _render(problem.slug, kind.status, kind.title, problem.detail, problem.headers)
+
+
+def _answer_http(error: HTTPException) -> AnyResponse:
+    status = error.code or 500
+    if status < 400 or error.response is not None:
+        return error.get_response(request.environ)
+    if status == 500:
+        return _answer_unexpected(error)
+    phrase = HTTPStatus(status).phrase
+    slug = phrase.lower().replace(" ", "-").replace("'", "")
+    detail = {
+        404: "Nothing is at this address.",
+        405: f"This address does not know the method {request.method}.",
+    }.get(status, f"{phrase}: this request cannot be answered.")
+    headers = {"Allow": ", ".join(sorted(error.valid_methods or ()))} if isinstance(error, MethodNotAllowed) else {}
+    return _render(slug, status, KINDS[slug].title if slug in KINDS else phrase, detail, headers)
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if recovery.is_pool_exhausted(error):
+        log.warning("pool exhausted", error=str(error))
+        return _answer_problem(Problem("pool-exhausted", "All database connections are in use. Try again soon.", retry))
+    if recovery.is_unavailable(error):
+        log.warning("database unavailable", error=str(error))
+        return _answer_problem(Problem("database-unavailable", "The database is away. Try again soon.", retry))
+    if isinstance(error, SchemaMissingError):
+        log.error("schema missing", error=str(error))
+        return _answer_problem(Problem("schema-missing", "The database has no tables yet. Try again later.", retry))
+    log.error("unexpected exception", exc_info=error)
+    return _answer_problem(Problem("internal-error", f"A fault of ours; the log has it under {request_id()}."))
+
+
+def _render(slug: str, status: int, title: str, detail: str, headers: Mapping[str, str]) -> Response:
+    media_type = _media_type()
+    if media_type == JSON:
+        document = ProblemDocument(
+            type=f"/problems/{slug}", title=title, status=status, detail=detail, request_id=request_id()
+        )
+        response = Response(document.model_dump_json() + "\n", status, content_type=PROBLEM_JSON)
+    elif media_type == HTML:
+        page = render_template("error.html", title=title, detail=detail, typed=g.get("typed", ""))
+        response = Response(page, status, content_type=f"{HTML}; charset=utf-8")
+    else:
+        response = Response(f"{detail}\n", status, content_type=f"{TEXT}; charset=utf-8")
+    response.cache_control.no_store = True
+    response.vary.add("Accept")
+    response.headers.update(headers)
+    return response
+
+
+def _media_type() -> str:
+    if MACHINE_PATHS.match(request.path) or PROBLEM_JSON in request.accept_mimetypes.values():
+        return JSON
+    return preferred() or TEXT

@@ -1,0 +1,144 @@
+"""One JSON line an event, the request id on each, for our log and everybody else's; nothing else knows the format.
+
+The access line has the path without the query: what people typed stays out of the log. A password in a database URL is
+blotted out of every line, whoever wrote it.
+"""
+
+import logging
+import logging.config
+import re
+import sys
+from time import perf_counter
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, has_request_context, request
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config import Settings
+
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SECRET = re.compile(r"(://[^:/?#\s]*:)[^@\s]+(?=@)|(\bpassword=)('[^']*'|\S+)", re.IGNORECASE)
+
+log = structlog.stdlib.get_logger("access")
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Configure all logging of this process and give every request its id and, if wanted, its access line."""
+    configure(settings)
+    app.before_request(_begin_request)
+    # Registered first, so it runs last: the line tells what really leaves.
+    app.after_request(_end_request_with_line if settings.access_log else _end_request)
+    app.teardown_request(lambda error: structlog.contextvars.clear_contextvars())
+
+
+def configure(settings: Settings) -> None:
+    """Send structlog, the standard library's loggers and warnings through one format."""
+    logging.config.dictConfig(logging_config(settings))
+    logging.captureWarnings(True)
+    structlog.configure(
+        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def logging_config(settings: Settings) -> dict[str, Any]:
+    """Return the dictConfig for this process; gunicorn.conf.py takes it as `logconfig_dict`."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "event": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processors": _renderers(_is_pretty(settings)),
+                "foreign_pre_chain": _shared(),
+            }
+        },
+        # Standard error, so that what a command prints stays clean.
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event", "stream": "ext://sys.stderr"}},
+        "root": {"level": settings.log_level.upper(), "handlers": ["stderr"]},
+        "loggers": {
+            name: {"level": "NOTSET", "handlers": [], "propagate": True}
+            for name in ("gunicorn.error", "gunicorn.access", "py.warnings")
+        },
+    }
+
+
+def request_id() -> str:
+    """Return the id of the current request, "-" outside of one."""
+    return str(g.get("request_id", "-")) if has_request_context() else "-"
+
+
+def redacted(line: str) -> str:
+    """Return the line with the password of every database address in it blotted out."""
+    return SECRET.sub(lambda found: f"{found[1] or found[2]}***", line)
+
+
+def _begin_request() -> None:
+    g.started = perf_counter()
+    incoming = request.headers.get("X-Request-ID", "")
+    g.request_id = incoming if SANE_ID.fullmatch(incoming) else uuid4().hex
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end_request(response: Response) -> Response:
+    response.headers["X-Request-ID"] = request_id()
+    return response
+
+
+def _end_request_with_line(response: Response) -> Response:
+    if request.path not in PROBES:
+        log.info(
+            "request",
+            method=request.method,
+            route=request.url_rule.rule if request.url_rule else None,
+            path=quote(request.path),
+            status=response.status_code,
+            duration_ms=round((perf_counter() - g.started) * 1000, 2),
+            bytes=0 if request.method == "HEAD" else response.calculate_content_length(),
+        )
+    return _end_request(response)
+
+
+def _is_pretty(settings: Settings) -> bool:
+    return settings.log_format == "pretty" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+
+def _shared() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _renderers(pretty: bool) -> list[Processor]:
+    # Tracebacks without local variables: those hold what people typed, and passwords.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False)
+    last: list[Processor] = (
+        [_one_line, console]
+        if pretty
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    )
+    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, _redact]
+
+
+def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    # JSON escapes line breaks by itself; on a terminal a forged line would look like one of ours.
+    return {name: _visible(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _visible(text: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _redact(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    # The renderer before us made one string; structlog's type for the last link does not say so.
+    return redacted(line) if isinstance(line, str) else line

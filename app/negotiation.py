@@ -1,0 +1,32 @@
+"""Which representation a client wants, and the headers that go with it; what is said is decided elsewhere."""
+
+from flask import Response, request
+
+from app.errors import HTML, JSON, TEXT, Problem, preferred
+
+
+def chosen() -> str:
+    """Return the media type to answer in: text, JSON or HTML.
+
+    Raises Problem (406) when the client takes none of them.
+    """
+    return preferred() or _refuse(f"{TEXT}, {JSON} or {HTML}")
+
+
+def require(media_type: str) -> None:
+    """Raise Problem (406) unless the client takes this media type."""
+    if request.headers.get("Accept", "").strip() and not request.accept_mimetypes[media_type]:
+        _refuse(media_type)
+
+
+def answer(body: str, media_type: str) -> Response:
+    """Return a 200 that a cache may keep but must ask about, or the 304 if the client has this very body already."""
+    response = Response(body, content_type=f"{media_type}; charset=utf-8" if media_type != JSON else JSON)
+    response.cache_control.no_cache = True
+    response.add_etag()
+    response.make_conditional(request.environ)
+    return response
+
+
+def _refuse(offered: str) -> str:
+    raise Problem("not-acceptable", f"This address answers in {offered}; the Accept header allows none of that.")

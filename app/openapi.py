@@ -1,0 +1,152 @@
+"""The API's description: /openapi.json (OpenAPI 3.1) made from the routes and models, /docs made from that for people.
+
+Views say with `@operation` what they take and give; docs/decisions/0006-openapi.md tells why no framework does this.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from inspect import cleandoc
+from typing import Any, TypeVar
+
+from flask import Blueprint, Flask, Response, current_app, redirect, render_template, url_for
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Rule
+from werkzeug.wrappers import Response as AnyResponse
+
+from app import negotiation
+from app.errors import HTML, JSON, KINDS, PROBLEM_JSON, Problem, ProblemDocument
+from app.parameters import MAX_ID
+
+View = TypeVar("View", bound=Callable[..., Any])
+Document = dict[str, Any]
+
+INFO = {"title": "Cities", "version": "1", "description": "Sakila's cities and countries, by name and by id."}
+COMPONENT = "#/components/schemas/{model}"
+PATH_ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+
+bp = Blueprint("openapi", __name__)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a view takes and gives."""
+
+    query: type[BaseModel] | None
+    returns: type[BaseModel]
+    errors: tuple[int, ...]
+    texts: tuple[str, ...]
+    also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+
+
+def operation(
+    *,
+    returns: type[BaseModel],
+    query: type[BaseModel] | None = None,
+    errors: tuple[int, ...] = (400, 406),
+    texts: tuple[str, ...] = (),
+    also: Mapping[int, type[BaseModel]] | None = None,
+) -> Callable[[View], View]:
+    """Describe a view: its query parameters, its JSON, its errors, other media types, other statuses with JSON."""
+
+    def mark(view: View) -> View:
+        view.operation = Operation(query, returns, errors, texts, also or {})  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+@bp.get("/openapi.json")
+def show_openapi() -> Response:
+    """Return the description for programs."""
+    negotiation.require(JSON)
+    return negotiation.answer(json.dumps(describe(current_app), ensure_ascii=False, indent=1) + "\n", JSON)
+
+
+@bp.get("/docs")
+def show_docs() -> Response:
+    """Return the description for people: the same document as a page."""
+    negotiation.require(HTML)
+    return negotiation.answer(render_template("docs.html", spec=describe(current_app), kinds=KINDS), HTML)
+
+
+@bp.get("/problems/<slug>")
+def show_problem(slug: str) -> AnyResponse:
+    """Lead from a problem's `type` to where the page explains it."""
+    if slug not in KINDS:
+        raise Problem("not-found", "No problem has this name.")
+    return redirect(url_for("openapi.show_docs", _anchor=f"problem-{slug}"), 303)
+
+
+def describe(app: Flask) -> Document:
+    """Return the OpenAPI document of all views that carry an `@operation`."""
+    described: list[tuple[Rule, Operation]] = [
+        (rule, view.operation)
+        for rule in app.url_map.iter_rules()
+        if hasattr(view := app.view_functions[rule.endpoint], "operation")
+    ]
+    models = {model for _, found in described for model in (found.returns, *found.also.values())}
+    ordered = sorted({*models, ProblemDocument}, key=lambda model: model.__name__)
+    _, schemas = models_json_schema([(model, "serialization") for model in ordered], ref_template=COMPONENT)
+    paths = {_path(rule): {"get": _operation(app, rule, found)} for rule, found in described}
+    return {
+        "openapi": "3.1.0",
+        "info": INFO,
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _path(rule: Rule) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+
+
+def _operation(app: Flask, rule: Rule, found: Operation) -> Document:
+    view = app.view_functions[rule.endpoint]
+    in_path = [{"name": name, "in": "path", "required": True, "schema": PATH_ID} for name in sorted(rule.arguments)]
+    return {
+        "operationId": view.__name__,
+        "summary": cleandoc(view.__doc__ or "").split("\n")[0],
+        "parameters": in_path + (_query_parameters(found.query) if found.query else []),
+        "responses": _responses(found),
+    }
+
+
+def _query_parameters(model: type[BaseModel]) -> list[Document]:
+    properties = model.model_json_schema()["properties"]
+    return [_query_parameter(name, dict(schema)) for name, schema in properties.items()]
+
+
+def _query_parameter(name: str, schema: Document) -> Document:
+    description = schema.pop("description", "")
+    # "Not given" is null to pydantic; in a query it is just that.
+    given = [choice for choice in schema.pop("anyOf", []) if choice != {"type": "null"}]
+    for choice in given:
+        schema |= {key: value for key, value in choice.items() if key != "description"}
+    kept = {key: value for key, value in schema.items() if key != "title" and value is not None}
+    return {"name": name, "in": "query", "description": description, "schema": kept}
+
+
+def _responses(found: Operation) -> Document:
+    content = {JSON: {"schema": _reference(found.returns)}}
+    content |= {text: {"schema": {"type": "string"}} for text in found.texts}
+    responses: Document = {"200": {"description": "The answer", "content": content}}
+    if found.errors:
+        responses["304"] = {"description": "The client's copy, named by If-None-Match, is still right"}
+    problem = {PROBLEM_JSON: {"schema": _reference(ProblemDocument)}}
+    problem |= {text: {"schema": {"type": "string"}} for text in found.texts}
+    for status in (*found.errors, *((500, 503) if found.errors else ())):
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}
+    for status, model in found.also.items():
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": {JSON: {"schema": _reference(model)}},
+        }
+    return responses
+
+
+def _reference(model: type[BaseModel]) -> Document:
+    return {"$ref": COMPONENT.format(model=model.__name__)}

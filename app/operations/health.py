@@ -1,0 +1,143 @@
+"""/livez and /readyz: whether this process lives, and whether it can answer from its databases."""
+
+import os
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import Annotated, Literal
+
+import structlog
+from flask import Blueprint, Response, current_app
+from pydantic import BaseModel, Field
+from sqlalchemy import Engine, QueuePool
+
+from app.cities.schema import schema_state
+from app.errors import JSON
+from app.extensions import db
+from app.openapi import operation
+from app.pool import recovery
+
+BOUND_SECONDS = 1.0
+
+bp = Blueprint("health", __name__)
+log = structlog.stdlib.get_logger(__name__)
+
+State = Literal["up", "busy", "down"]
+Schema = Literal["current", "newer", "older", "empty", "unmanaged", "unknown"]
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(BaseModel):
+    """Whether requests can be answered, and what each database said.
+
+    "busy" means that all connections are in use, "down" that no answer came within a second, and the schema is
+    "unknown" where nobody could be asked.
+    """
+
+    status: Literal["ready", "degraded", "unavailable"]
+    reader: State
+    writer: State
+    schema_state: Annotated[Schema, Field(serialization_alias="schema")]
+
+
+@dataclass
+class Check:
+    """What one look at a database found so far."""
+
+    state: State = "down"
+    schema: Schema = "unknown"
+    done: Event = field(default_factory=Event)
+    pid: int = field(default_factory=os.getpid)
+
+
+class Probe:
+    """Asks one engine in a thread of its own, so that a deaf database cannot hold the request.
+
+    At most one check is in flight; whoever asks meanwhile waits for that one, so stuck checks never pile up.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._check: Check | None = None
+
+    def start(self) -> Check:
+        """Return the check in flight, or a new one."""
+        with self._lock:
+            check = self._check
+            # Threads do not survive a fork: a check that another process began will never be done.
+            if check is None or check.done.is_set() or check.pid != os.getpid():
+                self._check = check = Check()
+                # A daemon, so that a stuck check cannot keep the process from ending.
+                Thread(target=self._look, args=(check,), name="readyz", daemon=True).start()
+            return check
+
+    def _look(self, check: Check) -> None:
+        try:
+            if _is_full(self._engine):
+                check.state = "busy"  # until a connection comes: waiting for one may take longer than our bound
+            with self._engine.connect() as connection:
+                check.state = "down"
+                check.schema = schema_state(connection)
+            check.state = "up"
+        except Exception as error:
+            check.state = "busy" if recovery.is_pool_exhausted(error) else "down"
+            log.warning("readiness check failed", engine=self._engine.url.render_as_string(), error=str(error))
+        finally:
+            check.done.set()
+
+
+@bp.get("/livez")
+@operation(returns=Alive, errors=())
+def livez() -> Response:
+    """Tell that the process answers; touches no database."""
+    return _uncached(Alive(), 200)
+
+
+@bp.get("/readyz")
+@operation(returns=Readiness, errors=(), also={503: Readiness})
+def readyz() -> Response:
+    """Tell whether each database answers and has a schema that this code can use."""
+    probes = _probes()
+    checks = {name: probe.start() for name, probe in probes.items()}
+    deadline = monotonic() + BOUND_SECONDS
+    for check in checks.values():
+        check.done.wait(max(0.0, deadline - monotonic()))
+    readiness = judge(checks["reader"], checks["writer"])
+    return _uncached(readiness, 503 if readiness.status == "unavailable" else 200)
+
+
+def judge(reader: Check, writer: Check) -> Readiness:
+    """Return the verdict: without a reader or its tables nothing works; without a writer, reading does."""
+    if reader.state == "down" or reader.schema in ("empty", "older"):
+        status: Literal["ready", "degraded", "unavailable"] = "unavailable"
+    else:
+        status = "degraded" if writer.state == "down" else "ready"
+    return Readiness(status=status, reader=reader.state, writer=writer.state, schema_state=reader.schema)
+
+
+def _probes() -> dict[str, Probe]:
+    probes: dict[str, Probe] | None = current_app.extensions.get("probes")
+    if probes is None:
+        made = {"reader": Probe(db.engines["reader"]), "writer": Probe(db.engine)}
+        probes = current_app.extensions.setdefault("probes", made)
+    return probes
+
+
+def _is_full(engine: Engine) -> bool:
+    pool = engine.pool
+    if not isinstance(pool, QueuePool):
+        return False
+    # SQLAlchemy has no public name for the bound of the overflow.
+    return pool.checkedin() == 0 and pool.overflow() >= pool._max_overflow >= 0
+
+
+def _uncached(document: BaseModel, status: int) -> Response:
+    response = Response(document.model_dump_json(by_alias=True) + "\n", status, content_type=JSON)
+    response.cache_control.no_store = True
+    return response

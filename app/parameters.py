@@ -1,0 +1,104 @@
+"""Reading the query string: each parameter once, checked by a pydantic model, refused with a sentence that helps."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from flask import request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from app.cities.names import MAX_NAME_LENGTH
+from app.errors import Problem
+
+MAX_ID = 2_147_483_647
+MAX_LIMIT = 100
+_CONTROL = r"\u0000-\u001f\u007f-\u009f"
+
+Parameters = TypeVar("Parameters", bound=BaseModel)
+
+
+def read(model: type[Parameters]) -> Parameters:
+    """Return the query's parameters as this model; parameters that it does not know are ignored.
+
+    Raises Problem (400) naming the first bad parameter, what was wrong and what is allowed.
+    """
+    given = {name: request.args.getlist(name) for name in model.model_fields if name in request.args}
+    for name, values in given.items():
+        if len(values) > 1:
+            raise Problem("bad-request", f'The parameter "{name}" is given {len(values)} times; allowed is once.')
+    try:
+        return model.model_validate({name: values[0] for name, values in given.items()})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        raise refusal(str(first["loc"][0]), first["msg"], model) from error
+
+
+def refusal(name: str, wrong: str, model: type[BaseModel]) -> Problem:
+    """Return the 400 for this parameter of the model: what is wrong with it, what is allowed."""
+    allowed = model.model_fields[name].description
+    return Problem("bad-request", f'The parameter "{name}" {wrong}; allowed is {allowed}.')
+
+
+def whole_number(lowest: int, highest: int) -> Callable[[object], int]:
+    """Return a check for plain ASCII digits within these bounds (int() would also take "1_0", " 7" and "٣")."""
+
+    def check(value: object) -> int:
+        if isinstance(value, int):  # a default of ours
+            return value
+        text = str(value)
+        if not re.fullmatch(r"[0-9]{1,10}", text) or not lowest <= int(text) <= highest:
+            raise wrong(f"is {shown(text)}")
+        return int(text)
+
+    return check
+
+
+def readable_name(value: str) -> str:
+    """Return the name untouched if it has 1 to 50 characters between its outer blanks and no control character."""
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise wrong("contains a control character")
+    length = len(value.strip())
+    if not length:
+        raise wrong("is empty")
+    if length > MAX_NAME_LENGTH:
+        raise wrong(f"has {length} characters")
+    return value
+
+
+def wrong(what: str) -> PydanticCustomError:
+    """Return the error for a check to raise; `what` continues the words "The parameter …"."""
+    # Curly braces would be read as a template's places.
+    return PydanticCustomError("bad_parameter", "{what}", {"what": what})
+
+
+def shown(text: str) -> str:
+    """Return what was typed, in quotes, shortened, and with nothing in it that could break a line."""
+    visible = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return f'"{visible[:40]}…"' if len(visible) > 40 else f'"{visible}"'
+
+
+# The length counts without the outer blanks, which no JSON Schema can say; so the schema promises the stricter rule.
+Name = Annotated[
+    str,
+    AfterValidator(readable_name),
+    Field(
+        description=f"a name of 1 to {MAX_NAME_LENGTH} characters without control characters",
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": MAX_NAME_LENGTH,
+            "pattern": rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$",
+        },
+    ),
+]
+Id = Annotated[
+    int,
+    BeforeValidator(whole_number(1, MAX_ID)),
+    Field(ge=1, le=MAX_ID, description=f"a whole number from 1 to {MAX_ID}"),
+]
+Limit = Annotated[
+    int,
+    BeforeValidator(whole_number(1, MAX_LIMIT)),
+    Field(ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"),
+]
