@@ -43,8 +43,20 @@ DRIVERS = {
     "postgresql": {"psycopg": ("psycopg", "psycopg[binary]")},
 }
 
+# Words of the drivers for what DATABASE_TLS says; ours are handed to the driver later and would win without a word.
+TLS_IN_URLS = {
+    "ssl",
+    "ssl_ca",
+    "ssl_disabled",
+    "ssl_mode",
+    "ssl_verify_cert",
+    "ssl_verify_identity",
+    "sslmode",
+    "sslrootcert",
+}
 
-class Refused(ValueError):
+
+class RefusedError(ValueError):
     """A value that cannot be used: the reason, and what to write instead."""
 
     def __init__(self, reason: str, remedy: str) -> None:
@@ -78,7 +90,7 @@ class SettingsError(Exception):
 
 
 def cpu_limit(cgroup: Path = CGROUP) -> float:
-    """Return how many CPUs this process may use: the container's limit (cgroup v2 or v1) or what the machine gives it."""
+    """Return how many CPUs this process may use, by the container's limit (cgroup v2 or v1) and by the machine."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     usable = float(len(affinity(0)) if affinity else os.cpu_count() or 1)
     try:
@@ -98,13 +110,13 @@ def default_workers() -> int:
 
 
 def parse_database_url(value: object) -> URL:
-    """Return the URL with its driver spelt out and a SQLite path made absolute; raise `Refused`."""
+    """Return the URL with its driver spelt out and a SQLite path made absolute; raise `RefusedError`."""
     try:
         url = value if isinstance(value, URL) else make_url(str(value).strip())
     except Exception:  # its text may repeat the password
-        raise Refused(
+        raise RefusedError(
             "is not a database URL",
-            "write mysql://user:password@host:3306/database, with @ : / ? # % in the password as %40 %3A %2F %3F %23 %25",
+            "write mysql://user:password@host:3306/database, with @ : / ? # % in it as %40 %3A %2F %3F %23 %25",
         ) from None
     url = _with_driver(url)
     if url.get_backend_name() == "sqlite":
@@ -120,10 +132,10 @@ def _with_driver(url: URL) -> URL:
     driver = driver or next(iter(drivers), "")
     if driver not in drivers:
         supported = ", ".join(f"{name}+{driver}" for name, drivers in DRIVERS.items() for driver in drivers)
-        raise Refused("names a database or a driver that is not supported", f"start it with one of {supported}")
+        raise RefusedError("names a database or a driver that is not supported", f"start it with one of {supported}")
     module, package = drivers[driver]
     if not _is_installed(module):
-        raise Refused(f"needs {package}, which is not installed", f"pip install {package}, or name another driver")
+        raise RefusedError(f"needs {package}, which is not installed", f"pip install {package}, or name another driver")
     return url.set(drivername=backend if backend == "sqlite" else f"{backend}+{driver}")
 
 
@@ -137,24 +149,31 @@ def _is_installed(module: str) -> bool:
 def _sqlite_file(url: URL) -> URL:
     name = url.database or ""
     if not name or ":memory:" in name or url.query.get("mode") == "memory":
-        raise Refused("is a database in memory, which each connection would have for itself", "name a file")
+        raise RefusedError("is a database in memory, which each connection would have for itself", "name a file")
     if name.startswith("file:"):
         return url
     path = ROOT / name
     if not path.parent.is_dir():
-        raise Refused(f"is in a folder that does not exist: {path.parent}", "make the folder, or name another file")
+        raise RefusedError(
+            f"is in a folder that does not exist: {path.parent}", "make the folder, or name another file"
+        )
     return url.set(database=str(path))
 
 
 def _check_server(url: URL) -> None:
     if "@" in f"{url.host}{url.database}":
-        raise Refused("has a second @", "write @ as %40 and / as %2F in the user's name and the password")
+        raise RefusedError("has a second @", "write @ as %40 and / as %2F in the user's name and the password")
+    if overridden := TLS_IN_URLS.intersection(url.query):
+        raise RefusedError(
+            f"asks for TLS by {', '.join(sorted(overridden))}, which DATABASE_TLS overrules",
+            "remove that from the URL; set DATABASE_TLS=require or verify, and DATABASE_TLS_CA if need be",
+        )
     if any("pass" in key.lower() for key in url.query):
-        raise Refused("has a password behind the ?, where logs would show it", "write it as user:password@host")
+        raise RefusedError("has a password behind the ?, where logs would show it", "write it as user:password@host")
     if not url.database:
-        raise Refused("names no database", "put its name behind the host: …@host/sakila")
+        raise RefusedError("names no database", "put its name behind the host: …@host/sakila")
     if url.port is not None and not 1 <= url.port <= 65535:
-        raise Refused("has a port outside 1 to 65535", "correct the port or leave it out")
+        raise RefusedError("has a port outside 1 to 65535", "correct the port or leave it out")
 
 
 def _parse_host(value: str) -> str:
@@ -163,7 +182,7 @@ def _parse_host(value: str) -> str:
     except ValueError:
         if re.fullmatch(r"[A-Za-z0-9._-]+", value):
             return value
-    raise Refused("is not an address or a host name", "write 127.0.0.1, 0.0.0.0 or ::1; the port has its own setting, PORT")
+    raise RefusedError("is not an address or a host name", "write 127.0.0.1, 0.0.0.0 or ::1; the port goes into PORT")
 
 
 def _parse_ca(value: Path) -> Path:
@@ -172,16 +191,10 @@ def _parse_ca(value: Path) -> Path:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except OSError as error:  # ssl.SSLError is one too
         reason = "is not a PEM file with certificates" if isinstance(error, ssl.SSLError) else f"{error.strerror}"
-        raise Refused(f"cannot be read: {reason}", "name a readable PEM file with the certificates to trust") from None
+        raise RefusedError(
+            f"cannot be read: {reason}", "name a readable PEM file with the certificates to trust"
+        ) from None
     return path
-
-
-def _fold(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _upper(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
 
 
 DatabaseURL = Annotated[InstanceOf[URL], BeforeValidator(parse_database_url), PlainSerializer(str, when_used="json")]
@@ -194,10 +207,10 @@ class Settings(BaseSettings):
 
     database_url: DatabaseURL = URL.create("sqlite", database=str(ROOT / "instance" / "sakila.sqlite3"))
     database_read_url: DatabaseURL = Field(default_factory=lambda valid: valid["database_url"])
-    database_tls: Annotated[Literal["prefer", "require", "verify", "off"], BeforeValidator(_fold)] = "prefer"
+    database_tls: Annotated[Literal["prefer", "require", "verify", "off"], BeforeValidator(str.lower)] = "prefer"
     database_tls_ca: Annotated[Path, AfterValidator(_parse_ca)] | None = None
 
-    pool_strategy: Annotated[Literal["queue", "request"], BeforeValidator(_fold)] = "queue"
+    pool_strategy: Annotated[Literal["queue", "request"], BeforeValidator(str.lower)] = "queue"
     pool_size: int = Field(8, ge=1, le=1000)
     pool_max_overflow: int = Field(0, ge=0, le=1000)
     pool_recycle_seconds: int = Field(1800, ge=1, le=86_400)
@@ -213,8 +226,8 @@ class Settings(BaseSettings):
     max_requests: int = Field(10_000, ge=0, le=1_000_000_000)
     trusted_proxy_hops: int = Field(0, ge=0, le=10)
 
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
-    log_format: Annotated[Literal["auto", "json", "pretty"], BeforeValidator(_fold)] = "auto"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
+    log_format: Annotated[Literal["auto", "json", "pretty"], BeforeValidator(str.lower)] = "auto"
     access_log: bool = True
 
     @property
@@ -224,21 +237,158 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the arguments alone: `load_settings` gathers them, so a test can hand in an environment of its own."""
+        """Return the arguments alone: `load_settings` gathers them, so a test can bring its own environment."""
         return (init_settings,)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the checked settings from `environ` alone, or from the process's environment and ROOT/.env; raise `SettingsError`."""
-    return Settings(**{k.lower(): v for k, v in (os.environ if environ is None else environ).items() if v and k.lower() in Settings.model_fields})
+    """Return the checked settings; raise `SettingsError` with all that is wrong.
+
+    They come from `environ` alone, or without one from the process's environment and, for what that does not
+    name, the file `.env` beside this one. An empty value counts as not given.
+    """
+    values = _ours(environ) if environ is not None else _ours(os.environ, above=_ours(_env_file()))
+    problems = list(_put_secrets_in(values))
+    settings, refused = _check_each(values)
+    unsound = {problem.name for problem in problems + refused}
+    problems += refused
+    problems += [problem for names, problem in _cross_check(settings) if unsound.isdisjoint(names)]
+    if problems:
+        raise SettingsError(problems)
+    return settings
 
 
 def load_settings_or_exit() -> Settings:
-    """Return the checked settings, or list what is wrong on stderr and exit with code 2."""
+    """Return the checked settings, or list what is wrong with them on stderr and exit with code 2."""
     try:
         return load_settings()
     except SettingsError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+
+
+def _env_file() -> Mapping[str, str | None]:
+    path = ROOT / ".env"
+    try:
+        return DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8", case_sensitive=True).env_vars
+    except (OSError, UnicodeError):
+        raise SettingsError([Problem(".env", str(path), "cannot be read", "make it a readable UTF-8 file")]) from None
+
+
+def _ours(environ: Mapping[str, str | None], above: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return our settings among these, trimmed, and for those that are not given the ones they lie `above`."""
+    names = [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in SECRETS]
+    given = {name: value for name in names if (value := (environ.get(name) or "").strip())}
+    # NAME hides the NAME_FILE of a lower layer and the other way round; only in one layer are both a contradiction.
+    hidden = {name.removesuffix("_FILE") for name in given}
+    return {name: value for name, value in (above or {}).items() if name.removesuffix("_FILE") not in hidden} | given
+
+
+def _put_secrets_in(values: dict[str, str]) -> Iterator[Problem]:
+    """Replace each NAME_FILE by NAME with the content of that file."""
+    for name in SECRETS:
+        path = values.pop(f"{name}_FILE", None)
+        if path is None:
+            continue
+        if name in values:
+            reason, remedy = f"is given, and {name} too", "remove one of the two"
+        else:
+            try:
+                values[name] = (ROOT / path).read_text(encoding="utf-8").rstrip("\r\n")
+                if values[name].strip():
+                    continue
+                reason = "is an empty file"
+            except (OSError, ValueError) as error:
+                reason = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
+            remedy = f"name a readable file with nothing but the value of {name}"
+        values.pop(name, None)
+        yield Problem(f"{name}_FILE", shown(path), reason, remedy)
+
+
+def _check_each(values: Mapping[str, str]) -> tuple[Settings, list[Problem]]:
+    """Return the settings, with defaults for those that cannot be used, and what is wrong with the latter."""
+    fields = {name.lower(): value for name, value in values.items()}
+    try:
+        return Settings.model_validate(fields), []
+    except ValidationError as error:
+        # A default that is made from another field is not made when that one is wrong: no problem of its own.
+        errors = [each for each in error.errors() if each["type"] != "default_factory_not_called"]
+    problems = []
+    for each in errors:
+        name = str(each["loc"][0])
+        refused = each.get("ctx", {}).get("error")
+        if not isinstance(refused, RefusedError):
+            field = Settings.model_fields[name]
+            default = _as_typed(field.get_default(call_default_factory=True))
+            refused = RefusedError(f"is not {allowed(field)}", f"correct it, or leave it out (default {default})")
+        problems.append(Problem(name.upper(), shown(fields.pop(name)), refused.reason, refused.remedy))
+    return Settings.model_validate(fields), problems
+
+
+def _cross_check(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
+    """Yield what does not go together: the names it is about, and the problem."""
+    read, write = settings.database_read_url, settings.database_url
+    ca, wait, grace = settings.database_tls_ca, settings.pool_timeout_seconds, settings.graceful_timeout_seconds
+
+    def problem(name: str, reason: str, remedy: str, *others: str) -> tuple[set[str], Problem]:
+        value = getattr(settings, name.lower())
+        return {name, *others}, Problem(name, shown(str(value)), reason, remedy)
+
+    if "database_read_url" in settings.model_fields_set and settings.manages_own_file:
+        remedy = "set DATABASE_URL too, or remove this"
+        yield problem(
+            "DATABASE_READ_URL",
+            "is given without DATABASE_URL: reads and writes would part",
+            remedy,
+            "DATABASE_URL",
+            "DATABASE_URL_FILE",
+        )
+    elif _family(read) != _family(write):
+        reason = f"is a {_family(read)} database, and DATABASE_URL a {_family(write)} one"
+        yield problem("DATABASE_READ_URL", reason, "name a copy of DATABASE_URL's database", "DATABASE_URL")
+    if ca and settings.database_tls not in ("require", "verify"):
+        reason = f"is given, but DATABASE_TLS={settings.database_tls} checks no certificate"
+        yield problem("DATABASE_TLS_CA", reason, "set DATABASE_TLS=verify, or remove this", "DATABASE_TLS")
+    if wait >= grace:
+        reason = f"is not below GRACEFUL_TIMEOUT_SECONDS={grace}: a request could wait longer than a shutdown lets it"
+        yield problem("POOL_TIMEOUT_SECONDS", reason, "lower this or raise that", "GRACEFUL_TIMEOUT_SECONDS")
+
+
+def _family(url: URL) -> str:
+    return url.get_backend_name().replace("mariadb", "mysql")
+
+
+def allowed(field: FieldInfo) -> str:
+    """Return in words what a field of numbers, choices or on/off takes."""
+    if field.annotation is bool:
+        return "on or off"
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    bounds = {key: getattr(item, key) for item in field.metadata for key in ("gt", "ge", "le") if hasattr(item, key)}
+    low = f"from {bounds['ge']}" if "ge" in bounds else f"above {bounds['gt']}"
+    return f"a {'whole ' if field.annotation is int else ''}number {low} up to {bounds['le']}"
+
+
+def _as_typed(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def shown(value: str) -> str:
+    """Return a value as it may be shown: of what could be a URL only what cannot hold a password."""
+    if ("@" not in value and "://" not in value) or re.fullmatch(r"sqlite[^@]*", value):
+        return repr(value if len(value) <= 80 else f"{value[:79]}…")
+    try:
+        url = make_url(value)
+        if url.password and value.count("@") == 1 and "@" not in f"{url.host}{url.database}":
+            return url.set(query={}).render_as_string()
+    except Exception:  # noqa: S110 -- whatever is wrong with it, it is not shown
+        pass
+    scheme = re.match(r"[A-Za-z0-9+]+://", value)
+    return f"{scheme[0] if scheme else ''}***"
