@@ -197,7 +197,7 @@ def _parse_ca(value: Path) -> Path:
     return path
 
 
-DatabaseURL = Annotated[InstanceOf[URL], BeforeValidator(parse_database_url), PlainSerializer(str, when_used="json")]
+DatabaseURL = Annotated[InstanceOf[URL], BeforeValidator(parse_database_url), PlainSerializer(str)]
 
 
 class Settings(BaseSettings):
