@@ -21,6 +21,9 @@ Rows = list[dict[str, Any]]
 def command() -> None:
     """Fill empty tables with Sakila's 109 countries and 600 cities; harmless when done again."""
     with db.engine.begin() as connection:
+        refuse_unknown_schema(connection)
+    # A transaction of its own: MySQL shows the data as of its first read, which must come after the lock.
+    with db.engine.begin() as connection:
         click.echo(seed(connection, read_countries(), read_cities()))
 
 
@@ -42,13 +45,17 @@ def read_cities() -> Rows:
     ]
 
 
+def refuse_unknown_schema(connection: Connection) -> None:
+    """Raise ClickException where the tables are missing or not ours."""
+    if schema_state(connection) not in ("current", "newer"):
+        raise click.ClickException("the tables are missing or not ours; nothing was changed. Run ./run migrate first.")
+
+
 def seed(connection: Connection, countries: Rows, cities: Rows) -> str:
     """Insert all rows in the caller's transaction, or none; return what was done.
 
-    Raises ClickException where the tables are missing, not ours, or hold anything else than these rows.
+    Raises ClickException where the tables hold anything else than these rows.
     """
-    if schema_state(connection) not in ("current", "newer"):
-        raise click.ClickException("the tables are missing or not ours; nothing was changed. Run ./run migrate first.")
     _wait_for_other_seeds(connection)
     if _same_rows(connection, countries, cities):
         return f"Already seeded: {len(countries)} countries and {len(cities)} cities; nothing to do."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -99,7 +101,7 @@ def postgresql_plan(connection: Connection, statement: str, parameters: object) 
     plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
 
     assert f"Index Scan using {INDEX} on city" in plan or f"Bitmap Index Scan on {INDEX}" in plan, plan
-    assert "Index Cond: ((city_key" in plan, plan
+    assert re.search(r"Index Cond: \(+city_key\)?", plan), plan
     assert "Seq Scan on city" not in plan, plan
 
 

@@ -1,0 +1,197 @@
+"""A Sakila that somebody else made: the original schema, and a user who may read two tables and nothing else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pymysql
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from tests.api.test_names import wrong_answers
+from tests.conftest import dispose, obtain_or_skip
+from tests.support import cities
+from tests.support.databases import Database, administer, alembic, flask, new_database, plain_engine
+
+# Sakila 1.5's own statements, as its documentation has them: no index on the name, the server's collation of utf8mb4.
+SCHEMA = (
+    """CREATE TABLE country (
+        country_id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT,
+        country VARCHAR(50) NOT NULL,
+        last_update TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+        PRIMARY KEY (country_id)
+    ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
+    """CREATE TABLE city (
+        city_id SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT,
+        city VARCHAR(50) NOT NULL,
+        country_id SMALLINT UNSIGNED NOT NULL,
+        last_update TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+        PRIMARY KEY (city_id),
+        KEY idx_fk_country_id (country_id),
+        CONSTRAINT fk_city_country FOREIGN KEY (country_id) REFERENCES country (country_id)
+            ON DELETE RESTRICT ON UPDATE CASCADE
+    ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
+)
+ER_TABLEACCESS_DENIED = 1142
+
+
+@pytest.fixture(scope="module", params=["mariadb", "mysql"])
+def foreign(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """That database, with the address of the user who may only read."""
+    server = obtain_or_skip(request.config, request.param)
+    user, password = f"reader_{secrets.token_hex(4)}", secrets.token_hex(8)
+    with new_database(server) as made:
+        with made.connect() as connection:
+            for statement in SCHEMA:
+                connection.execute(text(statement))
+            for table in ("country", "city"):
+                rows = cities.rows(table)
+                columns = ", ".join(rows[0])
+                values = ", ".join(f":{column}" for column in rows[0])
+                connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), rows)
+        name = make_url(made.url).database
+        administer(
+            made.admin_url,
+            f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'",
+            *(f"GRANT SELECT ON {name}.{table} TO '{user}'@'%'" for table in ("country", "city")),
+        )
+        url = make_url(made.url).set(username=user, password=password).render_as_string(hide_password=False)
+        yield Database(made.name, url, made.admin_url, server)
+        administer(made.admin_url, f"DROP USER '{user}'@'%'")
+
+
+@pytest.fixture(scope="module")
+def reader(foreign: Database, make_app: Callable[..., Flask]) -> Iterator[FlaskClient]:
+    app = make_app(DATABASE_URL=foreign.url)
+    yield app.test_client()
+    dispose(app)
+
+
+def test_the_user_may_read_two_tables_and_nothing_else(foreign: Database):
+    """What the other tests rest on."""
+    for statement in ("SELECT * FROM alembic_version", "CREATE TABLE x (y INT)", "DELETE FROM city"):
+        with pytest.raises(DBAPIError) as refused, foreign.connect() as connection:
+            connection.execute(text(statement))
+
+        assert refused.value.orig.args[0] == ER_TABLEACCESS_DENIED
+
+
+@pytest.mark.parametrize("spelling", cities.SPELLINGS)
+def test_every_name_finds_its_city(reader: FlaskClient, spelling: str):
+    spell, first = cities.SPELLINGS[spelling], cities.first_ids()
+
+    assert not wrong_answers(reader, {spell(name): first[name] for name in cities.names()})
+
+
+@pytest.mark.parametrize("sign", cities.APOSTROPHES)
+def test_apostrophes_stand_for_one_another(reader: FlaskClient, sign: str):
+    first = cities.first_ids()
+
+    assert not wrong_answers(reader, {name.replace("´", sign): first[name] for name in first if "´" in name})
+
+
+@pytest.mark.parametrize("name", ["%", "Lond%", "Lond_n", "\\", "London\\", "'", "´", "😀", "Londn", "Xiangtan"])
+def test_patterns_and_near_misses_find_nothing(reader: FlaskClient, name: str):
+    assert reader.get("/", query_string={"city": name}).status_code == 404
+
+
+def test_ready_and_unmanaged(reader: FlaskClient):
+    response = reader.get("/readyz")
+
+    assert response.status_code == 200
+    assert "unmanaged" in response.get_data(as_text=True)
+
+
+def test_every_city_is_listed_once(reader: FlaskClient):
+    seen: list[int] = []
+    page = "/api/v1/cities?limit=100"
+    while page:
+        response = reader.get(page)
+        assert response.status_code == 200
+        seen += [city["id"] for city in response.json["items"]]
+        page = response.json["next"]
+
+    assert sorted(seen) == list(range(1, 601))
+
+
+@pytest.mark.parametrize(
+    ("path", "ids"),
+    [
+        ("/api/v1/cities?name=LONDON", [312, 313]),
+        ("/api/v1/cities?country_id=102&prefix=lon", [312]),
+        ("/api/v1/cities?prefix=sao%20leo", [486]),
+        ("/api/v1/countries?limit=3", [1, 2, 3]),
+    ],
+)
+def test_lists(reader: FlaskClient, path: str, ids: list[int]):
+    response = reader.get(path)
+
+    assert response.status_code == 200
+    assert [item["id"] for item in response.json["items"]] == ids
+
+
+def test_a_city_by_id(reader: FlaskClient):
+    assert reader.get("/api/v1/cities/312").json["country"] == {"id": 102, "name": "United Kingdom"}
+
+
+def test_nothing_but_reading_is_tried(foreign: Database, make_app: Callable[..., Flask]):
+    """The server's own log of what this user sent, from the first connection on."""
+    app = make_app(DATABASE_URL=foreign.url, POOL_STRATEGY="request")
+    ask = app.test_client()
+
+    with server_log(foreign) as sent:
+        for path in ("/?city=London", "/readyz", "/api/v1/cities", "/api/v1/countries", "/api/v1/cities/1"):
+            assert ask.get(path).status_code == 200
+
+    assert any(statement.startswith("SELECT") for statement in sent)
+    harmless = ("SELECT", "SET NAMES", "SET AUTOCOMMIT", "SET SESSION TRANSACTION", "ROLLBACK", "COMMIT")
+    assert [statement for statement in sent if not statement.upper().startswith(harmless)] == []
+
+
+@pytest.mark.parametrize("command", ["migrate", "seed"])
+def test_the_commands_leave_it_alone(foreign: Database, command: str):
+    done = alembic(foreign.url, "upgrade", "head") if command == "migrate" else flask(foreign.url, "seed")
+
+    assert done.returncode != 0
+    assert "nothing was changed" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    with foreign.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM city")) == 600
+
+
+class server_log:  # noqa: N801 - reads as a function
+    """Collects what the user of a database sends, from the server's general log."""
+
+    def __init__(self, database: Database) -> None:
+        self.user = make_url(database.url).username
+        self.admin = plain_engine(database.admin_url)
+        self.statements: list[str] = []
+
+    def __enter__(self) -> list[str]:
+        try:
+            self._set("ON")
+        except DBAPIError as error:
+            if isinstance(error.orig, pymysql.OperationalError):
+                pytest.fail("the tests' user may not switch the general log on (SUPER, or SYSTEM_VARIABLES_ADMIN)")
+            raise
+        return self.statements
+
+    def __exit__(self, *_: object) -> None:
+        with self.admin.connect() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log "
+                    "WHERE user_host LIKE :user AND command_type IN ('Query', 'Prepare', 'Execute')"
+                ),
+                {"user": f"%{self.user}%"},
+            )
+            self.statements += [" ".join(statement.split()) for (statement,) in found]
+        self._set("OFF")
+
+    def _set(self, state: str) -> None:
+        output = "TABLE" if state == "ON" else "FILE"
+        administer(self.admin.url, f"SET GLOBAL log_output = '{output}'", f"SET GLOBAL general_log = {state}")

@@ -1,0 +1,155 @@
+"""Migrations as a user runs them: `alembic …` in a process of its own, on every database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import inspect, text
+
+from migrations.lock import migration_lock
+from tests.support.databases import Database, alembic, flask, new_database, plain_engine
+from tests.support.servers import Server
+
+TABLES = {"country", "city", "alembic_version"}
+
+
+def tables(database: Database) -> set[str]:
+    with database.connect() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def run(database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run alembic; fail with what it said."""
+    done = alembic(database.url, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_up_down_and_up_again(empty_database: Database):
+    run(empty_database, "upgrade", "head")
+    assert tables(empty_database) == TABLES
+    first = columns(empty_database)
+
+    run(empty_database, "downgrade", "base")
+    assert tables(empty_database) == {"alembic_version"}
+
+    run(empty_database, "upgrade", "head")
+    assert columns(empty_database) == first
+
+
+def columns(database: Database) -> dict[str, list[tuple[str, str, bool]]]:
+    with database.connect() as connection:
+        seen = inspect(connection)
+        return {
+            table: [(column["name"], str(column["type"]), column["nullable"]) for column in seen.get_columns(table)]
+            for table in sorted(TABLES)
+        }
+
+
+def test_models_and_migrations_agree(database: Database):
+    done = run(database, "check")
+
+    assert "No new upgrade operations detected" in done.stdout + done.stderr
+
+
+def test_check_sees_drift(empty_database: Database):
+    """The test above can fail: a column more in the database is found."""
+    run(empty_database, "upgrade", "head")
+    with empty_database.connect() as connection:
+        connection.execute(text("ALTER TABLE city ADD COLUMN mayor INTEGER"))
+
+    done = alembic(empty_database.url, "check")
+
+    assert done.returncode != 0
+    assert "mayor" in done.stdout + done.stderr
+
+
+def test_ids_are_int(database: Database):
+    """Sakila's SMALLINT would end at 65,535 cities."""
+    with database.connect() as connection:
+        seen = inspect(connection)
+        kinds = {
+            column["type"].__visit_name__.upper()
+            for table in ("country", "city")
+            for column in seen.get_columns(table)
+            if column["name"].endswith("_id")
+        }
+
+    assert kinds == {"INTEGER"}
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_two_at_the_same_time_do_not_collide(server: Server, attempt: int):
+    with new_database(server) as database, ThreadPoolExecutor(2) as both:
+        ends = [both.submit(alembic, database.url, "upgrade", "head") for _ in range(2)]
+
+        for end in ends:
+            assert end.result().returncode == 0, end.result().stdout + end.result().stderr
+        assert tables(database) == TABLES
+        with database.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+
+
+def test_one_waits_for_the_lock(empty_database: Database):
+    """The lock is one: who has tables to make waits for it."""
+    with migration_lock(plain_engine(empty_database.url)):
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", WAIT.format(url=empty_database.url)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(3)
+        assert not tables(empty_database) & {"city", "country"}
+
+    output, _ = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0, output.decode()
+    assert tables(empty_database) == TABLES
+
+
+WAIT = """
+import sys
+from tests.support.databases import alembic
+done = alembic({url!r}, "upgrade", "head")
+print(done.stdout, done.stderr)
+sys.exit(done.returncode)
+"""
+
+
+def test_at_head_nothing_waits_for_the_lock(database: Database):
+    with migration_lock(plain_engine(database.url)):
+        begun = time.monotonic()
+        done = run(database, "upgrade", "head")
+
+    assert time.monotonic() - begun < 20
+    assert "nothing to do" in done.stdout + done.stderr
+
+
+def test_a_table_of_somebody_else_is_refused(empty_database: Database):
+    with empty_database.connect() as connection:
+        connection.execute(text("CREATE TABLE city (city_id INTEGER PRIMARY KEY, mayor VARCHAR(20))"))
+        connection.execute(text("INSERT INTO city VALUES (7, 'Somebody')"))
+
+    done = alembic(empty_database.url, "upgrade", "head")
+
+    assert done.returncode != 0
+    assert "city" in done.stderr
+    assert "nothing was changed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert tables(empty_database) == {"city"}
+    with empty_database.connect() as connection:
+        assert connection.execute(text("SELECT * FROM city")).all() == [(7, "Somebody")]
+
+
+def test_ids_go_on_after_the_seed(empty_database: Database):
+    """The seed gives ids by hand; the next city gets the next one."""
+    run(empty_database, "upgrade", "head")
+    assert flask(empty_database.url, "seed").returncode == 0
+
+    with empty_database.connect() as connection:
+        connection.execute(text("INSERT INTO city (city, city_key, country_id) VALUES ('Zürich', 'zurich', 91)"))
+        assert connection.scalar(text("SELECT max(city_id) FROM city")) == 601

@@ -1,0 +1,121 @@
+"""`flask seed`: fills empty tables once, says what it did, and leaves everything else alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import text
+
+from app import commands
+from tests.support import cities
+from tests.support.databases import Database, alembic, flask
+
+
+@pytest.fixture
+def migrated(empty_database: Database) -> Database:
+    done = alembic(empty_database.url, "upgrade", "head")
+    assert done.returncode == 0, done.stderr
+    return empty_database
+
+
+@pytest.fixture
+def seed(migrated: Database, make_app: Callable[..., Flask]) -> Callable[[], Result]:
+    """Run `flask seed` on the tables that are there."""
+    return seeding(make_app, migrated)
+
+
+def seeding(make_app: Callable[..., Flask], database: Database) -> Callable[[], Result]:
+    # A connection for each use: the database is dropped before the application ends.
+    app = make_app(DATABASE_URL=database.url, POOL_STRATEGY="request")
+
+    def seed() -> Result:
+        with app.app_context():
+            return app.test_cli_runner().invoke(args=["seed"])
+
+    return seed
+
+
+def counts(database: Database) -> tuple[int, int]:
+    with database.connect() as connection:
+        return tuple(connection.scalar(text(f"SELECT count(*) FROM {table}")) for table in ("country", "city"))
+
+
+def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[[], Result]):
+    result = seed()
+
+    assert result.exit_code == 0, result.output
+    assert "109 countries" in result.output
+    assert "600 cities" in result.output
+    with migrated.connect() as connection:
+        stored = connection.execute(text("SELECT city_id, city, country_id FROM city ORDER BY city_id")).all()
+        countries = connection.execute(text("SELECT country_id, country FROM country ORDER BY country_id")).all()
+    assert stored == [(int(row["city_id"]), row["city"], int(row["country_id"])) for row in cities.rows("city")]
+    assert countries == [(int(row["country_id"]), row["country"]) for row in cities.rows("country")]
+
+
+def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Callable[[], Result]):
+    seed()
+
+    result = seed()
+
+    assert result.exit_code == 0, result.output
+    assert "nothing to do" in result.output
+    assert counts(migrated) == (109, 600)
+
+
+@pytest.mark.parametrize("change", ["another country", "another city", "a renamed city", "a missing city"])
+def test_rows_of_somebody_else_are_refused(migrated: Database, seed: Callable[[], Result], change: str):
+    statements = {
+        "another country": ["INSERT INTO country (country_id, country) VALUES (1, 'Utopia')"],
+        "another city": [
+            "INSERT INTO country (country_id, country) VALUES (1, 'Utopia')",
+            "INSERT INTO city (city_id, city, city_key, country_id) VALUES (1, 'Amaurot', 'amaurot', 1)",
+        ],
+        "a renamed city": ["UPDATE city SET city = 'Londinium' WHERE city_id = 312"],
+        "a missing city": ["DELETE FROM city WHERE city_id = 312"],
+    }[change]
+    if change in ("a renamed city", "a missing city"):
+        seed()
+    with migrated.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    before = counts(migrated)
+
+    result = seed()
+
+    assert result.exit_code != 0
+    assert "nothing was changed" in result.output
+    assert counts(migrated) == before
+
+
+def test_without_tables_it_says_what_to_do(empty_database: Database, make_app: Callable[..., Flask]):
+    with empty_database.connect():
+        pass  # SQLite is a file: an empty database is an empty one
+
+    result = seeding(make_app, empty_database)()
+
+    assert result.exit_code != 0
+    assert "migrate" in result.output
+
+
+def test_an_error_half_way_leaves_nothing_behind(migrated: Database, seed: Callable[[], Result], monkeypatch):
+    good = commands.seed.read_cities()
+    monkeypatch.setattr(commands.seed, "read_cities", lambda: [*good, {**good[0], "city_id": 601, "country_id": None}])
+
+    result = seed()
+
+    assert result.exit_code != 0
+    assert counts(migrated) == (0, 0)
+
+
+def test_two_at_the_same_time_seed_once(migrated: Database):
+    with ThreadPoolExecutor(2) as both:
+        ends = [future.result() for future in [both.submit(flask, migrated.url, "seed") for _ in range(2)]]
+
+    assert [end.returncode for end in ends] == [0, 0], [end.stderr for end in ends]
+    assert sum("nothing to do" in end.stdout for end in ends) == 1
+    assert counts(migrated) == (109, 600)
