@@ -43,17 +43,8 @@ DRIVERS = {
     "postgresql": {"psycopg": ("psycopg", "psycopg[binary]")},
 }
 
-# Words of the drivers for what DATABASE_TLS says; ours are handed to the driver later and would win without a word.
-TLS_IN_URLS = {
-    "ssl",
-    "ssl_ca",
-    "ssl_disabled",
-    "ssl_mode",
-    "ssl_verify_cert",
-    "ssl_verify_identity",
-    "sslmode",
-    "sslrootcert",
-}
+# All that a URL may say of TLS, for psycopg: the rest is DATABASE_TLS's, whose arguments would win without a word.
+CLIENT_CERTIFICATE = ("sslcert", "sslkey")
 
 
 class RefusedError(ValueError):
@@ -149,7 +140,10 @@ def _is_installed(module: str) -> bool:
 def _sqlite_file(url: URL) -> URL:
     name = url.database or ""
     if not name or ":memory:" in name or url.query.get("mode") == "memory":
-        raise RefusedError("is a database in memory, which each connection would have for itself", "name a file")
+        raise RefusedError(
+            "is a database in memory, which each connection would have for itself",
+            "name a file: sqlite:///file with three slashes, sqlite:////folder/file with four from the root",
+        )
     if name.startswith("file:"):
         return url
     path = ROOT / name
@@ -163,9 +157,9 @@ def _sqlite_file(url: URL) -> URL:
 def _check_server(url: URL) -> None:
     if "@" in f"{url.host}{url.database}":
         raise RefusedError("has a second @", "write @ as %40 and / as %2F in the user's name and the password")
-    if overridden := TLS_IN_URLS.intersection(url.query):
+    if overruled := [key for key in url.query if key.startswith("ssl") and key not in CLIENT_CERTIFICATE]:
         raise RefusedError(
-            f"asks for TLS by {', '.join(sorted(overridden))}, which DATABASE_TLS overrules",
+            f"asks for TLS by {', '.join(overruled)}, which DATABASE_TLS would overrule",
             "remove that from the URL; set DATABASE_TLS=require or verify, and DATABASE_TLS_CA if need be",
         )
     if any("pass" in key.lower() for key in url.query):

@@ -121,8 +121,27 @@ def test_a_replica_may_be_read_from():
     assert settings.database_read_url.host == "reader"
 
 
+def test_a_client_certificate_may_stand_in_the_url_of_postgresql():
+    settings = load_settings({"DATABASE_URL": "postgresql://u@h/d?sslcert=a.pem&sslkey=a.key"})
+
+    assert settings.database_url.query["sslcert"] == "a.pem"
+
+
 def test_a_relative_sqlite_path_starts_at_the_project():
     assert load_settings({"DATABASE_URL": "sqlite:///mine.sqlite3"}).database_url.database == str(ROOT / "mine.sqlite3")
+
+
+def test_sqlites_own_kind_of_address_is_left_as_it_is():
+    url = load_settings({"DATABASE_URL": "sqlite:///file:/srv/a.sqlite3?mode=ro&uri=true"}).database_url
+
+    assert (url.database, url.query["mode"]) == ("file:/srv/a.sqlite3", "ro")
+
+
+@pytest.mark.parametrize(
+    ("text", "host"), [("::1", "::1"), ("0.0.0.0", "0.0.0.0"), ("a-host.example", "a-host.example")]
+)
+def test_where_to_listen(text, host):
+    assert load_settings({"HOST": text}).host == host
 
 
 @pytest.mark.parametrize(
@@ -139,7 +158,8 @@ def test_a_relative_sqlite_path_starts_at_the_project():
         (f"mysql://h/d?password={SECRET}", "mysql://***", "password behind the ?"),
         (f"mysql://u:{SECRET}@h", "mysql+pymysql://u:***@h", "names no database"),
         (f"mysql://u:{SECRET}@h:99999/d", "mysql://u:***@h:99999/d", "port outside"),
-        (f"postgresql://u:{SECRET}@h/d?sslmode=require", "postgresql://u:***@h/d", "DATABASE_TLS overrules"),
+        (f"postgresql://u:{SECRET}@h/d?sslmode=require", "postgresql://u:***@h/d", "DATABASE_TLS would overrule"),
+        (f"mysql://u:{SECRET}@h/d?ssl_cert=x", "mysql://u:***@h/d", "asks for TLS by ssl_cert"),
         ("sqlite://", "'sqlite://'", "in memory"),
         ("sqlite:///:memory:", "'sqlite:///:memory:'", "in memory"),
         ("sqlite:///file:x?mode=memory&uri=true", "'sqlite:///file:x?mode=memory&uri=true'", "in memory"),
