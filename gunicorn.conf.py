@@ -5,10 +5,14 @@ new code (preload_app stays off for the same reason), and no database connection
 """
 
 import errno
+import importlib.util
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any
+
+from gunicorn.glogging import Logger
 
 from config import load_settings_or_exit
 
@@ -27,23 +31,41 @@ max_requests_jitter = settings.max_requests // 10
 
 # After SIGTERM a worker has this long to answer what it has begun. compose.yaml's stop_grace_period is longer.
 graceful_timeout = settings.graceful_timeout_seconds
-# Not the time a request may take: how long the loop that accepts connections may be stuck before the worker is replaced.
+# Not the time a request may take: how long the loop that accepts may be stuck until the worker is replaced.
 timeout = 30
 # Longer than the 60 s for which proxies keep an idle connection: whoever closes first must not be us, or the
 # request that the proxy is just sending is lost.
 keepalive = 65
 
 # The heartbeat file belongs in memory: on a disk that is busy the arbiter takes a healthy worker for a dead one.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 -- a directory; Gunicorn makes the file safely
-# Remote control of the server through a file in the home directory: nothing here uses it, and the home may be read-only.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 -- Gunicorn makes the file safely
+# Remote control through a socket in the home directory: nothing here uses it, and the home may be read-only.
 control_socket_disable = True
 
 # Nobody's X-Forwarded-* headers are believed here, not even those of 127.0.0.1 (Gunicorn's default): how many proxies
 # are to be believed is TRUSTED_PROXY_HOPS, and the application sees to it.
 forwarded_allow_ips = ""
 
-loglevel = settings.log_level.lower()
-accesslog = None  # the application logs one line a request itself, with the request id
+
+class WithoutAccessLog(Logger):
+    """Gunicorn's logger, silent about requests: the application logs them itself, with the request id."""
+
+    def access(self, *_: Any) -> None:
+        """Log nothing; `accesslog = None` would be overruled by `logconfig_dict`."""
+
+
+logger_class = WithoutAccessLog
+
+
+def _logging_config() -> dict[str, Any]:
+    # Loaded by its path, because importing it as app.logging would bring in the whole application before the fork.
+    spec = importlib.util.spec_from_file_location("_app_logging", Path(__file__).parent / "app" / "logging.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.logging_config(settings)
+
+
+logconfig_dict = _logging_config()
 
 
 def on_starting(server: Any) -> None:
@@ -64,7 +86,8 @@ def on_starting(server: Any) -> None:
 def _unusable_address(error: OSError) -> str:
     where = f"{settings.host}:{settings.port}"
     if error.errno == errno.EADDRINUSE:
-        return f"Port {settings.port} is taken on {settings.host}; stop what listens there or choose another: PORT={settings.port + 1}"
+        other = f"PORT={settings.port + 1}"
+        return f"Port {settings.port} is taken on {settings.host}; stop what listens there or choose another: {other}"
     if error.errno == errno.EACCES:
         return f"Only the administrator may listen on {where}; choose a PORT above 1023."
     return f"Cannot listen on {where} ({error.strerror}); HOST must be an address of this machine, e.g. HOST=127.0.0.1"

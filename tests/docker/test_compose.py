@@ -1,0 +1,182 @@
+"""`docker compose up` from a clean copy: what answers, how it is locked up, how it ends, what it keeps."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.serve.serving import free_port
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+CITIES = {
+    "London": 312,
+    "Aurora": 42,
+    "Abha": 2,
+    "Ziguinchor": 600,
+    "Lethbridge": 300,
+    "Woodridge": 576,
+    "Sasebo": 463,
+    "A Coruña (La Coruña)": 1,
+    "Zaoyang": 594,
+    "York": 589,
+}
+
+
+class Stack:
+    """One copy of the project and the containers made from it."""
+
+    def __init__(self, tree: Path) -> None:
+        self.tree, self.port = tree, free_port()
+        self.project = f"test{uuid.uuid4().hex[:8]}"
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """Return what docker compose printed."""
+        ended = subprocess.run(
+            ["docker", "compose", "-p", self.project, *arguments],
+            cwd=self.tree,
+            env={**os.environ, "PORT": str(self.port)},
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+        if check and ended.returncode:
+            logs = "" if "logs" in arguments else self.compose("logs", "--tail=40", check=False)
+            raise AssertionError(f"docker compose {' '.join(arguments)}:\n{ended.stdout}{ended.stderr}{logs}")
+        return ended.stdout
+
+    def inspect(self, service: str) -> dict:
+        container = self.compose("ps", "--all", "--quiet", service).strip()
+        shown = subprocess.run(["docker", "inspect", container], capture_output=True, check=True)
+        return json.loads(shown.stdout)[0]
+
+    def ask(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def sql(self, statement: str) -> str:
+        client = 'MYSQL_PWD="$MYSQL_PASSWORD" mysql --batch --skip-column-names --user="$MYSQL_USER" sakila'
+        return self.compose("exec", "-T", "database", "sh", "-c", f'{client} --execute="{statement}"').strip()
+
+
+def engine_missing() -> str:
+    try:
+        ended = subprocess.run(["docker", "compose", "version"], capture_output=True, timeout=20)
+        ended = ended if ended.returncode else subprocess.run(["docker", "info"], capture_output=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return ended.stderr.decode().strip() if ended.returncode else ""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The services, up, from a copy without environment, database and settings."""
+    if reason := engine_missing():
+        if os.environ.get("REQUIRE_ALL", "") not in ("", "0"):
+            pytest.fail(f"Docker is required (REQUIRE_ALL) but {reason}")
+        pytest.skip(f"needs a Docker Engine with Compose v2: {reason}")
+    tree = tmp_path_factory.mktemp("compose") / "clone"
+    shutil.copytree(
+        ROOT, tree, ignore=shutil.ignore_patterns(".venv", ".git", ".env", "instance", "__pycache__", ".*_cache")
+    )
+    made = Stack(tree)
+    try:
+        made.compose("up", "--wait", "--build")
+        yield made
+    finally:
+        made.compose("down", "--volumes", "--rmi", "local", "--timeout", "5", check=False)
+
+
+def test_ten_cities_are_answered(stack):
+    quoted = {name: urllib.request.quote(name) for name in CITIES}
+
+    answers = {name: stack.ask(f"/?city={quoted[name]}")[1].strip() for name in CITIES}
+
+    assert answers == {name: f'City "{name}" is #{number}' for name, number in CITIES.items()}
+
+
+def test_it_is_ready_and_says_so(stack):
+    assert stack.ask("/readyz")[0] == 200
+    assert stack.inspect("web")["State"]["Health"]["Status"] == "healthy"
+
+
+def test_the_one_shot_service_migrated_seeded_and_ended(stack):
+    state = stack.inspect("migrate")["State"]
+
+    assert (state["Status"], state["ExitCode"]) == ("exited", 0)
+    assert stack.sql("SELECT COUNT(*) FROM city") == "600"
+
+
+def test_connections_are_encrypted(stack):
+    assert stack.ask("/?city=London")[0] == 200
+
+    by_kind = "SELECT DISTINCT connection_type FROM performance_schema.threads WHERE processlist_host <> 'localhost'"
+    client = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mysql --batch --skip-column-names --user=root'
+    kinds = stack.compose("exec", "-T", "database", "sh", "-c", f'{client} --execute="{by_kind}"')
+
+    assert kinds.split() == ["SSL/TLS"]
+
+
+@pytest.mark.parametrize("service", ["web", "database", "migrate"])
+def test_a_container_can_do_little(stack, service):
+    host = stack.inspect(service)["HostConfig"]
+
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["Memory"] > 0
+    assert host["PidsLimit"] > 0
+    assert host["Privileged"] is False
+
+
+def test_the_web_process_is_nobody_with_no_capability(stack):
+    status = stack.compose("exec", "-T", "web", "python", "-c", "print(open('/proc/1/status').read())")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+
+    assert fields["Uid"].split() == ["10001"] * 4
+    assert {fields[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert stack.inspect("web")["Config"]["User"] == "10001:10001"
+
+
+def test_nothing_in_the_image_can_be_written_by_it(stack):
+    search = "find / -xdev -writable -not -type l -not -path '/proc/*' 2>/dev/null | head; id -u"
+
+    assert stack.compose("exec", "-T", "web", "sh", "-c", search).split() == ["10001"]
+
+
+def test_only_the_web_port_is_published_and_only_on_this_machine(stack):
+    assert stack.inspect("database")["HostConfig"]["PortBindings"] in ({}, None)
+    assert stack.inspect("web")["HostConfig"]["PortBindings"] == {
+        "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}]
+    }
+
+
+def test_the_grace_period_is_longer_than_gunicorns(stack):
+    assert stack.inspect("web")["Config"]["StopTimeout"] > 20
+
+
+def test_the_last_one_down_is_fast_and_up_again_keeps_the_data(stack):
+    stack.sql("UPDATE country SET country = 'Kept' WHERE country_id = 1")
+
+    began = time.monotonic()
+    stack.compose("down")
+    took = time.monotonic() - began
+    stack.compose("up", "--wait")
+
+    assert took < 10
+    assert stack.sql("SELECT country FROM country WHERE country_id = 1") == "Kept"
+    assert stack.ask("/?city=London")[0] == 200

@@ -1,0 +1,73 @@
+"""Copies of the project to start for real, each in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.serve.serving import Serving
+
+PARTS = ["run", "app", "migrations", "config.py", "wsgi.py", "gunicorn.conf.py", "pyproject.toml"]
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what ./run serve needs, without environment and database."""
+    target.mkdir()
+    for part in [*PARTS, *(path.name for path in ROOT.glob("requirements*"))]:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target / part)
+    return target
+
+
+def borrow_environment(tree: Path) -> None:
+    """Give the copy an environment of its own whose packages are those that run the tests."""
+    (tree / ".venv").mkdir()
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (tree / ".venv" / part).symlink_to(ROOT / ".venv" / part)
+    for lock in tree.glob("requirements*.txt"):
+        shutil.copy(lock, tree / ".venv" / f".installed-{lock.name}")
+
+
+@pytest.fixture
+def bare_tree(tmp_path: Path) -> Path:
+    """A fresh clone: neither environment nor database."""
+    return copy_project(tmp_path / "clone")
+
+
+@pytest.fixture
+def tree(bare_tree: Path) -> Path:
+    """A clone whose packages are installed."""
+    borrow_environment(bare_tree)
+    return bare_tree
+
+
+@pytest.fixture(scope="session")
+def served_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone that has served once, with its seeded database; tests serve it again but change nothing in it."""
+    tree = copy_project(tmp_path_factory.mktemp("served") / "clone")
+    borrow_environment(tree)
+    with Serving(tree) as server:
+        server.wait()
+    return tree
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Serving]]:
+    """Start ./run serve in a clone and wait for its first answer; it is stopped after the test."""
+    running: list[Serving] = []
+
+    def start(tree: Path, *arguments: str, **environ: str) -> Serving:
+        running.append(Serving(tree, *arguments, **environ))
+        running[-1].wait()
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()

@@ -1,0 +1,110 @@
+"""A real ./run serve in the background: what it answers, what it logs, how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+
+PATH = os.environ["PATH"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(tree: Path, **environ: str) -> dict[str, str]:
+    """Return an environment with these values and, of ours, only what pip may need to reach its index."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
+    home = tree.parent / "home"
+    home.mkdir(exist_ok=True)
+    return {"PATH": PATH, "HOME": str(home), **ours, **environ}
+
+
+def run(tree: Path, *arguments: str, timeout: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Return how ./run ended with these arguments."""
+    return subprocess.run(
+        ["./run", *arguments],
+        cwd=tree,
+        env=environment(tree, **environ),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+class Answer:
+    """What came back: status, headers, body as text."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status, self.headers, self.text = response.status, response.headers, response.read().decode()
+
+
+class Serving:
+    """One ./run serve, in a process group of its own, so that Ctrl-C can reach all of it."""
+
+    def __init__(self, tree: Path, *arguments: str, command: str = "serve", **environ: str) -> None:
+        self.port = int(environ.setdefault("PORT", str(free_port())))
+        self.log = tree.parent / f"log-{self.port}.txt"
+        self.started = time.monotonic()
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                ["./run", command, *arguments],
+                cwd=tree,
+                env=environment(tree, **environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait(self, seconds: float = 30) -> float:
+        """Return after how many seconds /livez first answered."""
+        while time.monotonic() < self.started + seconds and self.process.poll() is None:
+            try:
+                self.get("/livez")
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return time.monotonic() - self.started
+        raise AssertionError(f"no answer after {seconds} s:\n{self.log.read_text()}")
+
+    def get(self, path: str, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("GET", path, headers={"Connection": "close", **named})
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Return the log's JSON lines, those of that event if one is named."""
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [event for event in map(json.loads, lines) if name is None or event["event"] == name]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, *, whole_group: bool = False) -> int:
+        """Return the exit code after that signal; what does not end within 15 s is killed."""
+        if self.process.poll() is None:
+            (os.killpg if whole_group else os.kill)(self.process.pid, how)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            raise

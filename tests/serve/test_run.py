@@ -1,0 +1,159 @@
+"""What ./run says and does before there is a server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.serve.serving import Serving, environment, run
+
+COMMANDS = ["serve", "dev", "migrate", "seed", "test", "check", "lock"]
+
+
+def shim(folder: Path, before: str, version: str = "Python 3.14.0") -> str:
+    """Return the path of a Python that runs some code before what it is asked to run."""
+    path = folder / "some-python"
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "{version}" && exit\n'
+        f'exec {sys.executable} -c "import sys; {before}; exec(sys.argv[1])" "$2"\n'
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_run_alone_lists_every_command_with_a_line(bare_tree):
+    shown = run(bare_tree)
+
+    assert shown.returncode == 0
+    assert re.findall(r"^  (\w+) .{10,}$", shown.stdout, re.MULTILINE) == COMMANDS
+
+
+def test_an_unknown_command_is_answered_with_the_list(bare_tree):
+    shown = run(bare_tree, "srve")
+
+    assert shown.returncode == 1
+    assert "no command 'srve'" in shown.stderr
+    assert "serve" in shown.stderr
+
+
+def test_run_is_written_for_the_bash_of_macos():
+    newer = r"\bmapfile\b|\breadarray\b|declare -A|local -A|local -n|\$\{\w+(,,|\^\^|@Q)|\[\[ -v |&>>|\|&"
+
+    assert re.findall(newer, (ROOT / "run").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "version", "sentence"),
+    [
+        ("sys.version_info = (3, 9, 1)", "Python 3.9.1", "Python 3.9.1 is too old; install Python 3.11 or newer"),
+        ("sys.modules['ensurepip'] = None", "Python 3.14.0", "has no venv module; install it"),
+    ],
+)
+def test_a_python_that_will_not_do_is_named_in_one_sentence(bare_tree, before, version, sentence):
+    ended = run(bare_tree, "serve", PYTHON=shim(bare_tree, before, version))
+
+    assert ended.returncode == 1
+    assert sentence in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert not (bare_tree / ".venv").exists()
+
+
+def test_no_python_at_all_is_said_in_one_sentence(bare_tree):
+    ended = run(bare_tree, "serve", PYTHON="python-that-is-not-there")
+
+    assert ended.returncode == 1
+    assert "Found no python-that-is-not-there; install Python 3.11 or newer" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_taken_port_is_said_in_one_sentence(served_before, serve):
+    first = serve(served_before)
+
+    began = time.monotonic()
+    second = run(served_before, "serve", PORT=str(first.port))
+
+    assert second.returncode == 1
+    assert f"Port {first.port} is taken on 127.0.0.1; stop what listens there or choose another" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert time.monotonic() - began < 5
+
+
+def test_a_host_of_another_machine_is_said_in_one_sentence(served_before):
+    ended = run(served_before, "serve", HOST="192.0.2.1")
+
+    assert ended.returncode == 1
+    assert "Cannot listen on 192.0.2.1:8000" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "seed"])
+def test_bad_settings_end_with_2_and_all_problems(tree, command):
+    ended = run(tree, command, THREADS="many", POOL_STRATEGY="none", DATABASE_URL="nonsense")
+
+    assert ended.returncode == 2
+    for name in ("THREADS", "POOL_STRATEGY", "DATABASE_URL"):
+        assert name in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_interrupted_install_heals_at_the_next_start(bare_tree):
+    """The only test that installs for real; what it interrupts is pip in the middle of its work."""
+    venv = bare_tree / ".venv"
+    first = subprocess.Popen(
+        ["./run", "serve"], cwd=bare_tree, env=environment(bare_tree), start_new_session=True, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(venv.glob("lib/*/site-packages/sqlalchemy")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(first.pid, signal.SIGINT)
+    first.communicate(timeout=30)
+    assert not (venv / ".installed-requirements.txt").exists()
+
+    with Serving(bare_tree) as server:
+        server.wait(100)
+        assert server.get("/?city=London").status == 200
+
+
+def test_another_lock_file_is_installed(tree):
+    """A changed lock file is noticed: here one that no index can satisfy."""
+    bin_folder = tree / ".venv" / "bin"
+    bin_folder.unlink()
+    bin_folder.mkdir()
+    for tool in ("python", "pip"):
+        (bin_folder / tool).symlink_to(ROOT / ".venv" / "bin" / tool)
+    (tree / "requirements.txt").write_text("flask==0.0.0 --hash=sha256:" + "0" * 64 + "\n")
+
+    ended = run(tree, "serve", PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+
+    assert ended.returncode == 1
+    assert "pip could not install requirements.txt" in ended.stderr
+    assert (tree / ".venv" / ".half-done").exists()
+
+
+@pytest.mark.parametrize("changed", ["requirements.in", "requirements-dev.in"])
+def test_an_input_that_left_its_lock_file_behind_fails_the_check(tree, changed):
+    with (tree / changed).open("a") as file:
+        file.write("colorama==0.4.6\n")
+
+    # The part of ./run check that is about lock files: the others take long and have nothing to say here.
+    ended = subprocess.run(
+        ["bash", "-c", "source ./run help >/dev/null; lock_files_in_step"],
+        cwd=tree,
+        env={**os.environ, **environment(tree)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+    assert ended.returncode == 1
+    assert "+colorama==0.4.6" in ended.stderr
+    assert "not in step with their inputs; ./run lock renews them" in ended.stderr

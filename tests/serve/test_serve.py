@@ -1,0 +1,125 @@
+"""./run serve and ./run dev from start to end, on the built-in database and on one that was given."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+
+import sqlalchemy as sa
+
+from tests.serve.serving import Serving, run
+
+
+def fingerprint(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_fresh_clone_answers_from_sakila(tree, serve):
+    server = serve(tree)
+
+    answer = server.get("/?city=London")
+
+    assert (answer.status, answer.text.strip()) == (200, 'City "London" is #312')
+    assert f"curl 'http://127.0.0.1:{server.port}/?city=London'" in server.log.read_text()
+
+
+def test_the_second_start_answers_within_three_seconds(served_before):
+    with Serving(served_before) as server:
+        assert server.wait() < 3
+        assert server.get("/?city=London").status == 200
+
+
+def test_a_removed_database_is_made_again(tree, serve):
+    serve(tree).stop()
+    for file in (tree / "instance").glob("sakila.sqlite3*"):
+        file.unlink()
+
+    again = serve(tree)
+
+    assert again.get("/?city=London").status == 200
+
+
+def test_ctrl_c_ends_it_cleanly(served_before, serve):
+    server = serve(served_before)
+
+    code = server.stop(signal.SIGINT, whole_group=True)
+
+    assert code in (0, 130)
+    assert "Traceback" not in server.log.read_text()
+    assert not [event for event in server.events() if event["level"] in ("error", "critical")]
+
+
+def test_host_port_workers_and_threads_are_what_their_names_say(served_before, serve):
+    server = serve(served_before, HOST="127.0.0.1", WORKERS="3", THREADS="2")
+
+    deadline = time.monotonic() + 10
+    while len(booted := [e for e in server.events() if e["event"].startswith("Booting worker")]) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    assert len(booted) == 3
+    assert [event for event in server.events() if f"Listening at: http://127.0.0.1:{server.port}" in event["event"]]
+    assert [event for event in server.events() if event["event"] == "Using worker: gthread"]
+
+
+def test_a_database_that_is_given_is_served_and_not_changed(tree, serve, empty_database):
+    server = serve(tree, DATABASE_URL=empty_database.url)
+
+    assert server.get("/readyz").status == 503
+    server.stop()
+
+    engine = sa.create_engine(empty_database.url)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+    assert not (tree / "instance").exists()
+
+
+def test_a_database_named_in_env_file_is_not_changed_either(tree, serve):
+    (tree / "data").mkdir()
+    (tree / ".env").write_text("DATABASE_URL=sqlite:///data/mine.sqlite3\n")
+
+    server = serve(tree)
+    server.get("/readyz")
+    server.stop()
+
+    assert not (tree / "instance").exists()
+    mine = tree / "data" / "mine.sqlite3"
+    assert not mine.exists() or mine.stat().st_size == 0
+
+
+def test_migrate_and_seed_say_what_they_did_and_may_be_repeated(tree):
+    (tree / "data").mkdir()
+    url = "sqlite:///data/mine.sqlite3"
+
+    first = [run(tree, "migrate", DATABASE_URL=url), run(tree, "seed", DATABASE_URL=url)]
+    before = fingerprint(tree / "data")
+    second = [run(tree, "migrate", DATABASE_URL=url), run(tree, "seed", DATABASE_URL=url)]
+
+    assert [ended.returncode for ended in first + second] == [0, 0, 0, 0]
+    assert "600" in first[1].stdout + first[1].stderr
+    assert second[1].stdout + second[1].stderr
+    assert fingerprint(tree / "data") == before
+
+
+def test_dev_reloads_what_was_changed(tree):
+    wsgi = tree / "wsgi.py"
+    with Serving(tree, command="dev") as server:
+        server.wait()
+        wsgi.write_text(wsgi.read_text() + '\n\n@app.get("/just-written")\ndef written():\n    return "here"\n')
+
+        deadline = time.monotonic() + 15
+        while (status := _status(server, "/just-written")) != 200 and time.monotonic() < deadline:
+            # Again and again: the first look at the files, a moment after the first answer, is what later ones are
+            # compared with.
+            wsgi.touch()
+            time.sleep(0.5)
+
+    assert status == 200
+
+
+def _status(server, path):
+    try:
+        return server.get(path).status
+    except OSError:
+        return None
