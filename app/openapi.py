@@ -88,8 +88,8 @@ def describe(app: Flask) -> Document:
         for rule in app.url_map.iter_rules()
         if hasattr(view := app.view_functions[rule.endpoint], "operation")
     ]
-    models = {model for _, found in described for model in (found.returns, *found.also.values())}
-    ordered = sorted({*models, ProblemDocument}, key=lambda model: model.__name__)
+    models: set[type[BaseModel]] = {model for _, found in described for model in (found.returns, *found.also.values())}
+    ordered = sorted(models | {ProblemDocument}, key=lambda model: model.__name__)
     _, schemas = models_json_schema([(model, "serialization") for model in ordered], ref_template=COMPONENT)
     paths = {_path(rule): {"get": _operation(app, rule, found)} for rule, found in described}
     return {

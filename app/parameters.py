@@ -84,7 +84,6 @@ Name = Annotated[
     str,
     AfterValidator(readable_name),
     Field(
-        description=f"a name of 1 to {MAX_NAME_LENGTH} characters without control characters",
         json_schema_extra={
             "minLength": 1,
             "maxLength": MAX_NAME_LENGTH,
@@ -94,11 +93,11 @@ Name = Annotated[
 ]
 Id = Annotated[
     int,
-    BeforeValidator(whole_number(1, MAX_ID)),
     Field(ge=1, le=MAX_ID, description=f"a whole number from 1 to {MAX_ID}"),
+    BeforeValidator(whole_number(1, MAX_ID)),
 ]
 Limit = Annotated[
     int,
-    BeforeValidator(whole_number(1, MAX_LIMIT)),
     Field(ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"),
+    BeforeValidator(whole_number(1, MAX_LIMIT)),
 ]

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from app.cities.names import MAX_KEY_LENGTH
+from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
 from app.cities.queries import CityRow, CountryRow, Cursor
 from app.parameters import MAX_ID, Id, Limit, Name, wrong
 
 DEFAULT_LIMIT = 50
+NAME_RULE = f"1 to {MAX_NAME_LENGTH} characters, without control characters"
 
 
 class Country(BaseModel):
@@ -90,7 +91,7 @@ CursorText = Annotated[
 class Lookup(BaseModel):
     """The parameter of the lookup."""
 
-    city: Name | None = None
+    city: Annotated[Name | None, Field(description=f"a name of {NAME_RULE}")] = None
 
 
 class Paging(BaseModel):
@@ -103,10 +104,6 @@ class Paging(BaseModel):
 class CityFilter(Paging):
     """The parameters of the list of cities; all that are given must fit."""
 
-    name: Annotated[
-        Name | None, Field(description="a whole name of 1 to 50 characters, without control characters")
-    ] = None
-    prefix: Annotated[
-        Name | None, Field(description="the start of a name, of 1 to 50 characters, without control characters")
-    ] = None
+    name: Annotated[Name | None, Field(description=f"a whole name of {NAME_RULE}")] = None
+    prefix: Annotated[Name | None, Field(description=f"the start of a name, of {NAME_RULE}")] = None
     country_id: Annotated[Id | None, Field(description=f"a whole number from 1 to {MAX_ID}")] = None

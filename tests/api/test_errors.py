@@ -1,0 +1,63 @@
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.problems import assert_problem
+
+PATHS = ["/nowhere", "/api", "/api/", "/api/v1", "/api/v1/nothing", "/api/v1/cities/", "/docs/", "/static/none.css"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_unknown_address_is_a_problem_for_json_clients(client: FlaskClient, path: str) -> None:
+    assert_problem(client.get(path, headers={"Accept": "application/json"}), 404, "not-found")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/json"])
+def test_api_answers_in_problem_documents_whoever_asks(client: FlaskClient, accept: str) -> None:
+    assert_problem(client.get("/api/v1/nothing", headers={"Accept": accept}), 404, "not-found")
+    assert_problem(client.delete("/api/v1/cities", headers={"Accept": accept}), 405, "method-not-allowed", "DELETE")
+
+
+def test_text_client_reads_one_plain_sentence(client: FlaskClient) -> None:
+    response = client.get("/nowhere")
+
+    assert response.status_code == 404
+    assert response.text == "Nothing is at this address.\n"
+    assert response.content_type == "text/plain; charset=utf-8"
+
+
+def test_browser_gets_a_page(client: FlaskClient) -> None:
+    response = client.get("/nowhere", headers={"Accept": "text/html"})
+
+    assert response.status_code == 404
+    assert "<h1>Not found</h1>" in response.text
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "text/html", "application/json"])
+def test_wrong_method_lists_the_right_ones(client: FlaskClient, accept: str) -> None:
+    response = client.post("/?city=London", headers={"Accept": accept})
+
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_nothing_acceptable_is_refused_with_the_offer(client: FlaskClient) -> None:
+    response = client.get("/?city=London", headers={"Accept": "image/png"})
+
+    assert response.status_code == 406
+    assert "text/html" in response.text
+
+
+def test_client_that_names_problem_documents_gets_them(client: FlaskClient) -> None:
+    accept = {"Accept": "text/plain, application/problem+json"}
+
+    assert_problem(client.get("/?city=", headers=accept), 400, "bad-request")
+
+
+@pytest.mark.parametrize("path", ["/", "/?city=", "/?city=x", "/nowhere", "/livez", "/docs", "/api/v1/cities"])
+def test_every_answer_carries_the_protective_headers(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Request-ID"]

@@ -1,0 +1,86 @@
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url
+
+from app.extensions import db
+from tests.conftest import dispose
+from tests.support.databases import Database
+
+UNREACHABLE = "mysql://app:hunter2@127.0.0.1:1/sakila"
+
+
+def absent(database: Database) -> str:
+    """Return the URL of a database of the same kind that is not there."""
+    url = make_url(database.url)
+    gone = url.set(database="/nowhere/x.sqlite3") if database.name == "sqlite" else url.set(port=1, password="hunter2")
+    return gone.render_as_string(hide_password=False)
+
+
+def test_live_without_a_database(make_app: Callable[..., Flask]) -> None:
+    response = make_app(DATABASE_URL=UNREACHABLE).test_client().get("/livez")
+
+    assert (response.status_code, response.json) == (200, {"status": "alive"})
+
+
+def test_ready_when_both_databases_answer(client: FlaskClient) -> None:
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json == {"status": "ready", "reader": "up", "writer": "up", "schema": "current"}
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_empty_database_is_not_ready(make_app: Callable[..., Flask], empty_database: Database) -> None:
+    if empty_database.name == "sqlite":  # there an empty database is an empty file
+        Path(str(make_url(empty_database.url).database)).touch()
+    app = make_app(DATABASE_URL=empty_database.url)
+    response = app.test_client().get("/readyz")
+    dispose(app)
+
+    assert response.status_code == 503
+    assert response.json == {"status": "unavailable", "reader": "up", "writer": "up", "schema": "empty"}
+
+
+def test_without_a_writer_reading_goes_on(make_app: Callable[..., Flask], database: Database) -> None:
+    app = make_app(DATABASE_URL=absent(database), DATABASE_READ_URL=database.url)
+    response = app.test_client().get("/readyz")
+    dispose(app)
+
+    assert response.status_code == 200
+    assert response.json == {"status": "degraded", "reader": "up", "writer": "down", "schema": "current"}
+
+
+def test_without_a_reader_nothing_goes(make_app: Callable[..., Flask], database: Database) -> None:
+    app = make_app(DATABASE_URL=database.url, DATABASE_READ_URL=absent(database))
+    response = app.test_client().get("/readyz")
+    dispose(app)
+
+    assert response.status_code == 503
+    assert response.json["reader"] == "down"
+    assert "hunter2" not in response.text
+
+
+@pytest.mark.parametrize("wait", ["0.2", "5"])
+def test_full_pool_is_busy_but_ready(make_app: Callable[..., Flask], database: Database, wait: str) -> None:
+    app = make_app(DATABASE_URL=database.url, POOL_SIZE=1, WRITER_POOL_SIZE=1, POOL_TIMEOUT_SECONDS=wait)
+    with app.app_context(), ExitStack() as held:
+        for engine in db.engines.values():
+            held.enter_context(engine.connect())
+        began = time.monotonic()
+        response = app.test_client().get("/readyz")
+        took = time.monotonic() - began
+    threads = [thread for thread in threading.enumerate() if thread.name == "readyz"]
+    for thread in threads:
+        thread.join(6)
+    dispose(app)
+
+    assert response.status_code == 200
+    assert response.json == {"status": "ready", "reader": "busy", "writer": "busy", "schema": "unknown"}
+    assert took < 1.5

@@ -1,0 +1,101 @@
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import exc
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.cities.schema import SchemaMissingError
+from tests.support.problems import assert_problem
+
+JSON = {"Accept": "application/json"}
+DRIVER_TEXT = "Lost connection to mysql://app:hunter2@db"
+UNAVAILABLE = exc.OperationalError("SELECT 1", {}, Exception(DRIVER_TEXT), connection_invalidated=True)
+
+
+@pytest.fixture
+def fail(make_app: Callable[..., Flask], tmp_path: Path) -> Callable[[Exception], FlaskClient]:
+    """Return a client of an application whose / raises this."""
+
+    def client_of(error: Exception) -> FlaskClient:
+        def view() -> None:
+            raise error
+
+        app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3", LOG_FORMAT="json")
+        app.view_functions["pages.look_up"] = view
+        return app.test_client()
+
+    return client_of
+
+
+@pytest.fixture
+def events(capsys: pytest.CaptureFixture[str]) -> Callable[[], Iterator[dict[str, Any]]]:
+    return lambda: map(json.loads, capsys.readouterr().err.splitlines())
+
+
+def test_unknown_exception_is_a_500_without_detail(
+    fail: Callable[..., FlaskClient], events: Callable[..., Any]
+) -> None:
+    response = fail(RuntimeError("secret detail")).get("/", headers=JSON)
+
+    assert_problem(response, 500, "internal-error")
+    assert "secret" not in response.text
+    [event] = [event for event in events() if event["event"] == "unexpected exception"]
+    assert event["request_id"] == response.json["request_id"]
+    assert "RuntimeError: secret detail" in event["exception"]
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "text/html"])
+def test_500_tells_people_the_request_id(fail: Callable[..., FlaskClient], accept: str) -> None:
+    response = fail(RuntimeError("secret detail")).get("/", headers={"Accept": accept, "X-Request-ID": "abc-1"})
+
+    assert response.status_code == 500
+    assert "abc-1" in response.text
+    assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("error", "slug"),
+    [
+        (UNAVAILABLE, "database-unavailable"),
+        (exc.OperationalError(None, None, Exception(DRIVER_TEXT)), "database-unavailable"),
+        (exc.TimeoutError("QueuePool limit"), "pool-exhausted"),
+        (SchemaMissingError("no table"), "schema-missing"),
+    ],
+)
+def test_no_connection_is_a_503_that_says_when_to_come_back(
+    fail: Callable[..., FlaskClient], capsys: pytest.CaptureFixture[str], error: Exception, slug: str
+) -> None:
+    response = fail(error).get("/", headers=JSON)
+
+    assert_problem(response, 503, slug)
+    assert "Lost" not in response.text
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_wrong_sql_is_a_fault_of_ours(fail: Callable[..., FlaskClient]) -> None:
+    error = exc.ProgrammingError("SELECT x", {}, Exception("no such column"))
+
+    assert_problem(fail(error).get("/", headers=JSON), 500, "internal-error")
+
+
+def test_other_http_errors_have_the_same_shape(fail: Callable[..., FlaskClient]) -> None:
+    response = fail(RequestEntityTooLarge()).get("/", headers=JSON)
+
+    assert response.status_code == 413
+    assert response.content_type == "application/problem+json"
+    assert response.json["type"].startswith("/problems/")
+
+
+def test_really_absent_database_is_a_503(make_app: Callable[..., Flask]) -> None:
+    client = make_app(DATABASE_URL="mysql://app:hunter2@127.0.0.1:1/sakila").test_client()
+
+    response = client.get("/?city=London", headers=JSON)
+
+    assert_problem(response, 503, "database-unavailable")
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").json["status"] == "unavailable"

@@ -1,0 +1,158 @@
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.logging import configure, logging_config, redacted
+
+Events = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def events(capsys: pytest.CaptureFixture[str]) -> Events:
+    """Return a function for what was logged since it was last called; every line must be JSON."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+@pytest.fixture
+def make_client(make_app: Callable[..., Flask], tmp_path: Path, events: Events) -> Callable[..., FlaskClient]:
+    return lambda **environ: make_app(
+        DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3", **{"LOG_FORMAT": "json", **environ}
+    ).test_client()
+
+
+def test_access_line_says_what_happened_but_not_what_was_typed(
+    make_client: Callable[..., FlaskClient], events: Events
+) -> None:
+    response = make_client().get("/?cit=Secretville")
+
+    [line] = events()
+    assert line["event"] == "request"
+    assert (line["method"], line["route"], line["path"], line["status"]) == ("GET", "/", "/", 200)
+    assert line["bytes"] == len(response.data)
+    assert line["duration_ms"] >= 0
+    assert line["request_id"] == response.headers["X-Request-ID"]
+    assert "Secretville" not in str(line)
+
+
+@pytest.mark.parametrize("sane", ["abc", "A-1_b.2", "x" * 64])
+def test_sane_request_id_is_kept(make_client: Callable[..., FlaskClient], sane: str) -> None:
+    assert make_client().get("/livez", headers={"X-Request-ID": sane}).headers["X-Request-ID"] == sane
+
+
+@pytest.mark.parametrize("odd", ["", " ", "a b", "x" * 65, "<b>", "é", "a\x00"])
+def test_odd_request_id_is_replaced(make_client: Callable[..., FlaskClient], odd: str) -> None:
+    given = make_client().get("/livez", environ_overrides={"HTTP_X_REQUEST_ID": odd}).headers["X-Request-ID"]
+
+    assert len(given) == 32
+    assert given != odd
+
+
+def test_probes_are_not_logged(make_client: Callable[..., FlaskClient], events: Events) -> None:
+    make_client().get("/livez")
+
+    assert events() == []
+
+
+def test_access_log_can_be_off(make_client: Callable[..., FlaskClient], events: Events) -> None:
+    response = make_client(ACCESS_LOG="off").get("/")
+
+    assert events() == []
+    assert response.headers["X-Request-ID"]
+
+
+def test_input_cannot_forge_a_line(make_client: Callable[..., FlaskClient], events: Events) -> None:
+    make_client().get("/x%0A%7B%22event%22%3A%22forged%22%7D%E2%80%A8y")
+
+    assert [line["event"] for line in events()] == ["request"]
+
+
+def test_input_cannot_forge_a_line_on_a_terminal(
+    make_client: Callable[..., FlaskClient], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_client(LOG_FORMAT="pretty").get("/x%0Aforged")
+    logging.getLogger("other").warning("typed: %s", "a\nforged \x1b[31m")
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert not any(line.startswith("forged") for line in lines)
+    assert "\x1b[31m" not in lines[1].split("typed:")[1].split("forged")[1][:10]
+
+
+def test_other_loggers_speak_the_same_format(make_settings: Callable[..., Any], events: Events) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(False)  # pytest has taken our hook away, and logging does not know
+        configure(make_settings(LOG_FORMAT="json"))
+
+        logging.getLogger("gunicorn.error").info("Booting %s", "worker")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+
+    booting, warning = events()
+    assert (booting["event"], booting["logger"], booting["level"]) == ("Booting worker", "gunicorn.error", "info")
+    assert warning["logger"] == "py.warnings"
+
+
+def test_level_is_that_of_the_settings(make_settings: Callable[..., Any], events: Events) -> None:
+    configure(make_settings(LOG_FORMAT="json", LOG_LEVEL="WARNING"))
+
+    structlog.stdlib.get_logger("x").info("quiet")
+    structlog.stdlib.get_logger("x").warning("loud")
+
+    assert [line["event"] for line in events()] == ["loud"]
+
+
+def test_auto_is_json_where_nobody_watches(make_settings: Callable[..., Any], events: Events) -> None:
+    configure(make_settings(LOG_FORMAT="auto"))
+
+    structlog.stdlib.get_logger("x").warning("said")
+
+    assert events()[0]["event"] == "said"
+
+
+def test_traceback_is_one_line_without_local_variables(make_settings: Callable[..., Any], events: Events) -> None:
+    configure(make_settings(LOG_FORMAT="json"))
+
+    try:
+        local = "hunter2" * 1  # noqa: F841 - a traceback with locals would show it
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+
+    [line] = events()
+    assert "ValueError: broken" in line["exception"]
+    assert line["exception"].count("hunter2") <= 1  # the source line itself
+
+
+def test_config_is_complete_for_gunicorn(make_settings: Callable[..., Any]) -> None:
+    config = logging_config(make_settings())
+
+    # Gunicorn lays these over its own, key by key: one that is missing would bring its handlers back.
+    assert {"version", "root", "loggers", "handlers", "formatters"} <= set(config)
+    assert config["loggers"]["gunicorn.error"]["propagate"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cannot connect to mysql+pymysql://app:hunter2@db:3306/sakila",
+        "postgresql://app:hunter2@/x and mysql://b:hunter2@y",
+        "redis://:hunter2@cache",
+        "connection to host=db user=app password=hunter2 failed",
+        "password='hunter2 x' host=db",
+    ],
+)
+def test_password_of_a_database_address_is_blotted_out(line: str) -> None:
+    assert "hunter2" not in redacted(line)
+
+
+@pytest.mark.parametrize("line", ["see https://example.org:80/a", "mail me@example.org", "(using password: YES)"])
+def test_other_text_is_left_alone(line: str) -> None:
+    assert redacted(line) == line
