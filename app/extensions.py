@@ -5,11 +5,17 @@
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
 
 from app.pool import PoolPolicy, engine_options, watch
 from config import Settings
 
-db = SQLAlchemy()
+
+class Model(DeclarativeBase):
+    """What all tables derive from: plain SQLAlchemy, so that type checkers understand it."""
+
+
+db = SQLAlchemy(model_class=Model)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
-from app.extensions import db
+from app.extensions import Model
 
 MAX_ID = 2_147_483_647
 """The largest value of INT; Sakila's own SMALLINT would end at 65,535 cities."""
@@ -24,7 +24,7 @@ Timestamp = DateTime().with_variant(mysql.TIMESTAMP(), "mysql", "mariadb")
 NOW = text("CURRENT_TIMESTAMP")
 
 
-class Country(db.Model):
+class Country(Model):
     """A country with its cities."""
 
     __tablename__ = "country"
@@ -37,7 +37,7 @@ class Country(db.Model):
     cities: Mapped[list["City"]] = relationship(back_populates="country")
 
 
-class City(db.Model):
+class City(Model):
     """A city; names are not unique, there are two Londons."""
 
     __tablename__ = "city"

@@ -111,13 +111,13 @@ def _reader() -> Connection:
     return db.engines["reader"].connect()
 
 
-def _cities(connection: Connection, statement: Select[Any]) -> list[CityRow]:
+def _cities(connection: Connection, statement: Select[*tuple[Any, ...]]) -> list[CityRow]:
     return [CityRow(*row) for row in connection.execute(statement)]
 
 
 def _page_by_key(
     connection: Connection,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     name: str | None,
     prefix: str | None,
     after: Cursor | None,
@@ -143,7 +143,7 @@ def _comes_after(cursor: Cursor) -> ColumnElement[bool]:
 
 def _page_by_id(
     connection: Connection,
-    statement: Select[Any],
+    statement: Select[*tuple[Any, ...]],
     name: str | None,
     prefix: str | None,
     after: Cursor | None,
