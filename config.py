@@ -347,7 +347,7 @@ def _cross_check(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
     elif _family(read) != _family(write):
         reason = f"is a {_family(read)} database, and DATABASE_URL a {_family(write)} one"
         yield problem("DATABASE_READ_URL", reason, "name a copy of DATABASE_URL's database", "DATABASE_URL")
-    if ca and settings.database_tls not in ("require", "verify"):
+    if ca and settings.database_tls != "verify":
         reason = f"is given, but DATABASE_TLS={settings.database_tls} checks no certificate"
         yield problem("DATABASE_TLS_CA", reason, "set DATABASE_TLS=verify, or remove this", "DATABASE_TLS")
     if wait >= grace:

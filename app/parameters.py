@@ -13,6 +13,8 @@ from app.cities.names import MAX_NAME_LENGTH
 from app.errors import Problem
 
 MAX_ID = 2_147_483_647
+"""The largest value of INT, the type of all ids."""
+
 MAX_LIMIT = 100
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 

@@ -9,9 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
 from app.extensions import Model
 
-MAX_ID = 2_147_483_647
-"""The largest value of INT; Sakila's own SMALLINT would end at 65,535 cities."""
-
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 
 # Compared byte by byte on every database: the fold has already decided what is equal.
@@ -47,7 +44,7 @@ class City(Model):
         UTF8MB4,
     )
 
-    city_id: Mapped[int] = mapped_column(primary_key=True)
+    city_id: Mapped[int] = mapped_column(primary_key=True)  # INT; Sakila's own SMALLINT ends at 65,535 cities
     city: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
     city_key: Mapped[str] = mapped_column(Key)
     country_id: Mapped[int] = mapped_column(

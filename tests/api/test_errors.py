@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import make_url
 
 from tests.support.problems import assert_problem
 
@@ -61,3 +64,15 @@ def test_every_answer_carries_the_protective_headers(client: FlaskClient, path: 
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["X-Request-ID"]
+
+
+def test_database_without_tables_is_unavailable_and_not_a_fault(make_app, empty_database, capfd) -> None:
+    if empty_database.name == "sqlite":
+        Path(make_url(empty_database.url).database).touch()
+    client = make_app(DATABASE_URL=empty_database.url).test_client()
+
+    response = client.get("/?city=London", headers={"Accept": "application/json"})
+
+    assert_problem(response, 503, "schema-missing")
+    assert response.headers["Retry-After"]
+    assert "./run migrate" in capfd.readouterr().err
