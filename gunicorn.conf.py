@@ -7,6 +7,7 @@ new code (preload_app stays off for the same reason), and no database connection
 import errno
 import importlib.util
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -97,6 +98,11 @@ def when_ready(server: Any) -> None:
     """Log a command to try."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, bind.rpartition(":")[0])  # noqa: S104 -- compared, not bound
     server.log.info("Try: curl 'http://%s:%d/?city=London'", host, settings.port)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Leave Ctrl-C to the arbiter, which tells its workers: two signals at once can lock up a worker's thread pool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -153,7 +153,7 @@ def test_the_web_process_is_nobody_with_no_capability(stack):
 
 
 def test_nothing_in_the_image_can_be_written_by_it(stack):
-    search = "find / -xdev -writable -not -type l -not -path '/proc/*' 2>/dev/null | head; id -u"
+    search = "find / -xdev -writable -not -type l -not -path /tmp 2>/dev/null | head; id -u"
 
     assert stack.compose("exec", "-T", "web", "sh", "-c", search).split() == ["10001"]
 
@@ -170,7 +170,7 @@ def test_the_grace_period_is_longer_than_gunicorns(stack):
 
 
 def test_the_last_one_down_is_fast_and_up_again_keeps_the_data(stack):
-    stack.sql("UPDATE country SET country = 'Kept' WHERE country_id = 1")
+    stack.sql("CREATE TABLE kept (word VARCHAR(9)); INSERT INTO kept VALUES ('here')")
 
     began = time.monotonic()
     stack.compose("down")
@@ -178,5 +178,5 @@ def test_the_last_one_down_is_fast_and_up_again_keeps_the_data(stack):
     stack.compose("up", "--wait")
 
     assert took < 10
-    assert stack.sql("SELECT country FROM country WHERE country_id = 1") == "Kept"
+    assert stack.sql("SELECT word FROM kept") == "here"
     assert stack.ask("/?city=London")[0] == 200

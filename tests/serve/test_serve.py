@@ -40,6 +40,20 @@ def test_a_removed_database_is_made_again(tree, serve):
     assert again.get("/?city=London").status == 200
 
 
+def test_changed_data_survives_an_upgrade(tree, serve):
+    serve(tree).stop()
+    engine = sa.create_engine(f"sqlite:///{tree}/instance/sakila.sqlite3")
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM city WHERE city_id = 1"))
+    engine.dispose()
+    (tree / "app" / "data" / "README.md").write_text("Another version.")
+
+    upgraded = serve(tree)
+
+    assert upgraded.get("/?city=London").status == 200
+    assert upgraded.get("/api/v1/cities/1").status == 404
+
+
 def test_ctrl_c_ends_it_cleanly(served_before, serve):
     server = serve(served_before)
 
