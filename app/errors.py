@@ -15,7 +15,6 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.cities.schema import SchemaMissingError
-from app.cities.schema import SchemaMissingError
 from app.logging import request_id
 from app.pool import recovery
 
@@ -44,7 +43,6 @@ KINDS: dict[str, Kind] = {
     "internal-error": Kind(500, "Internal error", "A fault of ours; the log has it under the request id."),
     "database-unavailable": Kind(503, "Database unavailable", "The database cannot be reached; Retry-After says when."),
     "schema-missing": Kind(503, "Schema missing", "The database answers but has no tables yet."),
-    "schema-missing": Kind(503, "Schema missing", "The database answers, but nobody has made the tables yet."),
     "pool-exhausted": Kind(503, "Pool exhausted", "All database connections are in use; Retry-After says when."),
 }
 
@@ -124,9 +122,6 @@ def _answer_unexpected(error: Exception) -> Response:
     if isinstance(error, SchemaMissingError):
         log.error("schema missing", error=str(error))
         return _answer_problem(Problem("schema-missing", "The database has no tables yet. Try again later.", retry))
-    if isinstance(error, SchemaMissingError):
-        log.error("schema missing", error=str(error))
-        return _answer_problem(Problem("schema-missing", "The database has no cities yet. Try again later.", retry))
     log.error("unexpected exception", exc_info=error)
     return _answer_problem(Problem("internal-error", f"A fault of ours; the log has it under {request_id()}."))
 
