@@ -19,7 +19,9 @@ UNREACHABLE = "mysql://app:hunter2@127.0.0.1:1/sakila"
 def absent(database: Database) -> str:
     """Return the URL of a database of the same kind that is not there."""
     url = make_url(database.url)
-    gone = url.set(database="/nowhere/x.sqlite3") if database.name == "sqlite" else url.set(port=1, password="hunter2")
+    gone = (
+        url.set(database=f"{url.database}.gone") if database.name == "sqlite" else url.set(port=1, password="hunter2")
+    )
     return gone.render_as_string(hide_password=False)
 
 
