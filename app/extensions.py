@@ -3,8 +3,11 @@
 `db.engine` writes, in transactions; `db.engines["reader"]` reads, in autocommit, perhaps from a replica.
 """
 
+from typing import Any
+
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from app.pool import PoolPolicy, engine_options, watch
@@ -15,7 +18,17 @@ class Model(DeclarativeBase):
     """What all tables derive from: plain SQLAlchemy, so that type checkers understand it."""
 
 
-db = SQLAlchemy(model_class=Model)
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy with the options as they are given.
+
+    Its own way (`engine_from_config`) reads them like words of a file, and makes a `pool_timeout` of 0.25 s none.
+    """
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+        return create_engine(**options)
+
+
+db = Database(model_class=Model)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

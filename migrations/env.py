@@ -7,6 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect
 
 from app.cities import models
+from app.cities.schema import read_layout
 from app.extensions import db, pool_policy
 from app.pool import engine_options, watch
 from config import load_settings_or_exit
@@ -51,7 +52,9 @@ def run(connection: Connection) -> None:
 
 
 def current_revision(connection: Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    # The catalogue first: MariaDB refuses a user with few rights to describe a table that is not there.
+    has_version = read_layout(connection).has_version
+    revision = MigrationContext.configure(connection).get_current_revision() if has_version else None
     connection.rollback()
     return revision
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,9 +79,19 @@ def _mariadb() -> Server:
     return start_mariadb_locally()
 
 
-def start_mariadb_locally(*options: str) -> Server:
-    """Start MariaDB's own programs in a temporary folder; `options` go to the daemon."""
+def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None) -> Server:
+    """Start MariaDB's own programs in a temporary folder, with these files in it.
+
+    `options` go to the daemon; `{folder}` in them is that folder.
+    """
+    program = _program("mariadb-install-db")
+    if not program:
+        raise MissingError("install MariaDB's server to have it")
     folder, user = _folder("mariadb"), _unprivileged("mysql")
+    for name, source in (files or {}).items():
+        shutil.copyfile(source, folder / name)
+        if user:
+            shutil.chown(folder / name, user)
     data, port, password = folder / "data", _free_port(), secrets.token_hex(8)
     # Before the first start nobody may enter from outside: this file is the server's first client.
     start = folder / "start.sql"
@@ -90,7 +100,6 @@ def start_mariadb_locally(*options: str) -> Server:
         f"GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION;\n"
     )
     start.chmod(0o644)
-    program = _program("mariadb-install-db")
     _run(
         [program, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"],
         folder,
@@ -111,7 +120,7 @@ def start_mariadb_locally(*options: str) -> Server:
         "--innodb-doublewrite=0",
         "--innodb-buffer-pool-size=64M",
         "--innodb-fast-shutdown=2",
-        *options,
+        *(option.format(folder=folder) for option in options),
     ]
     process = _start(command, folder, user)
     url = URL.create(DRIVERS["mariadb"], ADMIN, password, "127.0.0.1", port)

@@ -1,0 +1,43 @@
+"""The other two drivers for MySQL and MariaDB, asked a handful of names each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url
+
+from tests.conftest import dispose, obtain_or_skip
+from tests.support.databases import Database, migrate_and_seed, new_database
+
+DRIVERS = ["mysqlconnector"] + (["mysqldb"] if find_spec("MySQLdb") else [])  # the latter needs a compiler to install
+
+
+@pytest.fixture(scope="module", params=["mariadb", "mysql"])
+def seeded(request: pytest.FixtureRequest) -> Iterator[Database]:
+    with new_database(obtain_or_skip(request.config, request.param)) as made:
+        migrate_and_seed(made.url)
+        yield made
+
+
+@pytest.fixture(params=DRIVERS)
+def client(seeded: Database, make_app: Callable[..., Flask], request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
+    name = f"{seeded.name}+{request.param}"
+    app = make_app(DATABASE_URL=make_url(seeded.url).set(drivername=name).render_as_string(hide_password=False))
+    yield app.test_client()
+    dispose(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "city_id"), [("London", 312), ("são LEOPOLDO", 486), ("Xi'angtan", 579), ("sostka", 385)]
+)
+def test_a_name_finds_its_city(client: FlaskClient, name: str, city_id: int):
+    assert client.get("/", query_string={"city": name}).get_data(as_text=True).strip() == f'City "{name}" is #{city_id}'
+
+
+def test_a_page_of_cities_and_readiness(client: FlaskClient):
+    assert len(client.get("/api/v1/cities?prefix=sa&limit=5").json["items"]) == 5
+    assert client.get("/readyz").status_code == 200

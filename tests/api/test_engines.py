@@ -1,0 +1,230 @@
+"""The two engines: what the settings say is what SQLAlchemy has, and TLS as it is wished for."""
+
+from __future__ import annotations
+
+import sqlite3
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, NullPool, QueuePool, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from app.extensions import db
+from tests.conftest import dispose, obtain_or_skip
+from tests.support.certificates import make_certificates
+from tests.support.databases import Database
+from tests.support.servers import MissingError, Server, start_mariadb_locally
+
+POOL = {
+    "POOL_SIZE": "3",
+    "WRITER_POOL_SIZE": "4",
+    "POOL_MAX_OVERFLOW": "5",
+    "POOL_RECYCLE_SECONDS": "77",
+    "POOL_PRE_PING": "false",
+    "POOL_TIMEOUT_SECONDS": "0.25",
+}
+
+
+@pytest.fixture
+def engines(make_app: Callable[..., Flask]) -> Iterator[Callable[..., dict[str | None, Engine]]]:
+    """Return the engines of an application with these settings."""
+    made: list[Flask] = []
+
+    def make(**environ: str) -> dict[str | None, Engine]:
+        made.append(make_app(**environ))
+        with made[-1].app_context():
+            return dict(db.engines)
+
+    yield make
+    for app in made:
+        dispose(app)
+
+
+@pytest.mark.parametrize(("role", "size"), [("reader", 3), (None, 4)])
+def test_pool_settings_reach_both_engines(database: Database, engines, role: str | None, size: int):
+    pool = engines(DATABASE_URL=database.url, **POOL)[role].pool
+
+    assert isinstance(pool, QueuePool)
+    assert pool.size() == size
+    assert pool._max_overflow == 5
+    assert pool._recycle == 77
+    assert pool._pre_ping is False
+    assert pool._timeout == 0.25
+
+
+@pytest.mark.parametrize("role", ["reader", None])
+def test_defaults_reach_both_engines(database: Database, engines, role: str | None):
+    pool = engines(DATABASE_URL=database.url)[role].pool
+
+    assert pool.size() == {"reader": 8, None: 2}[role]
+    assert (pool._max_overflow, pool._recycle, pool._pre_ping, pool._timeout) == (0, 1800, True, 1.0)
+
+
+@pytest.mark.parametrize("role", ["reader", None])
+def test_strategy_request_keeps_no_connection(database: Database, engines, role: str | None):
+    engine = engines(DATABASE_URL=database.url, POOL_STRATEGY="request")[role]
+
+    assert isinstance(engine.pool, NullPool)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_reader_is_in_autocommit_and_writer_is_not(database: Database, engines):
+    both = engines(DATABASE_URL=database.url)
+
+    with both["reader"].connect() as connection:
+        assert is_in_autocommit(connection.connection.dbapi_connection)
+    with both[None].connect() as connection:
+        assert not is_in_autocommit(connection.connection.dbapi_connection)
+
+
+def is_in_autocommit(connection) -> bool:
+    """Ask the driver; the servers themselves name the isolation alone."""
+    if isinstance(connection, pymysql.connections.Connection):
+        return connection.get_autocommit()
+    if isinstance(connection, sqlite3.Connection):
+        return connection.isolation_level is None
+    return connection.autocommit
+
+
+def test_reader_and_writer_may_be_two_databases(database: Database, empty_database: Database, engines):
+    with empty_database.connect():
+        both = engines(DATABASE_URL=database.url, DATABASE_READ_URL=empty_database.url)
+
+    assert both[None].url.database != both["reader"].url.database
+    dispose_all(both)
+
+
+def dispose_all(both: dict[str | None, Engine]) -> None:
+    for engine in both.values():
+        engine.dispose()
+
+
+def test_all_connections_of_pymysql_share_one_tls_context(mysql: Database, engines, monkeypatch):
+    contexts = []
+    connect = pymysql.connections.Connection.__init__
+
+    def note(self, *arguments, **options):
+        contexts.append(options.get("ssl"))
+        connect(self, *arguments, **options)
+
+    monkeypatch.setattr(pymysql.connections.Connection, "__init__", note)
+    both = engines(DATABASE_URL=mysql.url)
+    for engine in both.values():
+        with engine.connect(), engine.connect():
+            pass
+
+    assert len(contexts) == 4
+    assert isinstance(contexts[0], ssl.SSLContext)
+    assert len(set(map(id, contexts))) == 1
+
+
+# --- TLS: MySQL has it as it comes, MariaDB started here has none ---------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["mysql"])
+def mysql(request: pytest.FixtureRequest) -> Database:
+    return on_server(obtain_or_skip(request.config, request.param))
+
+
+@pytest.fixture(scope="module", params=["mariadb"])
+def mariadb_without_tls(request: pytest.FixtureRequest) -> Database:
+    server = obtain_or_skip(request.config, request.param)
+    if server.folder is None:
+        pytest.skip("mariadb: only one that the tests start themselves is known to have no TLS")
+    return on_server(server)
+
+
+@pytest.fixture(scope="module")
+def mariadb_with_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Path]]:
+    """A MariaDB whose certificate is good for 127.0.0.1, and the authority that says so."""
+    ca, certificate, key = make_certificates(tmp_path_factory.mktemp("certificates"))
+    try:
+        server = start_mariadb_locally(
+            "--ssl-cert={folder}/server.pem",
+            "--ssl-key={folder}/key.pem",
+            files={"server.pem": certificate, "key.pem": key},
+        )
+    except MissingError as error:
+        pytest.skip(f"mariadb: {error}")
+    yield on_server(server), ca
+    server.stop()
+
+
+def on_server(server: Server) -> Database:
+    """Return a database that every server has: TLS is the connection's affair, not the tables'."""
+    url = server.url.set(database="information_schema").render_as_string(hide_password=False)
+    return Database(server.name, url, url, server)
+
+
+def cipher(both: dict[str | None, Engine]) -> list[str]:
+    ciphers = []
+    for engine in both.values():
+        with engine.connect() as connection:
+            ciphers.append(connection.execute(text("SHOW STATUS LIKE 'Ssl_cipher'")).one()[1])
+    return ciphers
+
+
+@pytest.mark.parametrize("wish", ["prefer", "require"])
+def test_tls_is_used_where_the_server_has_it(mysql: Database, engines, wish: str):
+    assert all(cipher(engines(DATABASE_URL=mysql.url, DATABASE_TLS=wish)))
+
+
+def test_tls_off(mysql: Database, engines):
+    assert not any(cipher(engines(DATABASE_URL=mysql.url, DATABASE_TLS="off")))
+
+
+@pytest.mark.parametrize("wish", ["prefer", "off"])
+def test_prefer_does_without_where_the_server_has_none(mariadb_without_tls: Database, engines, wish: str):
+    assert not any(cipher(engines(DATABASE_URL=mariadb_without_tls.url, DATABASE_TLS=wish)))
+
+
+def test_prefer_asks_a_server_without_tls_once(mariadb_without_tls: Database, engines, monkeypatch):
+    both = engines(DATABASE_URL=mariadb_without_tls.url, POOL_STRATEGY="request")
+    cipher(both)
+    asked = []
+    connect = pymysql.connections.Connection.__init__
+    monkeypatch.setattr(
+        pymysql.connections.Connection,
+        "__init__",
+        lambda self, *arguments, **options: (asked.append(options.get("ssl")), connect(self, *arguments, **options))[1],
+    )
+
+    cipher(both)
+
+    assert asked == [None, None]
+
+
+def test_require_refuses_a_server_without_tls(mariadb_without_tls: Database, engines):
+    with pytest.raises(OperationalError, match=r"SSL|TLS"):
+        cipher(engines(DATABASE_URL=mariadb_without_tls.url, DATABASE_TLS="require"))
+
+
+def test_verify_takes_the_authority_that_is_named(mariadb_with_tls: tuple[Database, Path], engines):
+    database, ca = mariadb_with_tls
+
+    assert all(cipher(engines(DATABASE_URL=database.url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca))))
+
+
+def test_verify_refuses_another_authority(mariadb_with_tls: tuple[Database, Path], engines, tmp_path: Path):
+    other, _, _ = make_certificates(tmp_path)
+
+    with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
+        cipher(engines(DATABASE_URL=mariadb_with_tls[0].url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(other)))
+
+
+def test_verify_refuses_another_name(mariadb_with_tls: tuple[Database, Path], engines):
+    database, ca = mariadb_with_tls
+    url = make_url(database.url).set(host="localhost").render_as_string(hide_password=False)
+
+    with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
+        cipher(engines(DATABASE_URL=url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca)))
+
+
+def test_prefer_and_require_take_any_certificate(mariadb_with_tls: tuple[Database, Path], engines):
+    for wish in ("prefer", "require"):
+        assert all(cipher(engines(DATABASE_URL=mariadb_with_tls[0].url, DATABASE_TLS=wish)))

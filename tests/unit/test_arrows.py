@@ -1,0 +1,166 @@
+"""The arrows of the design: who may import whom. Left may import right, and nothing else among ours."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What the views share: how a request is read and an answer written. Each may use those to its right and config.
+TOOLS = {"app.errors", "app.negotiation", "app.parameters", "app.openapi", "app.logging", "app.security"}
+CITIES = {"app.cities.queries", "app.cities.names", "app.cities.shapes"}
+
+ALLOWED: dict[str, set[str]] = {
+    "wsgi": {"app"},
+    "gunicorn.conf": {"config", "app.logging"},
+    "config": set(),
+    "migrations.env": {"app", "app.cities", "app.extensions", "app.pool", "config", "migrations.lock"},
+    "migrations.lock": set(),
+    "app.extensions": {"app.pool", "config"},
+    "app.cities.api": CITIES | TOOLS | {"app.cities"},
+    "app.cities.pages": CITIES | TOOLS | {"app.cities"},
+    "app.cities.shapes": CITIES | TOOLS,
+    "app.cities.queries": {"app.cities.models", "app.cities.names", "app.cities.schema", "app.extensions"},
+    "app.cities.models": {"app.cities.names", "app.extensions"},
+    "app.cities.schema": set(),
+    "app.cities.names": set(),
+    "app.cities": set(),
+    "app.operations": {"app.pool", "app.extensions", "app.cities", *TOOLS},
+    "app.commands": {"app.cities", "app.pool", "app.extensions"},
+    "app.pool": {"app.pool"},
+    # Tables that are missing are an error of their own; its class lives with the schema.
+    "app.errors": TOOLS | {"app.pool", "app.cities.schema"},
+    "app.logging": {"config"},
+    "app.negotiation": TOOLS,
+    # How long a name may be.
+    "app.parameters": TOOLS | {"app.cities.names"},
+    "app.openapi": TOOLS,
+    "app.security": TOOLS | {"config"},
+}
+FLASK_FREE = ("app.pool", "app.cities.queries", "app.cities.models", "app.cities.names", "app.cities.schema")
+VIEWS = ("app.cities.api", "app.cities.pages")
+INHERITED_SOCKETS = 'if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:'
+READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
+POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "app"}
+
+
+def files() -> dict[str, Path]:
+    """Return every file of ours that has a place in the picture, by the name that an import uses."""
+    paths = [ROOT / "wsgi.py", ROOT / "config.py", ROOT / "gunicorn.conf.py", *(ROOT / "migrations").glob("*.py")]
+    paths += sorted((ROOT / "app").rglob("*.py"))
+    return {module_name(path): path for path in paths}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that a file imports, wherever in it; `from app.cities import queries` counts as the latter."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides where it points"
+            found |= {deepest(node.module or "", alias.name) for alias in node.names}
+    return found
+
+
+def deepest(module: str, name: str) -> str:
+    place = ROOT.joinpath(*module.split("."), name)
+    return f"{module}.{name}" if place.with_suffix(".py").exists() or place.is_dir() else module
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {module for module in modules if module.split(".")[0] in {"app", "config", "migrations", "wsgi"}}
+
+
+def within(module: str, rooms: set[str]) -> bool:
+    # "app" alone is the factory, not everything below it.
+    return any(module == room or (room != "app" and module.startswith(f"{room}.")) for room in rooms)
+
+
+def rule_for(module: str) -> set[str] | None:
+    """Return the rule of the module itself, or of the room that it is in."""
+    while module:
+        if module in ALLOWED and module != "app":
+            return ALLOWED[module]
+        module = module.rpartition(".")[0]
+    return None
+
+
+@pytest.mark.parametrize("module", [name for name in files() if name != "app"])
+def test_a_file_imports_only_what_its_arrows_allow(module: str):
+    allowed = rule_for(module)
+    assert allowed is not None, f"{module} has no place in the picture yet: give it its arrows in ALLOWED"
+
+    astray = {found for found in ours(imports(files()[module])) if not within(found, allowed)}
+
+    assert astray == set(), f"{module} may import {sorted(allowed)}"
+
+
+def test_only_wsgi_and_migrations_import_the_factory():
+    importers = {name for name, path in files().items() if "app" in imports(path) and name != "app"}
+
+    assert importers <= {"wsgi", "migrations.env"}
+
+
+def test_views_write_no_sql():
+    for view in VIEWS:
+        roots = {module.split(".")[0] for module in imports(files()[view])}
+
+        assert not roots & {"sqlalchemy", "flask_sqlalchemy"}, view
+
+
+def test_queries_and_the_pool_know_no_request():
+    for name, path in files().items():
+        if name.startswith(FLASK_FREE):
+            roots = {module.split(".")[0] for module in imports(path)}
+
+            assert not roots & {"flask", "werkzeug", "flask_sqlalchemy"}, name
+
+
+def test_the_pool_could_be_taken_elsewhere():
+    from sys import stdlib_module_names
+
+    for name, path in files().items():
+        if name.startswith("app.pool"):
+            roots = {module.split(".")[0] for module in imports(path)}
+
+            assert roots <= POOL_NEEDS | stdlib_module_names, name
+
+
+def test_only_config_reads_the_environment():
+    for name, path in files().items():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        reads = [
+            line.strip()
+            for line in lines
+            if re.search(r"\bos\.environ|\bgetenv\b|import environ\b", line.partition("#")[0])
+        ]
+
+        # No setting: whoever started Gunicorn hands its sockets over that way.
+        if name == "gunicorn.conf":
+            reads = [line for line in reads if line != INHERITED_SOCKETS]
+        assert name == "config" or reads == [], name
+
+
+def test_no_file_imports_in_a_circle():
+    graph = {name: {found for found in ours(imports(path)) if found in files()} for name, path in files().items()}
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> None:
+        assert name not in way, " -> ".join([*way[way.index(name) :], name])
+        if name not in done:
+            for found in sorted(graph[name]):
+                visit(found, [*way, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
