@@ -17,14 +17,24 @@ DATA = Path(__file__).parents[1] / "data"
 Rows = list[dict[str, Any]]
 
 
+class OtherRowsError(click.ClickException):
+    """The tables hold other rows than Sakila's."""
+
+
 @click.command("seed")
-def command() -> None:
+@click.option("--if-empty", is_flag=True, help="Leave tables with other rows as they are, without an error.")
+def command(if_empty: bool) -> None:
     """Fill empty tables with Sakila's 109 countries and 600 cities; harmless when done again."""
     with db.engine.begin() as connection:
         refuse_unknown_schema(connection)
-    # A transaction of its own: MySQL shows the data as of its first read, which must come after the lock.
-    with db.engine.begin() as connection:
-        click.echo(seed(connection, read_countries(), read_cities()))
+    try:
+        # A transaction of its own: MySQL shows the data as of its first read, which must come after the lock.
+        with db.engine.begin() as connection:
+            click.echo(seed(connection, read_countries(), read_cities()))
+    except OtherRowsError as error:
+        if not if_empty:
+            raise
+        click.echo(f"Not seeded: {error.message}")
 
 
 def read_countries() -> Rows:
@@ -54,14 +64,14 @@ def refuse_unknown_schema(connection: Connection) -> None:
 def seed(connection: Connection, countries: Rows, cities: Rows) -> str:
     """Insert all rows in the caller's transaction, or none; return what was done.
 
-    Raises ClickException where the tables hold anything else than these rows.
+    Raises OtherRowsError where the tables hold anything else than these rows.
     """
     _wait_for_other_seeds(connection)
     if _same_rows(connection, countries, cities):
         return f"Already seeded: {len(countries)} countries and {len(cities)} cities; nothing to do."
     for model in (Country, City):
         if connection.scalar(select(func.count()).select_from(model)):
-            raise click.ClickException(
+            raise OtherRowsError(
                 f"the table {model.__tablename__} holds rows that are not Sakila's; nothing was changed. "
                 "Seed an empty database, or keep yours as it is."
             )

@@ -16,6 +16,7 @@ from app.errors import JSON
 from app.extensions import db
 from app.openapi import operation
 from app.pool import recovery
+from config import Settings
 
 BOUND_SECONDS = 1.0
 
@@ -61,8 +62,8 @@ class Probe:
     At most one check is in flight; whoever asks meanwhile waits for that one, so stuck checks never pile up.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, most_connections: int) -> None:
+        self._engine, self._most_connections = engine, most_connections
         self._lock = Lock()
         self._check: Check | None = None
 
@@ -79,7 +80,7 @@ class Probe:
 
     def _look(self, check: Check) -> None:
         try:
-            if _is_full(self._engine):
+            if self._is_full():
                 check.state = "busy"  # until a connection comes: waiting for one may take longer than our bound
             with self._engine.connect() as connection:
                 check.state = "down"
@@ -90,6 +91,10 @@ class Probe:
             log.warning("readiness check failed", engine=self._engine.url.render_as_string(), error=str(error))
         finally:
             check.done.set()
+
+    def _is_full(self) -> bool:
+        pool = self._engine.pool
+        return isinstance(pool, QueuePool) and pool.checkedout() >= self._most_connections
 
 
 @bp.get("/livez")
@@ -124,17 +129,14 @@ def judge(reader: Check, writer: Check) -> Readiness:
 def _probes() -> dict[str, Probe]:
     probes: dict[str, Probe] | None = current_app.extensions.get("probes")
     if probes is None:
-        made = {"reader": Probe(db.engines["reader"]), "writer": Probe(db.engine)}
+        settings: Settings = current_app.extensions["settings"]
+        overflow = settings.pool_max_overflow
+        made = {
+            "reader": Probe(db.engines["reader"], settings.pool_size + overflow),
+            "writer": Probe(db.engine, settings.writer_pool_size + overflow),
+        }
         probes = current_app.extensions.setdefault("probes", made)
     return probes
-
-
-def _is_full(engine: Engine) -> bool:
-    pool = engine.pool
-    if not isinstance(pool, QueuePool):
-        return False
-    # SQLAlchemy has no public name for the bound of the overflow.
-    return pool.checkedin() == 0 and pool.overflow() >= pool._max_overflow >= 0
 
 
 def _uncached(document: BaseModel, status: int) -> Response:

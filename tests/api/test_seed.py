@@ -23,18 +23,18 @@ def migrated(empty_database: Database) -> Database:
 
 
 @pytest.fixture
-def seed(migrated: Database, make_app: Callable[..., Flask]) -> Callable[[], Result]:
+def seed(migrated: Database, make_app: Callable[..., Flask]) -> Callable[..., Result]:
     """Run `flask seed` on the tables that are there."""
     return seeding(make_app, migrated)
 
 
-def seeding(make_app: Callable[..., Flask], database: Database) -> Callable[[], Result]:
+def seeding(make_app: Callable[..., Flask], database: Database) -> Callable[..., Result]:
     # A connection for each use: the database is dropped before the application ends.
     app = make_app(DATABASE_URL=database.url, POOL_STRATEGY="request")
 
-    def seed() -> Result:
+    def seed(*options: str) -> Result:
         with app.app_context():
-            return app.test_cli_runner().invoke(args=["seed"])
+            return app.test_cli_runner().invoke(args=["seed", *options])
 
     return seed
 
@@ -44,7 +44,7 @@ def counts(database: Database) -> tuple[int, int]:
         return tuple(connection.scalar(text(f"SELECT count(*) FROM {table}")) for table in ("country", "city"))
 
 
-def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[[], Result]):
+def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[..., Result]):
     result = seed()
 
     assert result.exit_code == 0, result.output
@@ -57,7 +57,7 @@ def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[[]
     assert countries == [(int(row["country_id"]), row["country"]) for row in cities.rows("country")]
 
 
-def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Callable[[], Result]):
+def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Callable[..., Result]):
     seed()
 
     result = seed()
@@ -68,7 +68,7 @@ def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Cal
 
 
 @pytest.mark.parametrize("change", ["another country", "another city", "a renamed city", "a missing city"])
-def test_rows_of_somebody_else_are_refused(migrated: Database, seed: Callable[[], Result], change: str):
+def test_rows_of_somebody_else_are_refused(migrated: Database, seed: Callable[..., Result], change: str):
     statements = {
         "another country": ["INSERT INTO country (country_id, country) VALUES (1, 'Utopia')"],
         "another city": [
@@ -92,6 +92,17 @@ def test_rows_of_somebody_else_are_refused(migrated: Database, seed: Callable[[]
     assert counts(migrated) == before
 
 
+def test_rows_of_somebody_else_may_be_left_alone_without_an_error(migrated: Database, seed: Callable[..., Result]):
+    with migrated.connect() as connection:
+        connection.execute(text("INSERT INTO country (country_id, country) VALUES (1, 'Utopia')"))
+
+    result = seed("--if-empty")
+
+    assert result.exit_code == 0, result.output
+    assert "Not seeded" in result.output
+    assert counts(migrated) == (1, 0)
+
+
 def test_without_tables_it_says_what_to_do(empty_database: Database, make_app: Callable[..., Flask]):
     with empty_database.connect():
         pass  # SQLite is a file: an empty database is an empty one
@@ -102,7 +113,7 @@ def test_without_tables_it_says_what_to_do(empty_database: Database, make_app: C
     assert "migrate" in result.output
 
 
-def test_an_error_half_way_leaves_nothing_behind(migrated: Database, seed: Callable[[], Result], monkeypatch):
+def test_an_error_half_way_leaves_nothing_behind(migrated: Database, seed: Callable[..., Result], monkeypatch):
     good = commands.seed.read_cities()
     monkeypatch.setattr(commands.seed, "read_cities", lambda: [*good, {**good[0], "city_id": 601, "country_id": None}])
 

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "app.cities.schema": set(),
     "app.cities.names": set(),
     "app.cities": set(),
-    "app.operations": {"app.pool", "app.extensions", "app.cities", *TOOLS},
+    "app.operations": {"app.pool", "app.extensions", "app.cities", "config", *TOOLS},
     "app.commands": {"app.cities", "app.pool", "app.extensions"},
     "app.pool": {"app.pool"},
     # Tables that are missing are an error of their own; its class lives with the schema.
