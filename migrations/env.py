@@ -32,17 +32,30 @@ def migrate(connection: Connection) -> None:
     except KeyError:  # check, current and revision go nowhere
         run(connection)
         return
-    before = current_revision(connection)
-    if before == destination:
-        print(f"{connection.engine.url.render_as_string()} is at {before or 'base'} already; nothing to do.")
+    if is_there(connection, destination):
         return
     with migration_lock(connection.engine):
+        # Whoever held the lock before may have done the work.
+        if is_there(connection, destination):
+            return
         refuse_foreign_tables(connection)
+        before = current_revision(connection)
         if not before and connection.dialect.name == "sqlite":
             write_ahead_log(connection)
         run(connection)
-    after = current_revision(connection)
-    print(f"{connection.engine.url.render_as_string()} went from {before or 'base'} to {after or 'base'}.")
+    say(connection, f"went from {before or 'base'} to {current_revision(connection) or 'base'}.")
+
+
+def is_there(connection: Connection, destination: str | tuple[str, ...] | None) -> bool:
+    """Tell, also to the person who asked, whether nothing needs to be done."""
+    there = current_revision(connection) == destination
+    if there:
+        say(connection, f"is at {destination or 'base'} already; nothing to do.")
+    return there
+
+
+def say(connection: Connection, what: str) -> None:
+    print(f"{connection.engine.url.render_as_string()} {what}")
 
 
 def run(connection: Connection) -> None:

@@ -172,8 +172,10 @@ class server_log:  # noqa: N801 - reads as a function
         self.statements: list[str] = []
 
     def __enter__(self) -> list[str]:
+        with self.admin.connect() as connection:
+            self.before = connection.execute(text("SELECT @@GLOBAL.log_output, @@GLOBAL.general_log")).one()
         try:
-            self._set("ON")
+            self._set("TABLE", 1)
         except DBAPIError as error:
             if isinstance(error.orig, pymysql.OperationalError):
                 pytest.fail("the tests' user may not switch the general log on (SUPER, or SYSTEM_VARIABLES_ADMIN)")
@@ -190,8 +192,7 @@ class server_log:  # noqa: N801 - reads as a function
                 {"user": f"%{self.user}%"},
             )
             self.statements += [" ".join(statement.split()) for (statement,) in found]
-        self._set("OFF")
+        self._set(*self.before)
 
-    def _set(self, state: str) -> None:
-        output = "TABLE" if state == "ON" else "FILE"
-        administer(self.admin.url, f"SET GLOBAL log_output = '{output}'", f"SET GLOBAL general_log = {state}")
+    def _set(self, output: str, on: int) -> None:
+        administer(self.admin.url, f"SET GLOBAL log_output = '{output}'", f"SET GLOBAL general_log = {on}")
