@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -26,7 +27,6 @@ class Fleet:
         # The threads live as long as the session: the kernel ends a server with the *thread* that started it.
         self._threads = ThreadPoolExecutor(len(servers.NAMES), "server")
         self._servers: dict[str, Future[Server]] = {}
-        self.missing: dict[str, str] = {}
         atexit.register(self.stop)
 
     def begin(self, name: str) -> None:
@@ -35,11 +35,7 @@ class Fleet:
 
     def get(self, name: str) -> Server:
         self.begin(name)
-        try:
-            return self._servers[name].result()
-        except MissingError as error:
-            self.missing[name] = str(error)
-            raise
+        return self._servers[name].result()
 
     def stop(self) -> None:
         # Popped one by one: a second call (at exit, after Ctrl-C in the first) goes on where the first was stopped.
@@ -82,12 +78,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if missing := config.stash[fleet].missing:
-        terminalreporter.section("DATABASES LEFT OUT", sep="!", red=True, bold=True)
-        for name, reason in missing.items():
-            terminalreporter.write_line(f"{name}: {reason}")
-        terminalreporter.write_line("REQUIRE_ALL=1 makes this an error.")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was left out, each reason once; it tells how to get it."""
+    skipped = Counter(report.longrepr[2] for report in terminalreporter.getreports("skipped"))
+    if not skipped:
+        return
+    terminalreporter.section(f"LEFT OUT: {skipped.total()} TESTS", sep="!", red=True, bold=True)
+    for reason, count in skipped.items():
+        terminalreporter.write_line(f"{count} tests: {reason.removeprefix('Skipped: ')}")
+    terminalreporter.write_line("REQUIRE_ALL=1 makes this an error.")
 
 
 @pytest.fixture(scope="session", params=servers.NAMES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
@@ -34,30 +35,43 @@ class MySql(MySqlContainer):
 
 def start_mysql(password: str) -> Server:
     """Return MySQL in a container, its data in memory."""
-    container = MySql(MYSQL_IMAGE, username="root", root_password=password, password=password)
-    return _start("mysql", container.with_tmpfs_mount("/var/lib/mysql"), "root", password, 3306)
+
+    def make(image: str) -> DockerContainer:
+        container = MySql(image, username="root", root_password=password, password=password)
+        return container.with_tmpfs_mount("/var/lib/mysql")
+
+    return _start("mysql", MYSQL_IMAGE, make, "root", password, 3306)
 
 
 def start_mariadb(password: str) -> Server:
     """Return MariaDB in a container."""
-    container = DockerContainer(MARIADB_IMAGE).with_env("MARIADB_ROOT_PASSWORD", password)
-    return _start("mariadb", container, "root", password, 3306)
+
+    def make(image: str) -> DockerContainer:
+        return DockerContainer(image).with_env("MARIADB_ROOT_PASSWORD", password)
+
+    return _start("mariadb", MARIADB_IMAGE, make, "root", password, 3306)
 
 
 def start_postgresql(password: str) -> Server:
     """Return PostgreSQL in a container."""
-    container = DockerContainer(POSTGRESQL_IMAGE).with_env("POSTGRES_PASSWORD", password)
-    return _start("postgresql", container, "postgres", password, 5432)
+
+    def make(image: str) -> DockerContainer:
+        return DockerContainer(image).with_env("POSTGRES_PASSWORD", password)
+
+    return _start("postgresql", POSTGRESQL_IMAGE, make, "postgres", password, 5432)
 
 
-def _start(name: str, container: DockerContainer, user: str, password: str, port: int) -> Server:
-    container.ports = {f"{port}/tcp": ("127.0.0.1", None)}
-    container.with_kwargs(labels={LABEL: _me()})
+def _start(
+    name: str, image: str, make: Callable[[str], DockerContainer], user: str, password: str, port: int
+) -> Server:
     try:
         _remove_orphans()
+        container = make(image)  # asks for the engine already
+        container.ports = {f"{port}/tcp": ("127.0.0.1", None)}
+        container.with_kwargs(labels={LABEL: _me()})
         container.start()
     except DockerException as error:
-        raise MissingError(_advice(name, container.image, error)) from error
+        raise MissingError(_advice(name, image, error)) from error
     inside = container.get_wrapped_container()
     url = URL.create(DRIVERS[name], user, password, "127.0.0.1", _published(inside, port))
     if name == "postgresql":
@@ -65,7 +79,7 @@ def _start(name: str, container: DockerContainer, user: str, password: str, port
     if not wait_until_it_answers(url, lambda: _is_running(inside)):
         log = inside.logs().decode(errors="replace")[-2000:]
         container.stop()
-        raise MissingError(f"{container.image} was started but does not answer:\n{log}")
+        raise MissingError(f"{image} was started but does not answer:\n{log}")
     return Server(name, url, container.stop, read_file=lambda path: inside.exec_run(["cat", path]).output)
 
 
