@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 ROOT = Path(__file__).resolve().parent
@@ -145,7 +146,7 @@ def _sqlite_file(url: URL) -> URL:
             "name a file: sqlite:///file with three slashes, sqlite:////folder/file with four from the root",
         )
     if name.startswith("file:"):
-        return url
+        raise RefusedError("is a file: name", "write the path alone: sqlite:////folder/file, with ?mode=ro if need be")
     path = ROOT / name
     if not path.parent.is_dir():
         raise RefusedError(
@@ -271,7 +272,8 @@ def load_settings_or_exit() -> Settings:
 def _env_file() -> Mapping[str, str | None]:
     path = ROOT / ".env"
     try:
-        return DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8", case_sensitive=True).env_vars
+        # A password may hold ${...}: what is written is what is meant.
+        return dotenv_values(path, interpolate=False, encoding="utf-8")
     except (OSError, UnicodeError):
         raise SettingsError([Problem(".env", str(path), "cannot be read", "make it a readable UTF-8 file")]) from None
 
@@ -322,7 +324,10 @@ def _check_each(values: Mapping[str, str]) -> tuple[Settings, list[Problem]]:
             field = Settings.model_fields[name]
             default = _as_typed(field.get_default(call_default_factory=True))
             refused = RefusedError(f"is not {allowed(field)}", f"correct it, or leave it out (default {default})")
-        problems.append(Problem(name.upper(), shown(fields.pop(name)), refused.reason, refused.remedy))
+        value = fields.pop(name)
+        # What stands where a URL should may be the password itself.
+        visible = "***" if name.upper() in SECRETS and "://" not in value else shown(value)
+        problems.append(Problem(name.upper(), visible, refused.reason, refused.remedy))
     return Settings.model_validate(fields), problems
 
 

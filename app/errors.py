@@ -11,6 +11,7 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, g, render_template, request
 from pydantic import BaseModel
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -78,11 +79,16 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unexpected)
 
 
+def accepted() -> MIMEAccept:
+    """Return what the client takes, without parameters such as charset: each representation exists in one form."""
+    return MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in request.accept_mimetypes])
+
+
 def preferred() -> str | None:
     """Return the client's favourite of text, JSON and HTML, text if it has none, or None if it refuses all three."""
     if not request.headers.get("Accept", "").strip():
         return TEXT
-    accept = request.accept_mimetypes
+    accept = accepted()
     best = max(accept[TEXT], accept[JSON], accept[HTML])
     tied = [media_type for media_type in (TEXT, JSON, HTML) if best and accept[media_type] == best]
     # Among equals the client's order decides (text browsers name HTML first, libraries JSON); wildcards get text.
@@ -145,6 +151,6 @@ def _render(slug: str, status: int, title: str, detail: str, headers: Mapping[st
 
 
 def _media_type() -> str:
-    if MACHINE_PATHS.match(request.path) or PROBLEM_JSON in request.accept_mimetypes.values():
+    if MACHINE_PATHS.match(request.path) or PROBLEM_JSON in accepted().values():
         return JSON
     return preferred() or TEXT

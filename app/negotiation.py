@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from app.errors import HTML, JSON, TEXT, Problem, preferred
+from app.errors import HTML, JSON, TEXT, Problem, accepted, preferred
 
 
 def chosen() -> str:
@@ -15,7 +15,7 @@ def chosen() -> str:
 
 def require(media_type: str) -> None:
     """Raise Problem (406) unless the client takes this media type."""
-    if request.headers.get("Accept", "").strip() and not request.accept_mimetypes[media_type]:
+    if request.headers.get("Accept", "").strip() and not accepted()[media_type]:
         _refuse(media_type)
 
 

@@ -2,27 +2,36 @@
 
 from pathlib import Path
 
+import alembic.command
 from alembic import context
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy.exc import DBAPIError
 
 from app.cities import models
 from app.cities.schema import read_layout
 from app.extensions import db, pool_policy
-from app.pool import engine_options, watch
+from app.pool import engine_options, recovery, watch
 from config import load_settings_or_exit
 from migrations.lock import migration_lock
 
 
 def main() -> None:
+    if context.is_offline_mode():
+        raise SystemExit("--sql is not supported: what needs to be done is seen from the database.")
     settings = context.config.attributes.get("settings") or load_settings_or_exit()
     if settings.database_url.get_backend_name() == "sqlite":
         Path(settings.database_url.database or "").parent.mkdir(parents=True, exist_ok=True)
     policy = pool_policy(settings, size=1)
     engine = create_engine(**engine_options(settings.database_url, policy, role="migration"))
     watch(engine, policy)
-    with engine.connect() as connection:
-        migrate(connection)
+    try:
+        with engine.connect() as connection:
+            migrate(connection)
+    except DBAPIError as error:
+        if not recovery.is_unavailable(error):
+            raise
+        raise SystemExit(f"{engine.url.render_as_string()} cannot be reached: {error.orig}") from None
 
 
 def migrate(connection: Connection) -> None:
@@ -38,7 +47,8 @@ def migrate(connection: Connection) -> None:
         # Whoever held the lock before may have done the work.
         if is_there(connection, destination):
             return
-        refuse_foreign_tables(connection)
+        if not stamping():
+            refuse_foreign_tables(connection)
         before = current_revision(connection)
         if not before and connection.dialect.name == "sqlite":
             write_ahead_log(connection)
@@ -56,6 +66,12 @@ def is_there(connection: Connection, destination: str | tuple[str, ...] | None) 
 
 def say(connection: Connection, what: str) -> None:
     print(f"{connection.engine.url.render_as_string()} {what}")
+
+
+def stamping() -> bool:
+    """Tell whether somebody only records by hand what is there: the way out of a migration that was interrupted."""
+    command = getattr(context.config.cmd_opts, "cmd", (None,))[0]
+    return command is alembic.command.stamp
 
 
 def run(connection: Connection) -> None:

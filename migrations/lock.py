@@ -12,24 +12,24 @@ NAME = "flask_sakila_migrations"
 
 @contextmanager
 def migration_lock(engine: Engine) -> Iterator[None]:
-    """Hold the lock of this database; another process waits here for up to five minutes."""
+    """Hold the lock of this database; others wait here, on MySQL and MariaDB for five minutes at the most."""
     match engine.dialect.name:
         case "sqlite":
             yield from _file_lock(engine)
         case "postgresql":
-            yield from _session_lock(engine, f"SELECT pg_advisory_lock(hashtext('{NAME}'))", None)
+            yield from _session_lock(engine, "SELECT 1 FROM pg_advisory_lock(hashtext(:name))", NAME)
         case _:
             # The server's locks have one name space for all its databases.
             name = f"{NAME}.{engine.url.database}"[-64:]
             yield from _session_lock(engine, f"SELECT GET_LOCK(:name, {WAIT_SECONDS})", name)
 
 
-def _session_lock(engine: Engine, statement: str, name: str | None) -> Iterator[None]:
+def _session_lock(engine: Engine, statement: str, name: str) -> Iterator[None]:
     """Hold a lock that lives as long as its connection."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        granted = connection.scalar(text(statement), {"name": name} if name else {})
-        if granted == 0:
-            raise SystemExit(f"Another migration has been running for {WAIT_SECONDS} s; nothing was changed.")
+        granted = connection.scalar(text(statement), {"name": name})
+        if granted != 1:
+            raise SystemExit("The lock for migrations could not be had: another one is running; nothing was changed.")
         yield
 
 

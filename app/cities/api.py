@@ -14,7 +14,13 @@ from app.openapi import operation
 from app.parameters import MAX_ID, read, shown
 
 bp = Blueprint("api", __name__)
-bp.before_request(lambda: negotiation.require(JSON))
+
+
+@bp.before_request
+def require_json() -> None:
+    """Refuse clients that take no JSON; OPTIONS has no body to refuse."""
+    if request.method != "OPTIONS":
+        negotiation.require(JSON)
 
 
 @bp.get("/cities")

@@ -19,4 +19,4 @@ def fold(name: str) -> str:
     plain = name.strip().translate(_SAME_APOSTROPHE)
     # Case folding undoes some compositions (İ becomes i and a dot), so accents are taken off afterwards.
     letters = unicodedata.normalize("NFD", plain.casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).strip()

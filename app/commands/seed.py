@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.cities.models import City, Country
 from app.cities.names import fold
 from app.cities.schema import schema_state
 from app.extensions import db
+from app.pool import recovery
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -25,9 +27,9 @@ class OtherRowsError(click.ClickException):
 @click.option("--if-empty", is_flag=True, help="Leave tables with other rows as they are, without an error.")
 def command(if_empty: bool) -> None:
     """Fill empty tables with Sakila's 109 countries and 600 cities; harmless when done again."""
-    with db.engine.begin() as connection:
-        refuse_unknown_schema(connection)
     try:
+        with db.engine.begin() as connection:
+            refuse_unknown_schema(connection)
         # A transaction of its own: MySQL shows the data as of its first read, which must come after the lock.
         with db.engine.begin() as connection:
             click.echo(seed(connection, read_countries(), read_cities()))
@@ -35,6 +37,10 @@ def command(if_empty: bool) -> None:
         if not if_empty:
             raise
         click.echo(f"Not seeded: {error.message}")
+    except DBAPIError as error:
+        if not recovery.is_unavailable(error):
+            raise
+        raise click.ClickException(f"the database cannot be reached: {error.orig}") from None
 
 
 def read_countries() -> Rows:

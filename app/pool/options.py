@@ -13,7 +13,9 @@ Role = Literal["reader", "writer", "migration"]
 
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS: dict[Role, int | None] = {"reader": 5, "writer": 30, "migration": None}
-"""How long PyMySQL waits for each piece of an answer; without it a silent server holds a thread for ever.
+"""How long PyMySQL waits for each piece of an answer, and PostgreSQL for a statement to end.
+
+Without it a locked table holds a thread for ever. MySQL's own connector has no such limit.
 
 A migration may rebuild a table for hours and is watched by the person who typed it.
 """
@@ -87,5 +89,6 @@ def _connect_arguments(driver: str, policy: PoolPolicy, role: Role) -> dict[str,
             # The extension in C wants to be built against the server's own library; the pure one runs everywhere.
             return {"use_pure": True, "connection_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
         case "psycopg":
-            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
+            limit = {"options": f"-c statement_timeout={read_timeout}s"} if read_timeout else {}
+            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **limit, **tls}
     return {"timeout": CONNECT_TIMEOUT_SECONDS}

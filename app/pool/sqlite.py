@@ -8,7 +8,7 @@ from sqlalchemy import URL
 
 def existing_file(url: URL) -> URL:
     """Return the URL that opens the file but never creates it: a mistyped path is an error, not an empty database."""
-    return url.set(database=f"file:{quote(url.database or '')}", query={**url.query, "mode": "rw", "uri": "true"})
+    return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
 
 
 def enforce_foreign_keys(connection: Any, _record: object) -> None:

@@ -76,3 +76,17 @@ def test_database_without_tables_is_unavailable_and_not_a_fault(make_app, empty_
     assert_problem(response, 503, "schema-missing")
     assert response.headers["Retry-After"]
     assert "./run migrate" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/json; charset=utf-8", "text/html;level=1", "text/plain; charset=utf-8"]
+)
+def test_parameters_of_a_media_type_do_not_matter(client: FlaskClient, accept: str) -> None:
+    response = client.get("/?city=London", headers={"Accept": accept})
+
+    assert response.status_code == 200
+    assert response.mimetype == accept.partition(";")[0]
+
+
+def test_options_refuses_nobody(client: FlaskClient) -> None:
+    assert client.options("/api/v1/cities", headers={"Accept": "text/html"}).status_code == 200

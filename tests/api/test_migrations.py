@@ -153,3 +153,33 @@ def test_ids_go_on_after_the_seed(empty_database: Database):
     with empty_database.connect() as connection:
         connection.execute(text("INSERT INTO city (city, city_key, country_id) VALUES ('Zürich', 'zurich', 91)"))
         assert connection.scalar(text("SELECT max(city_id) FROM city")) == 601
+
+
+def test_stamp_records_what_is_there_after_an_interruption(empty_database: Database):
+    with empty_database.connect() as connection:
+        connection.execute(text("CREATE TABLE country (country_id INT PRIMARY KEY)"))
+
+    done = alembic(empty_database.url, "stamp", "0001")
+
+    assert done.returncode == 0, done.stderr
+    assert "went from base to 0001" in done.stdout
+
+
+def test_sql_mode_is_refused_with_a_sentence(empty_database: Database):
+    done = alembic(empty_database.url, "upgrade", "head", "--sql")
+
+    assert done.returncode != 0
+    assert "--sql is not supported" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [(alembic, "upgrade", "head"), (flask, "seed")])
+def test_a_server_that_is_away_is_one_sentence(command):
+    program, *arguments = command
+
+    done = program("mysql://somebody:Kx7Secret@127.0.0.1:1/sakila", *arguments)
+
+    assert done.returncode != 0
+    assert "cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Kx7Secret" not in done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -94,6 +95,15 @@ def test_a_hundred_kilobytes_of_query_are_refused(served_before, serve):
     server = serve(served_before)
 
     assert server.get("/?city=" + "x" * 100_000).status == 414
+    assert server.get("/livez").status == 200
+
+
+def test_bytes_that_no_address_may_hold_are_refused_by_gunicorn(served_before, serve):
+    server = serve(served_before)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+        raw.sendall("GET /?city=Malmö HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+        assert raw.recv(99).startswith(b"HTTP/1.1 400 ")
     assert server.get("/livez").status == 200
 
 

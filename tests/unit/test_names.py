@@ -61,3 +61,7 @@ def test_only_london_is_there_twice(spelling: str):
 
 def test_every_name_fits():
     assert max(map(len, cities.names())) <= MAX_NAME_LENGTH
+
+
+def test_blanks_that_an_accent_kept_apart_are_outer_ones():
+    assert fold("\u0301 London") == "london"
