@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg.errors
 import pymysql
 import pytest
-from sqlalchemy import create_engine, exc, text
+from sqlalchemy import NullPool, create_engine, exc, text
 
 from app.pool.recovery import is_pool_exhausted, is_unavailable
 
@@ -46,7 +46,9 @@ def test_a_mistake_of_the_program_is_not(error: Exception):
 def test_a_file_that_is_no_database_is_away(tmp_path: Path):
     (tmp_path / "text").write_text("This is a text, and long enough to be one. " * 50)
 
-    with pytest.raises(exc.DBAPIError) as caught, create_engine(f"sqlite:///{tmp_path}/text").connect() as connection:
+    engine = create_engine(f"sqlite:///{tmp_path}/text", poolclass=NullPool)
+
+    with pytest.raises(exc.DBAPIError) as caught, engine.connect() as connection:
         connection.execute(text("SELECT * FROM city"))
 
     assert is_unavailable(caught.value)
