@@ -53,7 +53,7 @@ def operation(
     """Describe a view: its query parameters, its JSON, its errors, other media types, other statuses with JSON."""
 
     def mark(view: View) -> View:
-        view.operation = Operation(query, returns, errors, texts, also or {})  # type: ignore[attr-defined]
+        view.operation = Operation(query, returns, errors, texts, also or {})  # type: ignore[attr-defined] # a mark
         return view
 
     return mark
