@@ -210,8 +210,13 @@ class Settings(BaseSettings):
     pool_max_overflow: int = Field(0, ge=0, le=1000)
     pool_recycle_seconds: int = Field(1800, ge=1, le=86_400)
     pool_pre_ping: bool = True
+    pool_ping_after_seconds: float = Field(30.0, ge=0, le=86_400, allow_inf_nan=False)
     pool_timeout_seconds: float = Field(1.0, gt=0, le=60, allow_inf_nan=False)
+    pool_max_waiting: int = Field(64, ge=0, le=10_000)
+    pool_leak_seconds: float = Field(10.0, ge=0, le=86_400, allow_inf_nan=False)
+    pool_budget: Annotated[Literal["refuse", "warn", "off"], BeforeValidator(str.lower)] = "warn"
     writer_pool_size: int = Field(2, ge=1, le=1000)
+    request_deadline_seconds: float = Field(3.0, gt=0, le=300, allow_inf_nan=False)
 
     workers: int = Field(default_factory=default_workers, ge=1, le=256)
     threads: int = Field(16, ge=1, le=1000)
@@ -334,7 +339,7 @@ def _check_each(values: Mapping[str, str]) -> tuple[Settings, list[Problem]]:
 def _cross_check(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
     """Yield what does not go together: the names it is about, and the problem."""
     read, write = settings.database_read_url, settings.database_url
-    ca, wait, grace = settings.database_tls_ca, settings.pool_timeout_seconds, settings.graceful_timeout_seconds
+    ca, grace = settings.database_tls_ca, settings.graceful_timeout_seconds
 
     def problem(name: str, reason: str, remedy: str, *others: str) -> tuple[set[str], Problem]:
         value = getattr(settings, name.lower())
@@ -355,9 +360,10 @@ def _cross_check(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
     if ca and settings.database_tls != "verify":
         reason = f"is given, but DATABASE_TLS={settings.database_tls} checks no certificate"
         yield problem("DATABASE_TLS_CA", reason, "set DATABASE_TLS=verify, or remove this", "DATABASE_TLS")
-    if wait >= grace:
-        reason = f"is not below GRACEFUL_TIMEOUT_SECONDS={grace}: a request could wait longer than a shutdown lets it"
-        yield problem("POOL_TIMEOUT_SECONDS", reason, "lower this or raise that", "GRACEFUL_TIMEOUT_SECONDS")
+    for name in ("POOL_TIMEOUT_SECONDS", "REQUEST_DEADLINE_SECONDS"):
+        if getattr(settings, name.lower()) >= grace:
+            reason = f"is not below GRACEFUL_TIMEOUT_SECONDS={grace}: a shutdown could cut a request short"
+            yield problem(name, reason, "lower this or raise that", "GRACEFUL_TIMEOUT_SECONDS")
 
 
 def _family(url: URL) -> str:

@@ -61,6 +61,12 @@ def test_an_empty_value_is_not_given():
     assert load_settings({"PORT": "", "DATABASE_URL": "  "}).manages_own_file
 
 
+def test_zero_is_off_or_none():
+    settings = load_settings({"POOL_LEAK_SECONDS": "0", "POOL_PING_AFTER_SECONDS": "0", "POOL_MAX_WAITING": "0"})
+
+    assert (settings.pool_leak_seconds, settings.pool_ping_after_seconds, settings.pool_max_waiting) == (0, 0, 0)
+
+
 def test_values_are_trimmed_and_typed():
     settings = load_settings(
         {"PORT": " 81 ", "POOL_TIMEOUT_SECONDS": "0.5", "DATABASE_TLS": "OFF", "LOG_LEVEL": "debug"}
@@ -205,7 +211,12 @@ def test_installed_is_what_can_be_imported():
         ("POOL_MAX_OVERFLOW", ["-1"]),
         ("POOL_RECYCLE_SECONDS", ["0", "-1"]),
         ("POOL_TIMEOUT_SECONDS", ["0", "-1", "61", "nan", "inf"]),
+        ("POOL_PING_AFTER_SECONDS", ["-1", "86401", "nan", "inf"]),
+        ("POOL_MAX_WAITING", ["-1", "10001", "1.5"]),
+        ("POOL_LEAK_SECONDS", ["-0.1", "86401", "nan"]),
+        ("POOL_BUDGET", ["on", "error"]),
         ("WRITER_POOL_SIZE", ["0"]),
+        ("REQUEST_DEADLINE_SECONDS", ["0", "-1", "301", "nan", "inf"]),
         ("WORKERS", ["0", "257", "two"]),
         ("THREADS", ["0"]),
         ("PORT", ["0", "65536", "-1", "http"]),
@@ -262,8 +273,15 @@ class TestTogether:
         assert problem.name == "DATABASE_READ_URL"
         assert "postgresql" in problem.reason
 
-    def test_a_wait_longer_than_the_shutdown(self):
-        assert the_problem_of(POOL_TIMEOUT_SECONDS="20").name == "POOL_TIMEOUT_SECONDS"
+    @pytest.mark.parametrize("name", ["POOL_TIMEOUT_SECONDS", "REQUEST_DEADLINE_SECONDS"])
+    def test_a_wait_longer_than_the_shutdown(self, name):
+        assert the_problem_of(**{name: "20"}).name == name
+
+    def test_a_shutdown_shorter_than_the_usual_deadline(self):
+        problem = the_problem_of(GRACEFUL_TIMEOUT_SECONDS="3")
+
+        assert (problem.name, problem.value_shown) == ("REQUEST_DEADLINE_SECONDS", "'3.0'")
+        assert "GRACEFUL_TIMEOUT_SECONDS=3" in problem.reason
 
     def test_a_check_on_something_refused_says_nothing_more(self):
         assert set(problems_of(DATABASE_URL="nonsense", DATABASE_READ_URL="mysql://h/d")) == {"DATABASE_URL"}
