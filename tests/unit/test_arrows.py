@@ -16,7 +16,7 @@ CITIES = {"app.cities.queries", "app.cities.names", "app.cities.shapes"}
 
 ALLOWED: dict[str, set[str]] = {
     "wsgi": {"app"},
-    "gunicorn.conf": {"config", "app.logging"},
+    "gunicorn.conf": {"config", "app.logging", "app.operations"},
     "config": set(),
     "migrations.env": {"app", "app.cities", "app.extensions", "app.pool", "config", "migrations.lock"},
     "migrations.lock": set(),
@@ -30,7 +30,15 @@ ALLOWED: dict[str, set[str]] = {
     "app.cities.names": set(),
     "app.cities": set(),
     "app.operations": {"app.pool", "app.extensions", "app.cities", "config", *TOOLS},
-    "app.commands": {"app.cities", "app.pool", "app.extensions"},
+    "app.commands": {
+        "app.commands",
+        "app.cities",
+        "app.pool",
+        "app.extensions",
+        "app.operations",
+        "app.logging",
+        "config",
+    },
     "app.pool": {"app.pool"},
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"app.pool", "app.cities.schema"},
