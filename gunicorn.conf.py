@@ -4,20 +4,27 @@ The application itself is not imported here. A worker imports it after the fork,
 new code (preload_app stays off for the same reason), and no database connection is ever shared by two processes.
 """
 
+import atexit
 import errno
 import importlib.util
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from config import load_settings_or_exit
+# Gunicorn executes this file again on SIGHUP, and its workers inherit what it has imported: the new version must be
+# read, or new code would meet old settings.
+sys.modules.pop("config", None)
 
-settings = load_settings_or_exit()
+import config as ours  # noqa: E402 -- after the old one is forgotten; `config` would be taken for Gunicorn's own setting
+
+settings = ours.load_settings_or_exit()
 
 wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
@@ -95,21 +102,85 @@ def _unusable_address(error: OSError) -> str:
 
 
 def when_ready(server: Any) -> None:
-    """Log a command to try."""
+    """Log a command to try, and have every SIGHUP tried out first."""
+    server.handle_hup = ReloadIfSound(server)
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, bind.rpartition(":")[0])  # noqa: S104 -- compared, not bound
     server.log.info("Try: curl 'http://%s:%d/?city=London'", host, settings.port)
 
 
+class ReloadIfSound:
+    """SIGHUP for the arbiter: reloads what can be started, and otherwise says why and leaves the old workers alone.
+
+    By itself Gunicorn stops altogether: with a setting that cannot be used the arbiter ends and then its workers, and
+    when the new workers cannot import the application, all are stopped. Its author's advice is to try it out with
+    --check-config before (benoitc/gunicorn#2443), so that is what happens here, in a process that imports all anew.
+    """
+
+    def __init__(self, server: Any) -> None:
+        self._server, self._reload = server, server.handle_hup
+
+    def __call__(self) -> None:
+        """Reload, or log what is wrong; takes about a second, in which the workers go on."""
+        if reason := self._reason_against():
+            self._server.log.error("Not reloaded, the old workers go on. %s", reason)
+        else:
+            self._reload()
+
+    def _reason_against(self) -> str:
+        command = [sys.executable, "-m", "gunicorn", *sys.argv[1:], "--check-config"]
+        try:
+            tried = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 -- our own command line
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"The new version could not be tried out: {error}"
+        return (tried.stderr or f"It ended with {tried.returncode}").strip() if tried.returncode else ""
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Give a worker that replaces another (max_requests) the settings of that one, whatever .env says by then.
+
+    Otherwise a mistake in .env would stop the service hours later, worker by worker.
+    """
+    ours.load_settings_or_exit = lambda: settings
+
+
 def post_worker_init(worker: Any) -> None:
-    """Leave Ctrl-C to the arbiter, which tells its workers: two signals at once can lock up a worker's thread pool."""
+    """Leave Ctrl-C to the arbiter, which tells its workers: two signals at once can lock up a worker's thread pool.
+
+    A SIGHUP for all processes (a terminal that is closed, pkill) is the arbiter's too: a worker would just die.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # One of as many workers as are started together asks the databases: each start and each reload does so once.
+    if (worker.age - 1) % worker.cfg.workers == 0:
+        _check_budget(worker)
+
+
+def _check_budget(worker: Any) -> None:
+    """Refuse to start more than the database allows for; a service that runs already goes on, and the log says it."""
+    from app.operations.budget import may_start  # the worker has loaded the application by now
+
+    if not may_start(worker.wsgi, worker.cfg.workers) and worker.age == 1:
+        sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Say goodbye to the databases: a connection that just vanishes counts as Aborted_clients on MySQL."""
+    """Say goodbye to the databases: a connection that just vanishes counts as Aborted_clients on MySQL.
+
+    Once now, and again when the threads have ended whose requests took longer than the graceful timeout.
+    """
     app = getattr(worker, "wsgi", None)
-    if app is None:
-        return  # it could not be loaded
+    if app is not None:  # it could be loaded
+        _say_goodbye(app)
+        atexit.register(_say_goodbye, app)
+
+
+def on_exit(server: Any) -> None:
+    """Say goodbye for the arbiter, which has connections of its own if --preload imported something that reads."""
+    if server.app.callable is not None:
+        _say_goodbye(server.app.callable)
+
+
+def _say_goodbye(app: Any) -> None:
     with app.app_context():
         for engine in app.extensions["sqlalchemy"].engines.values():
             engine.dispose()
