@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
         shutil.copyfile(source, folder / name)
         if user:
             shutil.chown(folder / name, user)
-    data, port, password = folder / "data", _free_port(), secrets.token_hex(8)
+    data, port, password = folder / "data", free_port(), secrets.token_hex(8)
     # Before the first start nobody may enter from outside: this file is the server's first client.
     start = folder / "start.sql"
     start.write_text(
@@ -134,7 +135,7 @@ def _postgresql() -> Server:
 
         return start_postgresql(secrets.token_hex(8))
     folder, user = _folder("postgresql"), _unprivileged("postgres")
-    data, port, password = folder / "data", _free_port(), secrets.token_hex(8)
+    data, port, password = folder / "data", free_port(), secrets.token_hex(8)
     secret = folder / "secret"
     secret.write_text(password)
     secret.chmod(0o644)
@@ -240,7 +241,9 @@ def _program(name: str) -> str | None:
     return str(Path(found).resolve()) if found else None
 
 
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port() -> int:
+    """Return a port that stays free: no client is given one of these for its own end of a connection."""
+    while True:
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
+            return probe.getsockname()[1]

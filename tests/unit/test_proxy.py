@@ -1,0 +1,347 @@
+"""The proxy of the fault tests, each of its faults on a server that echoes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+
+from tests.support.packets import Cut, Packet
+from tests.support.proxy import Proxy
+
+SLACK = 0.3
+"""Seconds that a busy machine may add."""
+
+
+class Echo:
+    """Answers every piece with the same bytes, and remembers what it got and how each connection ended."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.heard, self.ends = bytearray(), []
+        self.threads = [threading.Thread(target=self._accept)]
+        self.threads[0].start()
+
+    def stop(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(5)
+        self.listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = self.listener.accept()
+                self.threads.append(threading.Thread(target=self._talk, args=[peer]))
+                self.threads[-1].start()
+
+    def _talk(self, peer: socket.socket) -> None:
+        with closing(peer):
+            try:
+                while data := peer.recv(65536):
+                    self.heard += data
+                    peer.sendall(data)
+                self.ends.append("closed")
+            except OSError as error:
+                self.ends.append(type(error).__name__)
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    server = Echo()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def proxy(echo: Echo) -> Iterator[Proxy]:
+    with Proxy("127.0.0.1", echo.port) as made:
+        yield made
+
+
+def connect(proxy: Proxy, seconds: float = 2) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", proxy.port), seconds)
+
+
+def packet(payload: bytes, sequence: int = 0) -> bytes:
+    """Return a packet as MySQL frames it."""
+    return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
+
+
+def asked(client: socket.socket, data: bytes) -> bytes:
+    """Return what comes back, until it is as long as what was sent."""
+    client.sendall(data)
+    answer = b""
+    while len(answer) < len(data) and (more := client.recv(65536)):
+        answer += more
+    return answer
+
+
+def is_silent(client: socket.socket, seconds: float = 0.2) -> bool:
+    client.settimeout(seconds)
+    try:
+        client.recv(1)
+    except TimeoutError:
+        return True
+    return False
+
+
+def eventually(condition) -> bool:
+    end = time.monotonic() + 2
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_bytes_pass_in_both_directions(proxy: Proxy):
+    with connect(proxy) as client:
+        assert asked(client, packet(b"x" * 500_000)) == packet(b"x" * 500_000)
+
+
+def test_the_end_of_one_side_reaches_the_other(proxy: Proxy, echo: Echo):
+    with connect(proxy) as client:
+        client.sendall(packet(b"last words"))
+        client.shutdown(socket.SHUT_WR)
+        assert client.makefile("rb").read() == packet(b"last words")
+
+    assert echo.ends == ["closed"]
+    assert eventually(lambda: proxy.counts().open == 0)
+
+
+def test_a_server_that_is_away_is_a_reset(echo: Echo):
+    with Proxy("127.0.0.1", echo.port) as proxy:
+        echo.stop()
+
+        with connect(proxy) as client, pytest.raises(ConnectionResetError):
+            client.recv(1)
+    echo.listener = socket.create_server(("127.0.0.1", 0))  # to be stopped again
+
+
+def test_refused_until_healed_and_the_port_stays_ours(proxy: Proxy):
+    proxy.refuse()
+
+    with pytest.raises(ConnectionRefusedError):
+        connect(proxy)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", proxy.port))
+    proxy.heal()
+    with connect(proxy) as client:
+        assert asked(client, packet(b"back")) == packet(b"back")
+
+
+def test_accepted_and_silent(proxy: Proxy, echo: Echo):
+    with connect(proxy) as before:
+        asked(before, packet(b"a"))
+        proxy.be_silent()
+
+        with connect(proxy) as client:
+            client.sendall(packet(b"hello?"))
+            assert is_silent(client)
+        assert asked(before, packet(b"b")) == packet(b"b")
+        assert echo.heard == packet(b"a") + packet(b"b")
+
+
+def test_a_lost_syn_is_answered_by_nobody_until_healed(proxy: Proxy):
+    proxy.lose_syns()
+    started = time.monotonic()
+
+    with pytest.raises(TimeoutError):
+        connect(proxy, 0.3)
+    threading.Timer(0.2, proxy.heal).start()
+    with connect(proxy, 3) as client:  # the kernel sends its SYN again after a second
+        assert asked(client, packet(b"at last")) == packet(b"at last")
+    assert time.monotonic() - started < 0.3 + 1.1 + SLACK
+
+
+def test_a_black_hole_takes_all_and_closes_nothing(proxy: Proxy, echo: Echo):
+    with connect(proxy) as client:
+        asked(client, packet(b"a"))
+        proxy.black_hole()
+
+        client.sendall(packet(b"b"))
+        assert is_silent(client)
+        with connect(proxy) as another:
+            another.sendall(packet(b"c"))
+            assert is_silent(another)
+    time.sleep(0.2)
+    assert (echo.ends, echo.heard) == ([], packet(b"a"))
+    proxy.heal()
+    assert eventually(lambda: echo.ends == ["closed"] * 2)
+
+
+def test_a_black_hole_of_existing_connections_alone(proxy: Proxy):
+    with connect(proxy) as client:
+        asked(client, packet(b"a"))
+        proxy.black_hole(new=False)
+
+        client.sendall(packet(b"b"))
+        with connect(proxy) as another:
+            assert asked(another, packet(b"c")) == packet(b"c")
+        assert is_silent(client)
+        proxy.heal()
+        client.sendall(packet(b"d"))
+        assert is_silent(client)  # what was swallowed is lost: no later byte may seem to be its answer
+
+
+def test_a_black_hole_after_so_many_bytes(proxy: Proxy, echo: Echo):
+    proxy.black_hole(after_bytes=6)
+
+    with connect(proxy) as client:
+        client.sendall(packet(b"abcdef"))
+        assert is_silent(client)
+
+    assert echo.heard == packet(b"abcdef")[:6]
+
+
+def test_reset_all(proxy: Proxy, echo: Echo):
+    with connect(proxy) as one, connect(proxy) as two:
+        asked(one, packet(b"a"))
+        asked(two, packet(b"a"))
+
+        assert proxy.reset_all() == 2
+
+        for client in (one, two):
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+    assert eventually(lambda: len(echo.ends) == 2)
+
+
+def test_bytes_drip_to_the_client(proxy: Proxy):
+    with connect(proxy) as client:
+        proxy.drip(0.05)
+        started = time.monotonic()
+
+        assert asked(client, packet(b"123456")) == packet(b"123456")
+
+        assert 9 * 0.05 <= time.monotonic() - started < 9 * 0.05 + SLACK
+
+
+def test_a_delay_is_paid_in_each_direction(proxy: Proxy):
+    with connect(proxy) as client:
+        proxy.delay(0.1)
+        started = time.monotonic()
+
+        assert asked(client, packet(b"a") + packet(b"b")) == packet(b"a") + packet(b"b")
+
+        assert 0.2 <= time.monotonic() - started < 0.2 + SLACK
+
+
+def test_nothing_is_lost_in_a_freeze(proxy: Proxy):
+    with connect(proxy) as client:
+        asked(client, packet(b"a"))
+        started = time.monotonic()
+        proxy.freeze(0.3)
+
+        with connect(proxy) as another:  # the kernel takes it, nobody accepts
+            assert asked(another, packet(b"new")) == packet(b"new")
+        assert asked(client, packet(b"b")) == packet(b"b")
+
+        assert 0.3 <= time.monotonic() - started < 0.3 + SLACK
+
+
+@pytest.mark.parametrize(
+    ("direction", "when", "heard", "got"),
+    [
+        ("to server", Cut.BEFORE, b"", b""),
+        ("to server", Cut.AFTER, packet(b"b"), b""),
+        ("to client", Cut.BEFORE, packet(b"b") + packet(b"c"), b""),
+        ("to client", Cut.AFTER, packet(b"b") + packet(b"c"), packet(b"b")),
+    ],
+)
+def test_a_cut_at_the_second_packet(proxy: Proxy, echo: Echo, direction, when: Cut, heard: bytes, got: bytes):
+    one = proxy.cut(when, direction, number=2)
+
+    with connect(proxy) as client:
+        asked(client, packet(b"a"))
+        assert not one.happened
+        client.sendall(packet(b"b") + packet(b"c"))
+        assert client.makefile("rb").read() == got
+
+    assert one.happened
+    assert eventually(lambda: echo.ends == ["closed"])
+    assert echo.heard == packet(b"a") + heard
+    assert eventually(lambda: proxy.counts().open == 0)
+
+
+def test_a_cut_when_bytes_are_seen_hits_one_connection_once(proxy: Proxy):
+    proxy.cut(Cut.BEFORE, holding=b"COMMIT")
+
+    with connect(proxy) as client, connect(proxy) as other:
+        assert asked(client, packet(b"BEGIN")) == packet(b"BEGIN")
+        client.sendall(packet(b"COMMIT"))
+        assert client.recv(1) == b""
+        assert asked(other, packet(b"COMMIT")) == packet(b"COMMIT")
+
+
+def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Proxy, echo: Echo):
+    seen: list[Packet] = []
+
+    def look(packet: Packet) -> None:
+        seen.append(packet)
+        if b"now" in packet.data:
+            proxy.reset_all()
+
+    proxy.watch(look)
+    with connect(proxy) as client:
+        asked(client, packet(b"\x03SELECT 1"))
+        client.sendall(packet(b"now"))
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+    assert [(each.direction, each.command) for each in seen] == [
+        ("to server", 3),
+        ("to client", None),
+        ("to server", 110),
+    ]
+    assert eventually(lambda: len(echo.ends) == 1)
+    assert b"now" not in echo.heard
+
+
+def test_commands_and_round_trips_are_counted(proxy: Proxy):
+    with connect(proxy) as client:
+        asked(client, packet(b"\x03SELECT 1"))
+        with proxy.counting() as counts:
+            asked(client, packet(b"\x03SELECT 2"))
+            asked(client, packet(b"\x0e"))
+            asked(client, packet(b"more of an answer", sequence=1))
+        with proxy.counting() as goodbye:
+            client.sendall(packet(b"\x01"))
+            assert eventually(lambda: proxy.counts().commands[1] == 1)
+
+    assert counts.commands == {0x03: 1, 0x0E: 1}
+    assert counts.round_trips == 3
+    assert (counts.accepted, counts.open) == (0, 0)
+    assert counts.bytes_to_server == counts.bytes_to_client == 13 + 5 + 21
+    assert goodbye.commands == {0x01: 1}
+
+
+def test_after_the_wish_for_tls_all_bytes_pass_and_none_is_a_command(proxy: Proxy):
+    wish = packet((0x0800).to_bytes(4, "little") + bytes(28), sequence=1)
+
+    with connect(proxy) as client, proxy.counting() as counts:
+        asked(client, wish)
+        assert asked(client, b"\x16\x03\x01\x00 TLS \x00") == b"\x16\x03\x01\x00 TLS \x00"
+
+    assert counts.commands == {}
+    assert counts.round_trips == 2
+
+
+def test_stopping_takes_no_time_and_leaves_nothing(echo: Echo):
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for fault in ("be_silent", "black_hole", "lose_syns", "refuse", "freeze"):
+        proxy = Proxy("127.0.0.1", echo.port)
+        with connect(proxy) as client, connect(proxy):
+            asked(client, packet(b"a"))
+            getattr(proxy, fault)()
+            started = time.monotonic()
+            proxy.stop()
+            assert time.monotonic() - started < 1
+
+    assert eventually(lambda: threading.active_count() <= threads)
+    assert eventually(lambda: len(os.listdir("/proc/self/fd")) <= files)
