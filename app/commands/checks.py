@@ -1,0 +1,241 @@
+"""What `flask doctor` asks each database, and what it thinks of the answers. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import URL, Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from app.cities.schema import read_layout, schema_state
+from config import Settings
+
+Level = Literal["ok", "not checked", "warning", "problem"]
+Role = Literal["reader", "writer"]
+
+TABLES = ("city", "country")
+CHANGES = ("INSERT", "UPDATE", "DELETE")
+# EXPLAIN asks for the rights of the statement that it explains, and executes nothing (both servers' manuals).
+EXPLAINED = {
+    "SELECT": "EXPLAIN SELECT {table}_id FROM {table}",
+    "INSERT": "EXPLAIN INSERT INTO {table} ({table}_id) VALUES (0)",
+    "UPDATE": "EXPLAIN UPDATE {table} SET {table} = {table} WHERE {table}_id = 0",
+    "DELETE": "EXPLAIN DELETE FROM {table} WHERE {table}_id = 0",
+}
+DENIED = {1044, 1142, 1143}
+NO_SUCH_TABLE = 1146
+READ_ONLY = {1290, 1792, 1836}
+SQLITE_BUSY, SQLITE_READONLY = 5, 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one line says: how it is, in words, and what to do about it unless it is ok."""
+
+    level: Level
+    text: str
+    remedy: str = ""
+
+
+NO_TABLE = Finding("not checked", "there is no table of cities that this user may see")
+
+
+def check_tls(connection: Connection, settings: Settings, role: Role) -> Finding:
+    """Compare what encrypts this connection with what DATABASE_TLS wishes for."""
+    url, wish = connection.engine.url, settings.database_tls
+    if url.get_backend_name() == "sqlite":
+        return Finding("ok", "a file, nothing to encrypt")
+    if url.get_backend_name() == "postgresql":
+        cipher = connection.scalar(text("SELECT cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+    else:
+        cipher = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one()[1]
+    return judge_tls(str(cipher or ""), wish, is_local(url))
+
+
+def judge_tls(cipher: str, wish: str, local: bool) -> Finding:
+    """Return what to think of a connection with this cipher, "" for none."""
+    said = f"{cipher or 'not encrypted'}, DATABASE_TLS={wish}"
+    if cipher:
+        return Finding("ok", said)
+    if wish in ("require", "verify"):
+        return Finding("problem", said, "the driver did not do as it was told; report this")
+    if local:
+        return Finding("ok", f"{said}, on this machine")
+    return Finding("warning", f"{said}, over a network", "give the server a certificate and set DATABASE_TLS=verify")
+
+
+def is_local(url: URL) -> bool:
+    """Tell whether the server is on this machine, by its address."""
+    host = url.host or "localhost"
+    return host in ("localhost", "::1") or host.startswith(("127.", "/"))
+
+
+def check_privileges(connection: Connection, settings: Settings, role: Role) -> Finding:
+    """Find out whether the reader may SELECT and the writer may change rows."""
+    rights = ("SELECT",) if role == "reader" else CHANGES
+    match connection.engine.url.get_backend_name():
+        case "sqlite":
+            return _sqlite_privileges(connection, role)
+        case "postgresql":
+            return _postgresql_privileges(connection, role, rights)
+    return _mysql_privileges(connection, role, rights)
+
+
+def _sqlite_privileges(connection: Connection, role: Role) -> Finding:
+    if role == "reader":
+        return Finding("ok", "may SELECT")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # takes the right to write, and gives it back unused
+    except DBAPIError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code == SQLITE_READONLY:
+            return _read_only("remove mode=ro from DATABASE_URL, or make the file and its folder writable")
+        if code == SQLITE_BUSY:
+            return Finding("warning", "another process is writing; whether we may was not found out", "try again")
+        raise
+    connection.rollback()
+    return Finding("ok", "may write the file")
+
+
+def _mysql_privileges(connection: Connection, role: Role, rights: tuple[str, ...]) -> Finding:
+    denied: list[str] = []
+    for table in TABLES:
+        for right in rights:
+            try:
+                connection.execute(text(EXPLAINED[right].format(table=table)))
+            except DBAPIError as error:
+                code = getattr(error.orig, "args", (0,))[0]
+                if code in READ_ONLY:
+                    return _read_only()
+                if code == NO_SUCH_TABLE:
+                    return NO_TABLE
+                if code not in DENIED:
+                    raise
+                denied.append(f"{right} ON {table}")
+    return judge_privileges(role, rights, denied)
+
+
+def _postgresql_privileges(connection: Connection, role: Role, rights: tuple[str, ...]) -> Finding:
+    if role == "writer" and connection.scalar(text("SHOW transaction_read_only")) == "on":
+        return _read_only()
+    if None in connection.execute(text("SELECT to_regclass('city'), to_regclass('country')")).one():
+        return NO_TABLE
+    ask = text("SELECT has_table_privilege(:table, :right)")
+    denied = [
+        f"{right} ON {table}"
+        for table in TABLES
+        for right in rights
+        if not connection.scalar(ask, {"table": table, "right": right})
+    ]
+    return judge_privileges(role, rights, denied)
+
+
+def judge_privileges(role: Role, rights: tuple[str, ...], denied: list[str]) -> Finding:
+    """Return what to think of a user to whom this was denied; a Sakila that is only read needs no more than SELECT."""
+    if not denied:
+        return Finding("ok", f"may {', '.join(rights)}")
+    told = ", ".join(denied)
+    return Finding(
+        "problem" if role == "reader" else "warning", f"may not {told}", f"GRANT {told} to the {role}'s user"
+    )
+
+
+def _read_only(remedy: str = "point DATABASE_URL at the primary server; this may be a replica") -> Finding:
+    return Finding("problem", "is read-only", remedy)
+
+
+def check_charset(connection: Connection, settings: Settings, role: Role) -> Finding:
+    """Find out whether every name can pass the connection and be kept in the tables."""
+    match connection.engine.url.get_backend_name():
+        case "sqlite":
+            return Finding("ok", str(connection.scalar(text("PRAGMA encoding"))))
+        case "postgresql":
+            used = {connection.scalar(text(f"SHOW {name}")) for name in ("client_encoding", "server_encoding")}
+            return judge_charset(used - {"UTF8"}, set(), "UTF8", "CREATE DATABASE … ENCODING 'UTF8'")
+    ask = text("SELECT @@character_set_client, @@character_set_connection, @@character_set_results")
+    used = set(connection.execute(ask).one())
+    tables = connection.execute(
+        text(
+            "SELECT table_name, character_set_name FROM information_schema.columns WHERE table_schema = DATABASE() "
+            "AND table_name IN ('city', 'country') AND character_set_name <> 'utf8mb4'"
+        )
+    )
+    foreign = {f"{table} is in {charset}" for table, charset in tables}
+    return judge_charset(used - {"utf8mb4"}, foreign, "utf8mb4", "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4")
+
+
+def judge_charset(astray: set[str | None], tables: set[str], wanted: str, remedy: str) -> Finding:
+    """Return what to think of a connection with these other character sets, and of such tables."""
+    if astray:
+        used = ", ".join(sorted(map(str, astray)))
+        return Finding("problem", f"{used}, not {wanted}", f"remove it from DATABASE_URL, or {remedy}")
+    if tables:
+        return Finding("warning", f"{', '.join(sorted(tables))}, not {wanted}: some names cannot be kept", remedy)
+    return Finding("ok", wanted)
+
+
+def check_index(connection: Connection, settings: Settings, role: Role) -> Finding:
+    """Find out whether the lookup has the index that it is made for."""
+    layout = read_layout(connection)
+    if not layout.has_cities:
+        return NO_TABLE
+    if not layout.has_key:
+        remedy = "nothing while they are few; ./run migrate makes tables with a key in a database of its own"
+        return Finding("warning", "no folded key in this Sakila: each lookup reads all cities", remedy)
+    for index in inspect(connection).get_indexes("city"):
+        if index["column_names"][:1] == ["city_key"]:
+            return Finding("ok", f"{index['name']} on city_key")
+    remedy = "CREATE INDEX ix_city_key ON city (city_key, city_id)"
+    return Finding("problem", "no index on city_key: each lookup reads all cities", remedy)
+
+
+def check_wait_timeout(connection: Connection, settings: Settings, role: Role) -> Finding:
+    """Compare how long the server lets a connection idle with how long ours live."""
+    match connection.engine.url.get_backend_name():
+        case "sqlite":
+            return Finding("ok", "a file, nobody hangs up")
+        case "postgresql":
+            ask = text("SELECT setting FROM pg_settings WHERE name = 'idle_session_timeout'")
+            milliseconds = int(connection.scalar(ask) or 0)
+            return judge_wait_timeout("idle_session_timeout", milliseconds / 1000 or None, settings)
+    return judge_wait_timeout("wait_timeout", float(connection.scalar(text("SELECT @@wait_timeout")) or 0), settings)
+
+
+def judge_wait_timeout(name: str, seconds: float | None, settings: Settings) -> Finding:
+    """Return what to think of a server that hangs up after so many seconds of silence, None for never."""
+    recycle, ping = settings.pool_recycle_seconds, settings.pool_ping_after_seconds
+    said = f"{name} {seconds:g} s" if seconds else f"no {name}"
+    if settings.pool_strategy == "request":
+        return Finding("ok", f"{said}; no connection is kept")
+    if not seconds or seconds >= recycle:
+        return Finding("ok", f"{said}, POOL_RECYCLE_SECONDS={recycle}")
+    said += f" is below POOL_RECYCLE_SECONDS={recycle}, which is never reached"
+    if seconds <= ping:
+        said += f", and not above POOL_PING_AFTER_SECONDS={ping:g}: idle connections end unpinged"
+    return Finding("warning", said, f"raise {name} above {recycle} s, or set POOL_RECYCLE_SECONDS lower than it")
+
+
+def check_migrations(connection: Connection, settings: Settings, role: Role) -> Finding:
+    """Find out how the tables stand to this code."""
+    match state := schema_state(connection):
+        case "current":
+            return Finding("ok", "current")
+        case "newer":
+            return Finding("warning", "newer than this code", "deploy the code that belongs to it")
+        case "unmanaged":
+            return Finding("ok", "a Sakila that somebody else made, served as it is")
+        case "older":
+            return Finding("problem", "older than this code", "./run migrate")
+    return Finding("problem", f"{state}: no table of cities that this user may see", "./run migrate and ./run seed")
+
+
+CHECKS: dict[str, Callable[[Connection, Settings, Role], Finding]] = {
+    "tls": check_tls,
+    "privileges": check_privileges,
+    "charset": check_charset,
+    "index": check_index,
+    "wait_timeout": check_wait_timeout,
+    "migrations": check_migrations,
+}

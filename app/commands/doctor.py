@@ -1,0 +1,189 @@
+"""`flask doctor`: a line for each thing that must be right, and what to do where it is not. It changes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Thread
+from time import monotonic, perf_counter
+
+import click
+from flask import current_app
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.commands.checks import CHECKS, Finding, Level, Role
+from app.extensions import db
+from app.logging import redacted
+from app.operations.budget import pools_of
+from app.pool import deadline
+from app.pool.budget import Budget, Limit, budgets, has_limits, read_limits
+from config import Settings
+
+BOUND_SECONDS = 5.0
+LEVELS: tuple[Level, ...] = ("ok", "not checked", "warning", "problem")
+EXIT_CODES: dict[Level, int] = {"ok": 0, "not checked": 1, "warning": 1, "problem": 2}
+PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite"}
+NOT_CHECKED = Finding("not checked", "the database was not reached")
+
+REMEDIES = {
+    r"\b1045\b|password authentication|no pg_hba": "correct user and password in {name}",
+    r"\b1044\b|permission denied for database": "GRANT the user access to this database",
+    r"\b1049\b|database .* does not exist": "create the database, or correct its name in {name}",
+    r"\b(1040|1203|1226)\b|too many (clients|connections)|slots are reserved": "the server is full: see budget",
+    r"SSL|TLS|certificate": "see DATABASE_TLS and DATABASE_TLS_CA",
+    r"unable to open database file": "./run serve makes the built-in file; otherwise correct the path in {name}",
+    r"": "start the server, or correct host and port in {name}",
+}
+"""What to do about an error on the way to a database, by what it says; the first that fits."""
+
+
+@dataclass
+class Visit:
+    """What one look at one database has found so far."""
+
+    role: Role
+    engine: Engine
+    findings: dict[str, Finding] = field(default_factory=dict)
+    limits: list[Limit] | None = None
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """Check settings, databases and what they have to do with each other; exit 0 ok, 1 warnings, 2 problems."""
+    settings: Settings = current_app.extensions["settings"]
+    lines = examine(settings)
+    worst = max((finding.level for finding in lines.values()), key=LEVELS.index)
+    click.echo(_as_json(lines, worst) if as_json else _as_text(lines))
+    context.exit(EXIT_CODES[worst])
+
+
+def examine(settings: Settings) -> dict[str, Finding]:
+    """Return the finding of each line, in their order; takes five seconds at the most, whatever the databases do."""
+    visits = [Visit("reader", db.engines["reader"]), Visit("writer", db.engine)]
+    # Daemons: a driver that waits for a deaf server must not keep the command from ending.
+    threads = [Thread(target=_visit, args=(visit, settings), daemon=True) for visit in visits]
+    ends = monotonic() + BOUND_SECONDS
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, ends - monotonic()))
+    lines = {"settings": _settings(settings)}
+    for visit in visits:
+        silent = Finding("problem", f"no answer within {BOUND_SECONDS:g} s", _remedy("", visit.role))
+        lines[visit.role] = visit.findings.get("reachable", silent)
+    lines |= {name: _merged(name, visits) for name in CHECKS}
+    lines["threads"] = judge_threads(settings)
+    lines["budget"] = _budget(settings, visits)
+    return lines
+
+
+def _visit(visit: Visit, settings: Settings) -> None:
+    """Fill in what is found, step by step: what came before a silence counts."""
+    started = perf_counter()
+    try:
+        with deadline.within(BOUND_SECONDS), visit.engine.connect() as connection:
+            visit.findings["reachable"] = Finding("ok", _answered(connection, perf_counter() - started))
+            for name, check in CHECKS.items():
+                try:
+                    visit.findings[name] = check(connection, settings, visit.role)
+                except SQLAlchemyError as error:
+                    visit.findings[name] = Finding("warning", f"could not be found out: {_said(error, settings)}")
+                connection.rollback()
+            visit.limits = read_limits(connection)
+    except SQLAlchemyError as error:
+        said = _said(error, settings)
+        visit.findings.setdefault("reachable", Finding("problem", said, _remedy(said, visit.role)))
+    finally:
+        visit.engine.dispose()
+
+
+def _answered(connection: Connection, seconds: float) -> str:
+    url, dialect = connection.engine.url, connection.dialect
+    product = PRODUCTS["mariadb" if getattr(dialect, "is_mariadb", False) else url.get_backend_name()]
+    version = ".".join(map(str, (dialect.server_version_info or ())[:3]))
+    where = f" at {url.host or 'localhost'}/{url.database}" if has_limits(url) else ""
+    return f"{product} {version}{where} answered in {seconds * 1000:.0f} ms"
+
+
+def _said(error: SQLAlchemyError, settings: Settings) -> str:
+    """Return the first line of what the driver said, without any password."""
+    first = str(getattr(error, "orig", None) or error.__cause__ or error).strip().partition("\n")[0]
+    for url in (settings.database_url, settings.database_read_url):
+        if url.password:
+            first = first.replace(str(url.password), "***")
+    return redacted(first)
+
+
+def _remedy(said: str, role: Role) -> str:
+    remedy = next(remedy for pattern, remedy in REMEDIES.items() if re.search(pattern, said))
+    return remedy.format(name="DATABASE_READ_URL or DATABASE_URL" if role == "reader" else "DATABASE_URL")
+
+
+def _merged(name: str, visits: Iterable[Visit]) -> Finding:
+    """Return one finding for both databases: the worse level, and both texts where they differ."""
+    found = {visit.role: visit.findings.get(name, NOT_CHECKED) for visit in visits}
+    level = max((finding.level for finding in found.values()), key=LEVELS.index)
+    texts = [finding.text for finding in found.values()]
+    if len(set(texts)) > 1:
+        texts = [f"{role}: {finding.text}" for role, finding in found.items()]
+    remedies = dict.fromkeys(finding.remedy for finding in found.values() if finding.remedy)
+    return Finding(level, "; ".join(dict.fromkeys(texts)), "; ".join(remedies))
+
+
+def _settings(settings: Settings) -> Finding:
+    given, of = len(settings.model_fields_set), len(type(settings).model_fields)
+    return Finding("ok", f"{given} of {of} given, all can be used")
+
+
+def judge_threads(settings: Settings) -> Finding:
+    """Return what to think of the number of threads beside the sizes of the pools."""
+    threads, overflow, waiting = settings.threads, settings.pool_max_overflow, settings.pool_max_waiting
+    if settings.pool_strategy == "request":
+        return Finding("ok", f"THREADS={threads}, each opens its own connection")
+    sizes = {"POOL_SIZE": settings.pool_size + overflow, "WRITER_POOL_SIZE": settings.writer_pool_size + overflow}
+    for name, capacity in sizes.items():
+        said = f"THREADS={threads} beside {name} {capacity}" + (" (overflow counted)" if overflow else "")
+        if capacity > threads:
+            return Finding("warning", f"{said}: some are never used", f"lower {name} to {threads} at the most")
+        if name == "POOL_SIZE" and threads > capacity + waiting:
+            remedy = f"lower THREADS, or raise POOL_MAX_WAITING to {threads - capacity}"
+            return Finding("warning", f"{said} and POOL_MAX_WAITING={waiting}: a full house gets 503 at once", remedy)
+    return Finding("ok", f"THREADS={threads} share {' and '.join(f'{name} {size}' for name, size in sizes.items())}")
+
+
+def _budget(settings: Settings, visits: Iterable[Visit]) -> Finding:
+    if not has_limits(settings.database_url):
+        return Finding("ok", "a file, no limit")
+    pools = pools_of(settings)
+    asked = [(pools[visit.role], visit.limits) for visit in visits if visit.limits is not None]
+    if len(asked) < len(pools):
+        return NOT_CHECKED
+    return judge_budget(budgets(asked, settings.workers)[0])
+
+
+def judge_budget(tightest: Budget) -> Finding:
+    """Return what to think of the limit that leaves the least room."""
+    if tightest.fits:
+        return Finding("ok", tightest.arithmetic)
+    return Finding("warning" if tightest.fits_without_reload else "problem", tightest.arithmetic, tightest.remedy)
+
+
+def _as_text(lines: dict[str, Finding]) -> str:
+    width = max(map(len, lines))
+    return "\n".join(
+        f"{finding.level:<11}  {name:<{width}}  {finding.text}" + (f" -> {finding.remedy}" if finding.remedy else "")
+        for name, finding in lines.items()
+    )
+
+
+def _as_json(lines: dict[str, Finding], worst: Level) -> str:
+    checks = [
+        {"name": name, "level": finding.level, "text": finding.text, "remedy": finding.remedy or None}
+        for name, finding in lines.items()
+    ]
+    return json.dumps({"level": worst, "checks": checks}, ensure_ascii=False, indent=2)
