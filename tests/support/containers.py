@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
@@ -20,6 +21,7 @@ from sqlalchemy import URL
 from testcontainers.community.mysql import MySqlContainer
 from testcontainers.core.container import DockerContainer
 
+from tests.support.processes import free_port
 from tests.support.servers import DRIVERS, MissingError, Server, wait_until_it_answers
 
 MYSQL_IMAGE, MARIADB_IMAGE, POSTGRESQL_IMAGE = "mysql:9.7", "mariadb:10.11", "postgres:15"
@@ -33,12 +35,47 @@ class MySql(MySqlContainer):
         pass  # start_mysql waits
 
 
-def start_mysql(password: str) -> Server:
-    """Return MySQL in a container, its data in memory."""
+class Container:
+    """A server in a container that can be started again on its data, and treated badly."""
+
+    def __init__(self, inside) -> None:
+        self.inside = inside
+
+    def freeze(self) -> None:
+        """Stop it where it is: nothing is closed, nothing is answered."""
+        self.inside.pause()
+
+    def thaw(self) -> None:
+        """Let it go on, if it was stopped."""
+        self.inside.reload()
+        if self.inside.status == "paused":
+            self.inside.unpause()
+
+    def shut_down(self) -> None:
+        """End it as an operator would; its data stays."""
+        self.inside.stop(timeout=20)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.inside.kill()
+
+    def start(self) -> None:
+        """Start it again; it does not answer yet."""
+        self.inside.start()
+
+    def is_running(self) -> bool:
+        self.inside.reload()
+        return self.inside.status == "running"
+
+
+def start_mysql(password: str, *options: str, keeps_data: bool = False) -> Server:
+    """Return MySQL in a container, its data in memory unless it is to be started again; `options` go to the server."""
 
     def make(image: str) -> DockerContainer:
         container = MySql(image, username="root", root_password=password, password=password)
-        return container.with_tmpfs_mount("/var/lib/mysql")
+        if options:
+            container.with_command(["mysqld", *options])
+        return container if keeps_data else container.with_tmpfs_mount("/var/lib/mysql")
 
     return _start("mysql", MYSQL_IMAGE, make, "root", password, 3306)
 
@@ -67,30 +104,32 @@ def _start(
     try:
         _remove_orphans()
         container = make(image)  # asks for the engine already
-        container.ports = {f"{port}/tcp": ("127.0.0.1", None)}
+        container.ports = {f"{port}/tcp": ("127.0.0.1", free_port())}  # the same after a stop and a start
         container.with_kwargs(labels={LABEL: _me()})
         container.start()
     except DockerException as error:
         raise MissingError(_advice(name, image, error)) from error
     inside = container.get_wrapped_container()
+    control = Container(inside)
     url = URL.create(DRIVERS[name], user, password, "127.0.0.1", _published(inside, port))
     if name == "postgresql":
         url = url.set(database="postgres")
-    if not wait_until_it_answers(url, lambda: _is_running(inside)):
+    if not wait_until_it_answers(url, control.is_running):
         log = inside.logs().decode(errors="replace")[-2000:]
         container.stop()
         raise MissingError(f"{image} was started but does not answer:\n{log}")
-    return Server(name, url, container.stop, read_file=lambda path: inside.exec_run(["cat", path]).output)
+
+    def stop() -> None:
+        with suppress(DockerException):
+            control.thaw()
+        container.stop()
+
+    return Server(name, url, stop, None, lambda path: inside.exec_run(["cat", path]).output, control)
 
 
 def _published(inside, port: int) -> int:
     inside.reload()
     return int(inside.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"])
-
-
-def _is_running(inside) -> bool:
-    inside.reload()
-    return inside.status == "running"
 
 
 def _advice(name: str, image: str, error: Exception) -> str:

@@ -23,7 +23,7 @@ from sqlalchemy import URL, make_url
 
 from tests.support.links import Arrivals, Link, Way, Weather
 from tests.support.packets import Counts, Cut, Direction, Hook, OneCut
-from tests.support.servers import free_port
+from tests.support.processes import free_port
 
 T = TypeVar("T")
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE

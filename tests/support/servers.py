@@ -6,24 +6,23 @@ databases of their own on it (`databases.py`).
 
 from __future__ import annotations
 
-import getpass
 import os
-import random
 import secrets
 import shutil
-import socket
-import subprocess
-import sys
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 import pymysql
 from sqlalchemy import URL, make_url
+
+from tests.support import processes
+from tests.support.processes import FailedError, Program, free_port
 
 NAMES = ("sqlite", "mariadb", "postgresql", "mysql")
 DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
@@ -32,6 +31,17 @@ ADMIN = "sakila_admin"
 
 class MissingError(Exception):
     """This database cannot be had here; the text says why and how to get it."""
+
+
+class Control(Protocol):
+    """What can be done to a server of the tests' own; its address and its data stay."""
+
+    def freeze(self) -> None: ...
+    def thaw(self) -> None: ...
+    def shut_down(self) -> None: ...
+    def kill(self) -> None: ...
+    def start(self) -> None: ...
+    def is_running(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,7 @@ class Server:
     stop: Callable[[], None] = lambda: None
     folder: Path | None = None
     read_file: Callable[[str], bytes] | None = field(default=None, repr=False)
+    control: Control | None = field(default=None, repr=False)
 
 
 def obtain(name: str) -> Server:
@@ -71,9 +82,7 @@ def _mysql() -> Server:
 
 
 def _mariadb() -> Server:
-    install = _program("mariadb-install-db")
-    daemon = _program("mariadbd")
-    if not (install and daemon):
+    if not (processes.program("mariadb-install-db") and processes.program("mariadbd")):
         from tests.support.containers import start_mariadb
 
         return start_mariadb(secrets.token_hex(8))
@@ -85,10 +94,10 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
 
     `options` go to the daemon; `{folder}` in them is that folder.
     """
-    program = _program("mariadb-install-db")
-    if not program:
+    install = processes.program("mariadb-install-db")
+    if not install:
         raise MissingError("install MariaDB's server to have it")
-    folder, user = _folder("mariadb"), _unprivileged("mysql")
+    folder, user = processes.new_folder("mariadb"), processes.unprivileged("mysql")
     for name, source in (files or {}).items():
         shutil.copyfile(source, folder / name)
         if user:
@@ -97,17 +106,14 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
     # Before the first start nobody may enter from outside: this file is the server's first client.
     start = folder / "start.sql"
     start.write_text(
-        f"CREATE USER '{ADMIN}'@'%' IDENTIFIED BY '{password}';\n"
+        f"CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{password}';\n"
         f"GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION;\n"
     )
     start.chmod(0o644)
-    _run(
-        [program, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"],
-        folder,
-        user,
-    )
+    make = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"]
+    _make_data(make, folder, user)
     command = [
-        _program("mariadbd"),
+        processes.program("mariadbd"),
         "--no-defaults",
         f"--datadir={data}",
         f"--port={port}",
@@ -123,29 +129,52 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
         "--innodb-fast-shutdown=2",
         *(option.format(folder=folder) for option in options),
     ]
-    process = _start(command, folder, user)
     url = URL.create(DRIVERS["mariadb"], ADMIN, password, "127.0.0.1", port)
-    return _when_it_answers("mariadb", url, process, folder)
+    return _start("mariadb", url, Program(command, folder, user))
 
 
 def _postgresql() -> Server:
-    initdb = _program("initdb")
-    if not initdb:
+    if not processes.program("initdb"):
         from tests.support.containers import start_postgresql
 
         return start_postgresql(secrets.token_hex(8))
-    folder, user = _folder("postgresql"), _unprivileged("postgres")
+    return start_postgresql_locally()
+
+
+def start_postgresql_locally(*options: str) -> Server:
+    """Start PostgreSQL's own programs in a temporary folder; `options` are of the form name=value."""
+    initdb = processes.program("initdb")
+    if not initdb:
+        raise MissingError("install PostgreSQL's server to have it")
+    folder, user = processes.new_folder("postgresql"), processes.unprivileged("postgres")
     data, port, password = folder / "data", free_port(), secrets.token_hex(8)
     secret = folder / "secret"
     secret.write_text(password)
     secret.chmod(0o644)
     make = [initdb, f"--pgdata={data}", f"--username={ADMIN}", f"--pwfile={secret}", "--auth=scram-sha-256"]
-    _run([*make, "--no-locale", "--encoding=UTF8", "--no-sync"], folder, user)
-    fast = [part for name in ("fsync", "synchronous_commit", "full_page_writes") for part in ("-c", f"{name}=off")]
-    command = [str(Path(initdb).with_name("postgres")), "-D", str(data), "-p", str(port), "-h", "127.0.0.1"]
-    process = _start([*command, "-c", "unix_socket_directories=", *fast], folder, user)
+    _make_data([*make, "--no-locale", "--encoding=UTF8", "--no-sync"], folder, user)
+    fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+    settings = [part for value in ("unix_socket_directories=", *fast, *options) for part in ("-c", value)]
+    command = [str(Path(initdb).with_name("postgres")), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", *settings]
     url = URL.create(DRIVERS["postgresql"], ADMIN, password, "127.0.0.1", port, "postgres")
-    return _when_it_answers("postgresql", url, process, folder)
+    # SIGTERM would wait for all clients to go by themselves.
+    return _start("postgresql", url, Program(command, folder, user, goodbye=signal.SIGINT))
+
+
+def _make_data(command: list[str], folder: Path, user: str | None) -> None:
+    try:
+        processes.run(command, folder, user)
+    except FailedError as error:
+        raise MissingError(str(error)) from error
+
+
+def _start(name: str, url: URL, program: Program) -> Server:
+    program.start()
+    if not wait_until_it_answers(url, program.is_running, 60):
+        log = program.log()
+        program.remove()
+        raise MissingError(f"{name} was started from {program.command[0]} but did not answer:\n{log}")
+    return Server(name, url, program.remove, program.folder, control=program)
 
 
 def wait_until_it_answers(url: URL, is_alive: Callable[[], bool], seconds: float = 120) -> bool:
@@ -175,75 +204,3 @@ def _connect(url: URL):
     return pymysql.connect(
         host=host, port=port or 3306, user=url.username, password=url.password or "", connect_timeout=5
     )
-
-
-def _when_it_answers(name: str, url: URL, process: subprocess.Popen[bytes], folder: Path) -> Server:
-    def stop() -> None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    if not wait_until_it_answers(url, lambda: process.poll() is None, 60):
-        log = (folder / "log").read_text(errors="replace")[-2000:]
-        stop()
-        raise MissingError(f"{name} was started from {process.args[0]} but did not answer:\n{log}")
-    return Server(name, url, stop, folder)
-
-
-def _folder(name: str) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"sakila-{name}-"))
-
-
-def _unprivileged(account: str) -> str | None:
-    """Both servers refuse to run as root: then they get an account of their own."""
-    return account if getpass.getuser() == "root" or os.geteuid() == 0 else None
-
-
-def _run(command: Sequence[str], folder: Path, user: str | None) -> None:
-    if user:
-        shutil.chown(folder, user)
-    with (folder / "log").open("ab") as log:
-        done = subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False, **_as_user(user))
-    if done.returncode:
-        text = (folder / "log").read_text(errors="replace")[-2000:]
-        shutil.rmtree(folder, ignore_errors=True)
-        raise MissingError(f"{command[0]} failed:\n{text}")
-
-
-def _start(command: Sequence[str], folder: Path, user: str | None) -> subprocess.Popen[bytes]:
-    # Ended by the kernel with us, however we end. A session of its own keeps Ctrl-C from it: we stop it in order.
-    leash = ["setpriv", "--pdeathsig", "TERM"] if sys.platform == "linux" and shutil.which("setpriv") else []
-    with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            [*leash, *command], cwd=folder, stdout=log, stderr=log, start_new_session=True, **_as_user(user)
-        )
-
-
-def _as_user(user: str | None) -> dict[str, object]:
-    return {"user": user, "group": _group_of(user), "extra_groups": []} if user else {}
-
-
-def _group_of(user: str) -> int:
-    import pwd
-
-    return pwd.getpwnam(user).pw_gid
-
-
-def _program(name: str) -> str | None:
-    places = [*Path("/usr/lib/postgresql").glob("*/bin"), Path("/opt/homebrew/bin"), Path("/usr/local/bin")]
-    newest_first = sorted(places, key=str, reverse=True)
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", *map(str, newest_first)])
-    found = shutil.which(name, path=path)
-    return str(Path(found).resolve()) if found else None
-
-
-def free_port() -> int:
-    """Return a port that stays free: no client is given one of these for its own end of a connection."""
-    while True:
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
-            return probe.getsockname()[1]
