@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.cities.schema import SchemaMissingError
 from app.logging import request_id
 from app.pool import recovery
+from app.pool.errors import DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
 
 TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
 PROBLEM_JSON = "application/problem+json"
@@ -42,9 +43,11 @@ KINDS: dict[str, Kind] = {
     "method-not-allowed": Kind(405, "Method not allowed", "The address exists; the Allow header lists its methods."),
     "not-acceptable": Kind(406, "Not acceptable", "The Accept header allows no representation that we have."),
     "internal-error": Kind(500, "Internal error", "A fault of ours; the log has it under the request id."),
+    "outcome-unknown": Kind(500, "Outcome unknown", "The connection was lost while a change was being kept, or not."),
     "database-unavailable": Kind(503, "Database unavailable", "The database cannot be reached; Retry-After says when."),
     "schema-missing": Kind(503, "Schema missing", "The database answers but has no tables yet."),
     "pool-exhausted": Kind(503, "Pool exhausted", "All database connections are in use; Retry-After says when."),
+    "deadline-exceeded": Kind(504, "Deadline exceeded", "The database did not answer within the request's deadline."),
 }
 
 
@@ -119,9 +122,15 @@ def _answer_http(error: HTTPException) -> AnyResponse:
 
 def _answer_unexpected(error: Exception) -> Response:
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    if recovery.is_pool_exhausted(error):
+    if isinstance(error, PoolExhaustedError):
         log.warning("pool exhausted", error=str(error))
         return _answer_problem(Problem("pool-exhausted", "All database connections are in use. Try again soon.", retry))
+    if isinstance(error, DeadlineExceededError):
+        log.warning("deadline exceeded", error=str(error))
+        return _answer_problem(Problem("deadline-exceeded", "The database took too long to answer."))
+    if isinstance(error, OutcomeUnknownError):
+        log.error("outcome unknown", exc_info=error)
+        return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
     if recovery.is_unavailable(error):
         log.warning("database unavailable", error=str(error))
         return _answer_problem(Problem("database-unavailable", "The database is away. Try again soon.", retry))

@@ -3,15 +3,24 @@
 `db.engine` writes, in transactions; `db.engines["reader"]` reads, in autocommit, perhaps from a replica.
 """
 
-from typing import Any
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from app.pool import PoolPolicy, engine_options, watch
+from app.pool import PoolPolicy, deadline, engine_options, read, watch
 from config import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Model(DeclarativeBase):
@@ -42,9 +51,35 @@ def init_app(app: Flask, settings: Settings) -> None:
         "reader": engine_options(settings.database_read_url, reader, role="reader"),
     }
     db.init_app(app)
+    wsgi_app = _within(settings.request_deadline_seconds, app.wsgi_app)
+    app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
     with app.app_context():
         for engine in db.engines.values():
             watch(engine, writer)
+
+
+def reading(query: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
+    """Give a query its connection to the reader; callers leave the first argument out.
+
+    The connection is back in the pool when the query returns. The query may be run twice (see `read`), so it must
+    change nothing.
+    """
+
+    @functools.wraps(query)
+    def run(*values: P.args, **options: P.kwargs) -> T:
+        return read(db.engines["reader"], lambda connection: query(connection, *values, **options))
+
+    return run
+
+
+def _within(seconds: float, wsgi_app: "WSGIApplication") -> "WSGIApplication":
+    """Put each request under its deadline, from the moment a thread starts it."""
+
+    def bounded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        with deadline.within(seconds):
+            return wsgi_app(environ, start_response)
+
+    return bounded
 
 
 def pool_policy(settings: Settings, size: int) -> PoolPolicy:
@@ -56,6 +91,10 @@ def pool_policy(settings: Settings, size: int) -> PoolPolicy:
         recycle_seconds=settings.pool_recycle_seconds,
         pre_ping=settings.pool_pre_ping,
         timeout_seconds=settings.pool_timeout_seconds,
+        ping_after_seconds=settings.pool_ping_after_seconds,
+        max_waiting=settings.pool_max_waiting,
+        leak_seconds=settings.pool_leak_seconds,
+        deadline_seconds=settings.request_deadline_seconds,
         tls=settings.database_tls,
         tls_ca=settings.database_tls_ca,
     )

@@ -1,5 +1,7 @@
 """The only SELECTs of this room. Values in, values out; each docstring promises its round trips.
 
+`@reading` brings the connection: views call `find_city(312)`.
+
 The first read of an engine costs one round trip more, to learn which schema it has.
 """
 
@@ -12,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 from app.cities.models import City, Country
 from app.cities.names import APOSTROPHES, fold
 from app.cities.schema import has_city_key
-from app.extensions import db
+from app.extensions import reading
 
 T = TypeVar("T")
 HIGHEST = "\U0010ffff"
@@ -56,22 +58,24 @@ CITIES = select(City.city_id, City.city, City.country_id, Country.country).join(
 COUNTRIES = select(Country.country_id, Country.country)
 
 
-def find_cities(name: str) -> list[CityRow]:
+@reading
+def find_cities(connection: Connection, name: str) -> list[CityRow]:
     """Return the cities of that name, lowest id first: one round trip, an index lookup."""
-    with _reader() as connection:
-        if has_city_key(connection):
-            return _cities(connection, CITIES.where(City.city_key == fold(name)).order_by(City.city_id))
-        candidates = _cities(connection, CITIES.where(_looks_like(name)).order_by(City.city_id))
+    if has_city_key(connection):
+        return _cities(connection, CITIES.where(City.city_key == fold(name)).order_by(City.city_id))
+    candidates = _cities(connection, CITIES.where(_looks_like(name)).order_by(City.city_id))
     return [city for city in candidates if fold(city.city) == fold(name)]
 
 
-def find_city(city_id: int) -> CityRow | None:
+@reading
+def find_city(connection: Connection, city_id: int) -> CityRow | None:
     """Return the city with that id: one round trip, by primary key."""
-    with _reader() as connection:
-        return next(iter(_cities(connection, CITIES.where(City.city_id == city_id))), None)
+    return next(iter(_cities(connection, CITIES.where(City.city_id == city_id))), None)
 
 
+@reading
 def search_cities(
+    connection: Connection,
     *,
     name: str | None = None,
     prefix: str | None = None,
@@ -84,31 +88,25 @@ def search_cities(
     Without a folded key the order is that of the ids, and a page may be shorter than its limit.
     """
     statement = CITIES if country_id is None else CITIES.where(City.country_id == country_id)
-    with _reader() as connection:
-        if has_city_key(connection):
-            return _page_by_key(connection, statement, name, prefix, after, limit)
-        return _page_by_id(connection, statement, name, prefix, after, limit)
+    page = _page_by_key if has_city_key(connection) else _page_by_id
+    return page(connection, statement, name, prefix, after, limit)
 
 
-def find_country(country_id: int) -> CountryRow | None:
+@reading
+def find_country(connection: Connection, country_id: int) -> CountryRow | None:
     """Return the country with that id: one round trip, by primary key."""
-    with _reader() as connection:
-        row = connection.execute(COUNTRIES.where(Country.country_id == country_id)).first()
+    row = connection.execute(COUNTRIES.where(Country.country_id == country_id)).first()
     return row and CountryRow(*row)
 
 
-def list_countries(*, after: Cursor | None = None, limit: int) -> Page[CountryRow]:
+@reading
+def list_countries(connection: Connection, *, after: Cursor | None = None, limit: int) -> Page[CountryRow]:
     """Return a page of countries, lowest id first: one round trip, a range of the primary key."""
     statement = COUNTRIES.order_by(Country.country_id).limit(limit + 1)
     if after:
         statement = statement.where(Country.country_id > after.id)
-    with _reader() as connection:
-        rows = [CountryRow(*row) for row in connection.execute(statement)]
+    rows = [CountryRow(*row) for row in connection.execute(statement)]
     return Page(rows[:limit], Cursor("", rows[limit - 1].country_id) if len(rows) > limit else None)
-
-
-def _reader() -> Connection:
-    return db.engines["reader"].connect()
 
 
 def _cities(connection: Connection, statement: Select[*tuple[Any, ...]]) -> list[CityRow]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Executable, text
 
 SCHEMA_HEAD = "0001"
 """The newest migration that this code knows. Alembic would tell, but is not loaded into the web server."""
@@ -42,7 +42,7 @@ class Layout:
 
 def read_layout(connection: Connection) -> Layout:
     """Return what the database's catalogue says: one round trip."""
-    rows = connection.execute(text(_COLUMNS[connection.dialect.name]))
+    rows = connection.execute(_plain(_COLUMNS[connection.dialect.name]))
     columns = {(table.lower(), column.lower()) for table, column in rows}
     return Layout(
         has_cities=("city", "city_id") in columns,
@@ -58,10 +58,15 @@ def schema_state(connection: Connection) -> State:
         return "empty"
     if not layout.has_version:
         return "unmanaged"
-    version = connection.scalar(text("SELECT max(version_num) FROM alembic_version")) or ""
+    version = connection.scalar(_plain("SELECT max(version_num) FROM alembic_version")) or ""
     if version == SCHEMA_HEAD:
         return "current"
     return "newer" if version > SCHEMA_HEAD else "older"
+
+
+def _plain(select: str) -> Executable:
+    """Vouch for a statement: it leaves no trace in the session, so the pool may keep the connection."""
+    return text(select).execution_options(leaves_no_trace=True)
 
 
 _layouts: WeakKeyDictionary[Engine, Layout] = WeakKeyDictionary()

@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 import structlog
 from flask import Blueprint, Response, current_app
 from pydantic import BaseModel, Field
-from sqlalchemy import Engine, QueuePool
+from sqlalchemy import Engine
 
 from app.cities.schema import schema_state
 from app.errors import JSON
 from app.extensions import db
 from app.openapi import operation
-from app.pool import recovery
+from app.pool import deadline
+from app.pool.errors import PoolExhaustedError
+from app.pool.lending import LendingPool
 from config import Settings
 
 BOUND_SECONDS = 1.0
@@ -82,19 +84,19 @@ class Probe:
         try:
             if self._is_full():
                 check.state = "busy"  # until a connection comes: waiting for one may take longer than our bound
-            with self._engine.connect() as connection:
+            with deadline.within(BOUND_SECONDS), self._engine.connect() as connection:
                 check.state = "down"
                 check.schema = schema_state(connection)
             check.state = "up"
         except Exception as error:
-            check.state = "busy" if recovery.is_pool_exhausted(error) else "down"
+            check.state = "busy" if isinstance(error, PoolExhaustedError) else "down"
             log.warning("readiness check failed", engine=self._engine.url.render_as_string(), error=str(error))
         finally:
             check.done.set()
 
     def _is_full(self) -> bool:
         pool = self._engine.pool
-        return isinstance(pool, QueuePool) and pool.checkedout() >= self._most_connections
+        return isinstance(pool, LendingPool) and pool.checkedout() >= self._most_connections
 
 
 @bp.get("/livez")

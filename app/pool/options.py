@@ -1,24 +1,31 @@
 """From plain values to SQLAlchemy's engine options, for every driver, for reading and for writing."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import URL, NullPool, QueuePool
+from sqlalchemy import URL, NullPool
 
+from app.pool.connecting import CONNECT_TIMEOUT_SECONDS
+from app.pool.lending import LendingPool
 from app.pool.sqlite import existing_file
 from app.pool.tls import TLS, tls_arguments
 
 Role = Literal["reader", "writer", "migration"]
 
-CONNECT_TIMEOUT_SECONDS = 3
-READ_TIMEOUT_SECONDS: dict[Role, int | None] = {"reader": 5, "writer": 30, "migration": None}
-"""How long PyMySQL waits for each piece of an answer, and PostgreSQL for a statement to end.
-
-Without it a locked table holds a thread for ever. MySQL's own connector has no such limit.
+READ_TIMEOUT_SECONDS = 30
+"""How long PyMySQL and mysqlclient wait for each piece of an answer where no deadline is set, as in commands.
 
 A migration may rebuild a table for hours and is watched by the person who typed it.
 """
+
+UNLIMITED = 1000
+"""Connections that strategy `request` may have open: as many as a worker can have threads."""
+
+STATEMENT_SHARE = 2 / 3
+"""How much of the deadline the server gives a statement: it should stop before we do, so that the connection survives
+and nothing goes on for a client that has gone."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,17 @@ class PoolPolicy:
     recycle_seconds: int
     pre_ping: bool
     timeout_seconds: float
+    ping_after_seconds: float
+    max_waiting: int
+    leak_seconds: float
+    deadline_seconds: float
     tls: TLS
     tls_ca: Path | None
+
+    @property
+    def statement_seconds(self) -> float:
+        """How long the server lets a statement run."""
+        return self.deadline_seconds * STATEMENT_SHARE
 
 
 def engine_options(url: URL, policy: PoolPolicy, *, role: Role) -> dict[str, Any]:
@@ -54,16 +70,19 @@ def driver_of(url: URL) -> str:
 
 
 def _pool_options(policy: PoolPolicy, role: Role) -> dict[str, Any]:
-    if policy.strategy == "request" or role == "migration":
+    if role == "migration":
         return {"poolclass": NullPool}
+    keeps = policy.strategy == "queue"
     return {
-        "poolclass": QueuePool,
-        "pool_size": policy.size,
-        "max_overflow": policy.max_overflow,
+        "poolclass": LendingPool,
+        "pool_size": policy.size if keeps else 0,
+        "max_overflow": policy.max_overflow if keeps else UNLIMITED,
         "pool_recycle": policy.recycle_seconds,
         "pool_pre_ping": policy.pre_ping,
         "pool_timeout": policy.timeout_seconds,
-        "pool_use_lifo": True,  # the connections that are not needed grow old and go
+        "max_waiting": policy.max_waiting,
+        "ping_after": policy.ping_after_seconds,
+        "leak_after": policy.leak_seconds,
     }
 
 
@@ -76,7 +95,7 @@ def _transaction_options(role: Role) -> dict[str, Any]:
 
 def _connect_arguments(driver: str, policy: PoolPolicy, role: Role) -> dict[str, Any]:
     tls = tls_arguments(driver, policy.tls, policy.tls_ca)
-    read_timeout = READ_TIMEOUT_SECONDS[role]
+    read_timeout = None if role == "migration" else max(READ_TIMEOUT_SECONDS, math.ceil(policy.deadline_seconds))
     match driver:
         case "pymysql":
             timeouts = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "read_timeout": read_timeout}
@@ -89,6 +108,7 @@ def _connect_arguments(driver: str, policy: PoolPolicy, role: Role) -> dict[str,
             # The extension in C wants to be built against the server's own library; the pure one runs everywhere.
             return {"use_pure": True, "connection_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
         case "psycopg":
-            limit = {"options": f"-c statement_timeout={read_timeout}s"} if read_timeout else {}
-            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **limit, **tls}
+            limit = f"-c statement_timeout={policy.statement_seconds * 1000:.0f}"
+            options = {} if role == "migration" else {"options": limit}
+            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **options, **tls}
     return {"timeout": CONNECT_TIMEOUT_SECONDS}

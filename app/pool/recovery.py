@@ -1,35 +1,102 @@
-"""Which errors mean that there is no connection to be had, and which that the program is wrong."""
+"""What an error means for the connection, for the pool and for whoever asked: one table for all databases."""
+
+from enum import Enum
 
 from sqlalchemy import exc
 
-INTERRUPTED = {
-    1053,  # MySQL, MariaDB: server shutdown in progress
-    1317,  # MySQL, MariaDB: query execution was interrupted (KILL QUERY)
-    "57014",  # PostgreSQL: cancelled, by an operator or by statement_timeout
+from app.pool.errors import DatabaseDownError
+
+
+class Verdict(Enum):
+    """What to think of an error."""
+
+    CONNECTION_DEAD = "this connection is of no use any more"
+    ALL_DEAD = "the server is going away, and takes every connection along"
+    READ_ONLY = "this server takes no writes (any more): the writer has moved"
+    TRY_AGAIN = "the whole unit of work may do better another time"
+    INTERRUPTED = "somebody stopped the statement, and perhaps its connection"
+    TIMED_OUT = "the statement ran out of time; the connection is good"
+    REFUSED = "the data do not allow it; the connection is good"
+    MISTAKE = "the program is wrong; the connection is good"
+
+
+# MySQL: dev.mysql.com/doc/mysql-errors (server 1xxx, 3xxx, 4xxx; client 2xxx) · MariaDB: mariadb.com/kb "Error Codes" ·
+# PostgreSQL: Appendix A, SQLSTATE · SQLite: sqlite.org/rescode.html, the low byte
+VERDICTS: dict[int | str, Verdict] = {
+    1927: Verdict.CONNECTION_DEAD,  # MariaDB: connection was killed
+    2006: Verdict.CONNECTION_DEAD,  # server has gone away (the write failed)
+    2013: Verdict.CONNECTION_DEAD,  # lost connection during query (the read failed)
+    2014: Verdict.CONNECTION_DEAD,  # commands out of sync: something is left unread
+    2027: Verdict.CONNECTION_DEAD,  # malformed packet
+    4031: Verdict.CONNECTION_DEAD,  # MySQL 8.0.24: closed for inactivity (wait_timeout)
+    "57P05": Verdict.CONNECTION_DEAD,  # PostgreSQL 14: idle_session_timeout
+    "25P03": Verdict.CONNECTION_DEAD,  # PostgreSQL: idle_in_transaction_session_timeout
+    10: Verdict.CONNECTION_DEAD,  # SQLite: I/O error
+    11: Verdict.CONNECTION_DEAD,  # SQLite: corrupt
+    14: Verdict.CONNECTION_DEAD,  # SQLite: cannot open
+    26: Verdict.CONNECTION_DEAD,  # SQLite: not a database
+    1053: Verdict.ALL_DEAD,  # MySQL, MariaDB: server shutdown in progress
+    "57P01": Verdict.ALL_DEAD,  # PostgreSQL: admin shutdown (pg_terminate_backend says so too)
+    "57P02": Verdict.ALL_DEAD,  # PostgreSQL: crash of another session
+    "57P03": Verdict.ALL_DEAD,  # PostgreSQL: starting up or shutting down
+    1290: Verdict.READ_ONLY,  # --read-only, --super-read-only
+    1792: Verdict.READ_ONLY,  # in a READ ONLY transaction
+    1836: Verdict.READ_ONLY,  # innodb_read_only
+    "25006": Verdict.READ_ONLY,  # PostgreSQL: a standby
+    8: Verdict.READ_ONLY,  # SQLite: the file
+    1205: Verdict.TRY_AGAIN,  # lock wait timeout: only the statement was rolled back
+    1213: Verdict.TRY_AGAIN,  # deadlock: the transaction was rolled back
+    "40001": Verdict.TRY_AGAIN,  # PostgreSQL: serialization failure
+    "40P01": Verdict.TRY_AGAIN,  # PostgreSQL: deadlock
+    "55P03": Verdict.TRY_AGAIN,  # PostgreSQL: lock_timeout
+    5: Verdict.TRY_AGAIN,  # SQLite: busy
+    6: Verdict.TRY_AGAIN,  # SQLite: locked
+    1317: Verdict.INTERRUPTED,  # KILL QUERY, and KILL while a statement runs
+    9: Verdict.INTERRUPTED,  # SQLite: interrupted
+    1969: Verdict.TIMED_OUT,  # MariaDB: max_statement_time
+    3024: Verdict.TIMED_OUT,  # MySQL: max_execution_time
+    "57014": Verdict.TIMED_OUT,  # PostgreSQL: statement_timeout, pg_cancel_backend
 }
-"""Errors after which another try may do better, by number or SQLSTATE (the servers' error references)."""
 
-SQLITE_UNUSABLE = {5, 8, 10, 11, 14, 26}
-"""SQLite's busy, read-only, I/O error, corrupt, cannot open and not a database (sqlite.org/rescode.html)."""
+CLOSES_CONNECTION = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.READ_ONLY, Verdict.INTERRUPTED}
+"""A connection of a server that went read-only is good, but leads to the wrong server."""
+
+WORTH_ANOTHER_READ = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.TRY_AGAIN, Verdict.INTERRUPTED}
+"""A read changes nothing: it may be sent again whatever became of the first time."""
+
+MAY_PASS = WORTH_ANOTHER_READ | {Verdict.READ_ONLY}
 
 
-def is_pool_exhausted(error: BaseException) -> bool:
-    """Tell whether all connections were in use for longer than `pool_timeout`."""
-    return isinstance(error, exc.TimeoutError)
+def judge(error: BaseException | None) -> Verdict:
+    """Return what a driver's error, or SQLAlchemy's around it, means."""
+    if isinstance(error, exc.DBAPIError):
+        verdict = judge(error.orig)
+        return Verdict.CONNECTION_DEAD if error.connection_invalidated and verdict is Verdict.MISTAKE else verdict
+    if (known := VERDICTS.get(_code(error))) is not None:
+        return known
+    # PEP 249 names the classes alike in all drivers.
+    match type(error).__name__:
+        case "InterfaceError":  # the driver's own: closed already
+            return Verdict.CONNECTION_DEAD
+        case "InternalError" if not isinstance(_code(error), int):  # PyMySQL: packet sequence number wrong
+            return Verdict.CONNECTION_DEAD
+        case "IntegrityError" | "DataError":
+            return Verdict.REFUSED
+    return Verdict.MISTAKE
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Tell whether the database is away: not reached, lost on the way, or interrupted by its operator.
+    """Tell whether the database is away: not reached, lost on the way, interrupted, or too busy with others.
 
-    SQLAlchemy wraps what a driver raises while connecting without a statement, and marks an error that
-    invalidated its connection.
+    SQLAlchemy wraps what a driver raises while connecting without a statement.
     """
-    if not isinstance(error, exc.DBAPIError):
-        return False
-    return error.connection_invalidated or error.statement is None or _may_pass(error.orig)
+    if isinstance(error, exc.DBAPIError):
+        return error.statement is None or judge(error) in MAY_PASS
+    return isinstance(error, DatabaseDownError)
 
 
-def _may_pass(error: BaseException | None) -> bool:
-    code = getattr(error, "sqlstate", None) or next(iter(getattr(error, "args", ())), None)
-    # The low byte is the result code, the rest details it.
-    return code in INTERRUPTED or getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_UNUSABLE
+def _code(error: BaseException | None) -> int | str:
+    first = next(iter(getattr(error, "args", ())), None)
+    if isinstance(first, int):
+        return first
+    return getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorcode", 0) & 0xFF

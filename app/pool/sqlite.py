@@ -5,10 +5,20 @@ from urllib.parse import quote
 
 from sqlalchemy import URL
 
+from app.pool import deadline
+
+LONGEST_WAIT_SECONDS = 30.0
+
 
 def existing_file(url: URL) -> URL:
     """Return the URL that opens the file but never creates it: a mistyped path is an error, not an empty database."""
     return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
+
+
+def wait_within_deadline(connection: Any, _record: object, _proxy: object) -> None:
+    """Let a statement wait for another writer for as long as the request may still take."""
+    milliseconds = deadline.seconds_for(LONGEST_WAIT_SECONDS) * 1000
+    connection.execute(f"PRAGMA busy_timeout = {milliseconds:.0f}")
 
 
 def enforce_foreign_keys(connection: Any, _record: object) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,14 +60,14 @@ class PreferTLS:
     def __init__(self) -> None:
         self.server_has_tls = True
 
-    def connect(self, dialect: Dialect, _record: object, cargs: list[Any], cparams: dict[str, Any]) -> Any:
-        """Return a new driver connection; a listener for SQLAlchemy's `do_connect`."""
+    def connect(self, dialect: Dialect, opener: Callable[[dict[str, Any]], Any], arguments: dict[str, Any]) -> Any:
+        """Return a new driver connection, made by `opener` from these arguments or from those without TLS."""
         if self.server_has_tls:
             try:
-                return dialect.connect(*cargs, **cparams)
+                return opener(arguments)
             except dialect.loaded_dbapi.OperationalError as error:
                 if error.args[0] != CR_SSL_CONNECTION_ERROR:
                     raise
                 self.server_has_tls = False
-        without = {name: value for name, value in cparams.items() if name != "ssl"}
-        return dialect.connect(*cargs, **without, ssl_disabled=True)
+        without = {name: value for name, value in arguments.items() if name != "ssl"}
+        return opener({**without, "ssl_disabled": True})

@@ -1,0 +1,102 @@
+"""What happens when the database cannot be reached: one thread finds out when it is back, all others stay away from it.
+
+    closed ── a connect fails, or a call is overdue ──> suspect ── half a second of failed probes ──> open
+       ^                                                   │                                           │
+       └───────────────────────────── a probe succeeds ────┴───────────────────────────────────────────┘
+
+While it is not closed nobody else connects, so a server that comes back is not met by a storm. Whoever is under way
+waits for the probe within their deadline; whoever comes once it is open is refused at once.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from threading import Condition, Thread
+from time import monotonic
+from typing import Literal
+
+from app.pool.deadline import Deadline
+from app.pool.errors import DatabaseDownError
+
+State = Literal["closed", "suspect", "open"]
+Probe = Callable[[float], None]
+
+OPEN_AFTER_SECONDS = 0.5
+PAUSE_SECONDS = (0.02, 0.4)
+"""The first pause between probes, and the longest: it doubles. With the patience below, a server that is back is
+found within a second."""
+PATIENCE_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Breaker:
+    """Knows whether the database can be reached."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic, rest: Callable[[float], None] | None = None) -> None:
+        self._clock = clock
+        self._changed = Condition()
+        self._rest = rest or self._wait
+        self._since = self._opened = 0.0
+        self._slowest_connect = 0.0
+        self._given_up = False
+        self.probe: Probe | None = None
+        """Makes a connection within so many seconds, and closes it; raises if it cannot."""
+        self.state: State = "closed"
+        self.probes = 0
+
+    def admit(self, deadline: Deadline | None) -> None:
+        """Refuse, with DatabaseDownError, whoever came after it opened."""
+        if self.state == "open" and (deadline is None or deadline.started >= self._opened):
+            raise DatabaseDownError(f"no connection could be made for {self._clock() - self._since:.1f} s")
+
+    def wait(self, seconds: float) -> None:
+        """Return at once while it is closed, else as soon as it is again; raise DatabaseDownError after so long."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.state == "closed" or self._given_up, timeout=seconds):
+                raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s")
+
+    def connected(self, seconds: float) -> None:
+        """Note how long a connect took: a probe must have the patience for it."""
+        self._slowest_connect = max(seconds, self._slowest_connect)
+
+    def suspect(self, error: BaseException | str) -> None:
+        """Begin to probe, unless that is being done."""
+        with self._changed:
+            if self.state != "closed" or self.probe is None or self._given_up:
+                return
+            self.state, self._since = "suspect", self._clock()
+            Thread(target=self._run, args=(self.probe,), name="database-probe", daemon=True).start()
+        log.warning("database suspect: %s", error)
+
+    def retire(self) -> None:
+        """Stop probing: the pool is closed."""
+        with self._changed:
+            self._given_up = True
+            self._changed.notify_all()
+
+    def _run(self, probe: Probe) -> None:
+        shortest, longest = PAUSE_SECONDS
+        pause = shortest
+        while not self._given_up:
+            self.probes += 1
+            try:
+                probe(max(PATIENCE_SECONDS, 2 * self._slowest_connect))
+            except Exception as error:
+                if self.state == "suspect" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
+                    self.state, self._opened = "open", self._clock()
+                    log.error("database down: %s", error)
+            else:
+                break
+            # Jitter, so that many processes do not knock in step.
+            self._rest(pause * random.uniform(0.5, 1))  # noqa: S311 -- no secret
+            pause = min(2 * pause, longest)
+        with self._changed:
+            if self.state == "open":
+                log.warning("database back after %.1f s", self._clock() - self._since)
+            self.state = "closed"
+            self._changed.notify_all()
+
+    def _wait(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._given_up, timeout=seconds)

@@ -1,0 +1,155 @@
+"""How a connection is made: within the deadline, handshake included, and with as few commands as the driver allows."""
+
+import math
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.pool import deadline, freshness
+from app.pool.errors import DatabaseDownError
+from app.pool.lending import LendingPool, current_loan
+from app.pool.loan import Link, Loan
+from app.pool.tls import PreferTLS
+from app.pool.wire import SocketWire, wire_of
+
+CONNECT_TIMEOUT_SECONDS = 3
+"""How long making a connection may take where no deadline is nearer."""
+
+CR_CONN_HOST_ERROR = 2003
+"""PyMySQL: can't connect to the server (MySQL's client error reference)."""
+
+Arguments = dict[str, Any]
+
+
+class Connector:
+    """Makes the connections of one engine; `connect` and `introduce` listen to SQLAlchemy's events of these names."""
+
+    def __init__(self, *, prefer_tls: bool, statement_seconds: float) -> None:
+        self._prefer_tls = PreferTLS() if prefer_tls else None
+        self._statement_seconds = statement_seconds
+
+    def connect(self, dialect: Dialect, _record: object, positional: list[Any], arguments: Arguments) -> Any:
+        """Return a new driver connection, unless the database is known to be away."""
+        loan = current_loan()
+        if loan is None:  # of an engine without our pool
+            return self._open(dialect, positional, arguments, None, CONNECT_TIMEOUT_SECONDS)
+        breaker = loan.pool.breaker
+        breaker.wait(deadline.seconds_for(CONNECT_TIMEOUT_SECONDS))
+        breaker.probe = partial(self._probe, dialect, positional, arguments)
+        loan.call_began = began = monotonic()
+        try:
+            seconds = deadline.seconds_for(CONNECT_TIMEOUT_SECONDS)
+            connection = self._open(dialect, positional, arguments, loan, seconds)
+        except Exception as error:
+            breaker.suspect(error)
+            raise
+        loan.opening = monotonic() - began
+        breaker.connected(loan.opening)
+        return connection
+
+    def introduce(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        """Note what is to be known of a new connection, and agree with the server on limits."""
+        loan = current_loan()
+        if loan is None:
+            return
+        wait_timeout = self._agree_on_limits(loan.pool, connection)
+        now = monotonic()
+        lifetime = freshness.lifetime(loan.pool.recycle, wait_timeout)
+        record.info["link"] = Link(loan.pool, loan.wire, opened=now, used=now, expires=now + lifetime)
+        loan.pool.note_opened(now, loan.opening)
+
+    def _agree_on_limits(self, pool: LendingPool, connection: DBAPIConnection) -> float | None:
+        """Have the server stop a statement before we give up on it; return for how long it keeps an idle client."""
+        if pool.dialect.name not in ("mysql", "mariadb"):
+            return None  # PostgreSQL is told in the connection's start-up packet
+        seconds = self._statement_seconds
+        limit = (
+            f"max_statement_time = {seconds:.3f}"
+            if getattr(pool.dialect, "is_mariadb", False)
+            else f"max_execution_time = {seconds * 1000:.0f}"  # of SELECT only
+        )
+        cursor = connection.cursor()
+        cursor.execute(f"SET SESSION {limit}, innodb_lock_wait_timeout = {max(1, math.floor(seconds))}")
+        cursor.execute("SELECT @@wait_timeout")
+        (wait_timeout,) = cursor.fetchall()[0]
+        cursor.close()
+        return float(wait_timeout)
+
+    def _open(
+        self, dialect: Dialect, positional: list[Any], arguments: Arguments, loan: Loan | None, seconds: float
+    ) -> Any:
+        if dialect.driver == "pymysql":
+            opener = partial(_open_pymysql, dialect, loan, seconds)
+            connection = self._prefer_tls.connect(dialect, opener, arguments) if self._prefer_tls else opener(arguments)
+        elif dialect.name == "sqlite":
+            connection = dialect.connect(*positional, **arguments)
+        else:
+            connection = _open_in_time(dialect, arguments, seconds)
+        if loan is not None and loan.wire is None:
+            loan.wire = wire_of(connection)
+        return connection
+
+    def _probe(self, dialect: Dialect, positional: list[Any], arguments: Arguments, seconds: float) -> None:
+        """Make a connection and close it again."""
+        made = _in_time(lambda: self._open(dialect, positional, arguments, None, seconds), dialect, seconds)
+        dialect.do_close(made)
+
+
+def _open_pymysql(dialect: Dialect, loan: Loan | None, seconds: float, arguments: Arguments) -> Any:
+    """Connect on a socket of our own, so that the watchdog can end the handshake; PyMySQL's timeout leaves that out."""
+    try:
+        own = _open_socket(arguments, seconds)
+    except OSError as error:
+        message = f"Can't connect to MySQL server on {arguments.get('host')!r} ({error})"
+        raise dialect.loaded_dbapi.OperationalError(CR_CONN_HOST_ERROR, message) from error
+    if loan is not None:
+        if loan.wire:
+            loan.wire.close()  # of a first try, with TLS
+        loan.wire = SocketWire(own.fileno())
+    connection = dialect.loaded_dbapi.connect(**arguments, defer_connect=True)
+    connection.connect(own)
+    return connection
+
+
+def _open_socket(arguments: Arguments, seconds: float) -> socket.socket:
+    if path := arguments.get("unix_socket"):
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        own.settimeout(seconds)
+        own.connect(path)
+        return own
+    own = socket.create_connection((arguments.get("host") or "localhost", arguments.get("port") or 3306), seconds)
+    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return own
+
+
+def _open_in_time(dialect: Dialect, arguments: Arguments, seconds: float) -> Any:
+    # The drivers in C count whole seconds, psycopg at least two.
+    known = {name: max(2, math.ceil(seconds)) for name in ("connect_timeout",) if name in arguments}
+    return _in_time(lambda: dialect.connect(**arguments | known), dialect, seconds)
+
+
+def _in_time(connect: Callable[[], Any], dialect: Dialect, seconds: float) -> Any:
+    """Connect in a thread of its own, and go without it when it takes too long: nothing can end it from outside."""
+    made: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            made.set_result(connect())
+        except BaseException as error:
+            made.set_exception(error)
+
+    Thread(target=work, name="database-connect", daemon=True).start()
+    try:
+        return made.result(seconds)
+    except TimeoutError:
+        made.add_done_callback(lambda late: None if late.exception() else dialect.do_close(late.result()))
+        raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s") from None

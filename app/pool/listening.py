@@ -1,0 +1,93 @@
+"""What SQLAlchemy tells us of a connection's life: statements begin and end, errors happen, it is closed."""
+
+from time import monotonic
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Delete, ExceptionContext, ExecutionContext, Insert, Select, Update
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.pool.errors import DeadlineExceededError
+from app.pool.loan import Link, Loan
+from app.pool.recovery import CLOSES_CONNECTION, Verdict, judge
+
+LEAVES_NO_TRACE = "leaves_no_trace"
+"""An execution option with which an author vouches for a statement in text: it changes nothing of the session."""
+
+_known: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
+
+
+def begin_connection(connection: Connection) -> None:
+    """From here on every statement is seen; a raw connection does not come by here."""
+    if (loan := _loan(connection)) is not None:
+        loan.changed = False
+
+
+def begin_statement(
+    connection: Connection, _cursor: object, _sql: str, _values: object, context: ExecutionContext, _many: bool
+) -> None:
+    """Note when it began, and whether it may change the session."""
+    if (loan := _loan(connection)) is not None:
+        loan.changed = loan.changed or not leaves_no_trace(context)
+        loan.call_began = monotonic()
+
+
+def end_statement(
+    connection: Connection, _cursor: object, _sql: str, _values: object, _context: object, _many: bool
+) -> None:
+    """Count the time that the connection was busy."""
+    if (loan := _loan(connection)) is not None:
+        loan.pool.note_busy(loan)
+
+
+def leaves_no_trace(context: Any) -> bool:
+    """Tell whether a statement is plain: nothing of it stays behind in the session.
+
+    That is an INSERT, UPDATE or DELETE, or a SELECT from a table, made with SQLAlchemy's constructs. A BEGIN, a SET, a
+    temporary table or a GET_LOCK(), which needs no table, is not.
+    """
+    compiled = context.compiled
+    if compiled is None:  # a string for the driver
+        return False
+    if context.execution_options.get(LEAVES_NO_TRACE):
+        return True
+    if (known := _known.get(compiled)) is None:
+        known = _known[compiled] = _is_plain(compiled.statement)
+    return known
+
+
+def _is_plain(statement: object) -> bool:
+    if isinstance(statement, Select):
+        return bool(statement.get_final_froms())
+    return isinstance(statement, Insert | Update | Delete)
+
+
+def hear_error(context: ExceptionContext) -> BaseException | None:
+    """Decide what is to become of the connection; return the error to raise where time ran out."""
+    loan = _loan(context.connection) if context.connection is not None else None
+    if loan is None:
+        return None
+    loan.pool.note_busy(loan)
+    error, verdict = context.original_exception, judge(context.original_exception)
+    # Whatever is not a driver's error came in the middle of a statement: an answer may be left unread.
+    foreign = context.cursor is not None and not isinstance(error, loan.pool.dialect.loaded_dbapi.Error)
+    context.is_disconnect = context.is_disconnect or verdict in CLOSES_CONNECTION or foreign
+    # Never all of them on suspicion: each is tested before its next use, without a round trip.
+    context.invalidate_pool_on_disconnect = False
+    if verdict in (Verdict.ALL_DEAD, Verdict.READ_ONLY):
+        loan.pool.doom()
+    if loan.overdue or verdict is Verdict.TIMED_OUT:
+        return DeadlineExceededError(f"a statement ran out of time: {error}")
+    return None
+
+
+def forget(_connection: object, record: ConnectionPoolEntry) -> None:
+    """Count a connection that SQLAlchemy closes, after an error as a rule."""
+    link: Link | None = record.info.get("link")
+    if link is not None:
+        link.pool.note_closed(link, "overdue" if link.loan and link.loan.overdue else "error")
+
+
+def _loan(connection: Connection) -> Loan | None:
+    link: Link | None = None if connection.closed or connection.invalidated else connection.info.get("link")
+    return link.loan if link else None

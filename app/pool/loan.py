@@ -1,0 +1,81 @@
+"""One borrowing of a connection, from the question for it to its return, and the physical connection that is lent."""
+
+import contextvars
+import sys
+import threading
+from dataclasses import dataclass, field
+from traceback import StackSummary, walk_stack
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType
+
+from app.pool.deadline import Deadline
+from app.pool.wire import Wire
+
+if TYPE_CHECKING:
+    from app.pool.lending import LendingPool
+
+FRAMES = 12
+"""How many lines of a stack are kept."""
+
+
+@dataclass(slots=True, eq=False)
+class Loan:
+    """Who borrows, since when, until when."""
+
+    pool: "LendingPool"
+    asked: float
+    deadline: Deadline | None
+    fresh: bool = False
+    """The borrower wants a connection that is made now."""
+    changed: bool = True
+    """More than plain statements may have run; of a raw connection nobody knows."""
+    granted: float | None = None
+    opening: float = 0.0
+    """Seconds that went into making a new connection."""
+    call_began: float | None = None
+    """When the driver began what it is doing now: connecting, or a statement."""
+    overdue: bool = False
+    wire: Wire | None = None
+    proxy: "ReferenceType[Any] | None" = None
+    thread: int = field(default_factory=threading.get_ident)
+    context: contextvars.Context | None = None
+    """The borrower's, so that log lines about the loan carry their request id."""
+    borrowed_at: StackSummary | None = None
+    reported: bool = False
+
+    def remember_borrower(self) -> None:
+        """Note who calls the caller; source lines are read only when they are printed."""
+        self.context = contextvars.copy_context()
+        self.borrowed_at = _stack(sys._getframe(2))
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether its deadline has just passed."""
+        return self.deadline is not None and not self.overdue and now >= self.deadline.ends
+
+    @property
+    def was_dropped(self) -> bool:
+        """Tell whether nobody returned it and the garbage collector found it."""
+        return self.proxy is not None and self.proxy() is None
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """A physical connection: what it goes over, when it was opened and last used, when its life is over."""
+
+    pool: "LendingPool"
+    wire: Wire | None
+    opened: float
+    used: float
+    expires: float
+    loan: Loan | None = None
+    closed: bool = False
+
+
+def stack_of(thread: int) -> StackSummary:
+    """Return what a thread does right now."""
+    return _stack(sys._current_frames().get(thread))
+
+
+def _stack(frame: FrameType | None) -> StackSummary:
+    return StackSummary.extract(walk_stack(frame), limit=FRAMES, lookup_lines=False)

@@ -1,0 +1,89 @@
+"""What a pool counts, and `snapshot`: the vocabulary of metrics and dashboard.
+
+Gauges say how it is now, counters only grow, histograms count how many took at most so many seconds.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from itertools import accumulate
+from typing import Any, Literal
+
+CloseReason = Literal[
+    "expired",  # its life was over
+    "idle",  # not needed for a while
+    "stale",  # the server, or something on the way, had closed it
+    "error",  # an error ended it
+    "overdue",  # the watchdog cut it
+    "changed",  # its session was changed by something else than plain statements
+    "dropped",  # the holder forgot to return it
+    "replaced",  # a second try wanted a new one
+    "doomed",  # the server said that it goes away, or became read-only
+    "surplus",  # more than the pool keeps
+    "disposed",  # the pool was closed
+    "detached",  # the holder took it out of the pool
+]
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds in seconds; what took longer is in the count alone."""
+
+
+class Histogram:
+    """How many took how long."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BUCKETS) + 1)
+        self._sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(BUCKETS, seconds)] += 1
+        self._sum += seconds
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return cumulative counts by upper bound, as Prometheus has them, with the count and sum of all."""
+        cumulative = list(accumulate(self._counts))
+        return {
+            "buckets": dict(zip(BUCKETS, cumulative, strict=False)),
+            "count": cumulative[-1],
+            "sum_seconds": self._sum,
+        }
+
+
+class Stats:
+    """The numbers of one pool; its owner holds a lock while it counts."""
+
+    def __init__(self) -> None:
+        self.borrowed = self.opened = self.retried = self.leaked = 0
+        self.closed: Counter[CloseReason] = Counter()
+        self.wait, self.hold, self.open = Histogram(), Histogram(), Histogram()
+        self.busy_seconds = 0.0
+        self._seconds_of_closed = self._sum_of_births = 0.0
+
+    def note_opened(self, now: float) -> None:
+        """Count a connection that was made."""
+        self.opened += 1
+        self._sum_of_births += now
+
+    def note_closed(self, reason: CloseReason, opened: float, now: float) -> None:
+        """Count a connection that is closed."""
+        self.closed[reason] += 1
+        self._sum_of_births -= opened
+        self._seconds_of_closed += now - opened
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Return counters and histograms, and how much of the connections' time was spent waiting for work."""
+        alive = self.opened - self.closed.total()
+        open_seconds = self._seconds_of_closed + alive * now - self._sum_of_births
+        return {
+            "borrowed": self.borrowed,
+            "opened": self.opened,
+            "closed": dict(self.closed),
+            "retried": self.retried,
+            "leaked": self.leaked,
+            "wait": self.wait.snapshot(),
+            "hold": self.hold.snapshot(),
+            "open": self.open.snapshot(),
+            "connection_seconds": open_seconds,
+            "busy_seconds": self.busy_seconds,
+            "dead_time": max(0.0, 1 - self.busy_seconds / open_seconds) if open_seconds > 0 else None,
+        }

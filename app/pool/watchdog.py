@@ -1,0 +1,67 @@
+"""One thread for all pools of a process: it ends what is overdue, tells of leaks, lets idle connections go.
+
+Drivers differ in what they time: PyMySQL's limits count for each piece that arrives, psycopg has none for reading. A
+second thread that shuts the socket down is the one way that works for all.
+"""
+
+import logging
+import os
+import time
+from threading import Lock, Thread
+from typing import Protocol
+from weakref import WeakSet
+
+TICK_SECONDS = 0.05
+"""How late the watchdog may be. Waking twenty times a second costs about a thousandth of a core."""
+
+log = logging.getLogger(__name__)
+
+
+class Watched(Protocol):
+    """What needs to be looked after."""
+
+    def patrol(self, now: float) -> None:
+        """Look at everything once; must not wait for anything."""
+
+
+_watched: "WeakSet[Watched]" = WeakSet()
+_thread: Thread | None = None
+_lock = Lock()
+
+
+def watch_over(pool: Watched) -> None:
+    """Look after a pool from now on; the thread is started by the first use in each process."""
+    if pool in _watched and _thread is not None and _thread.is_alive():
+        return
+    with _lock:
+        _watched.add(pool)
+        _start()
+
+
+def _start() -> None:
+    global _thread
+    if _thread is None or not _thread.is_alive():
+        _thread = Thread(target=_run, name="pool-watchdog", daemon=True)
+        _thread.start()
+
+
+def _run() -> None:
+    while True:
+        time.sleep(TICK_SECONDS)
+        with _lock:
+            pools = list(_watched)
+        for pool in pools:
+            try:
+                pool.patrol(time.monotonic())
+            except Exception:
+                log.exception("the watchdog met an error; it goes on")
+        del pools
+
+
+def _after_fork() -> None:
+    # Threads do not survive a fork, and another one may have held the lock.
+    global _lock, _thread
+    _lock, _thread = Lock(), None
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,74 @@
+"""The socket under a driver's connection: to see without a round trip that it was closed, and to end a call on it."""
+
+import contextlib
+import os
+import select
+import socket
+import sqlite3
+from typing import Any, Protocol
+
+
+class Wire(Protocol):
+    """What a connection goes over."""
+
+    def is_quiet(self) -> bool:
+        """Tell whether nothing has arrived. On an idle connection that would be the server's farewell."""
+
+    def cut(self) -> None:
+        """End the call that is in flight, from another thread."""
+
+    def close(self) -> None:
+        """Let go of it; the driver closes its own."""
+
+
+class SocketWire:
+    """A second descriptor of the driver's socket.
+
+    A duplicate, because the driver may close its own at any moment and the number may then belong to somebody else's
+    socket, and because wrapping in TLS takes the first one away. Shutting one down ends both.
+    """
+
+    def __init__(self, fileno: int) -> None:
+        self._socket = socket.socket(fileno=os.dup(fileno))
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+
+    def is_quiet(self) -> bool:
+        """Ask the kernel alone, half a microsecond: bytes, an end of file and a reset all make a socket readable."""
+        return not self._poll.poll(0)
+
+    def cut(self) -> None:
+        """Shut the connection down: whoever reads or writes on it gets an error at once, in any driver."""
+        with contextlib.suppress(OSError):  # the other side was faster
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close our descriptor, without which the connection would stay open."""
+        self._socket.close()
+
+
+class LocalWire:
+    """SQLite has no socket; its connection can be interrupted."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def is_quiet(self) -> bool:
+        """There is nobody who could close it."""
+        return True
+
+    def cut(self) -> None:
+        """Interrupt the statement."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed in the meantime
+            self._connection.interrupt()
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def wire_of(connection: Any) -> Wire | None:
+    """Return the wire of a driver's connection, None where the driver does not show its socket (mysql-connector)."""
+    if isinstance(connection, sqlite3.Connection):
+        return LocalWire(connection)
+    fileno = getattr(connection, "fileno", None)
+    return SocketWire(fileno()) if fileno else None

@@ -1,0 +1,93 @@
+"""How work is done on a database: a read may be sent twice, a unit of writing is never repeated in the dark."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, exc
+
+from app.pool import deadline
+from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
+from app.pool.lending import LendingPool, want_fresh
+from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
+
+T = TypeVar("T")
+
+MOST_TRIES = 3
+"""How often a unit of work is begun that others got in the way of."""
+LONGEST_PAUSE_SECONDS = 0.1
+
+
+def read(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Return what the work returns, on a connection that goes back to the pool before that.
+
+    The work must only read. If its connection is lost on the way, it is done once more, on a connection that is made
+    for it. Raises PoolError, or the DBAPIError of the work.
+    """
+    try:
+        return _once(engine, work)
+    except exc.DBAPIError as error:
+        if judge(error) not in WORTH_ANOTHER_READ or not _time_is_left():
+            raise
+    _note_retry(engine)
+    return _once(engine, work, fresh=True)
+
+
+def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Return what the work returns, all of it committed or, where this raises, none of it.
+
+    A deadlock or a lock timeout has the whole unit done again, three times in all. Raises OutcomeUnknownError if the
+    answer to COMMIT is lost: then, and only then, everything may have been written nevertheless.
+    """
+    for attempt in range(1, MOST_TRIES + 1):
+        try:
+            return _unit(engine, work)
+        except exc.DBAPIError as error:
+            if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or not _time_is_left():
+                raise
+        _note_retry(engine)
+        # At random, or the same two would meet again.
+        time.sleep(deadline.seconds_for(random.uniform(0, LONGEST_PAUSE_SECONDS)))  # noqa: S311 -- no secret
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = False) -> T:
+    with _connect(engine, fresh=fresh) as connection:
+        return work(connection)
+
+
+def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with _connect(engine) as connection:
+        transaction = connection.begin()
+        result = work(connection)
+        try:
+            transaction.commit()
+        except (exc.DBAPIError, DeadlineExceededError) as error:
+            # The server's own no is an answer; silence is not.
+            if isinstance(error, exc.DBAPIError) and not error.connection_invalidated:
+                raise
+            raise OutcomeUnknownError("the answer to COMMIT was lost") from error
+        return result
+
+
+def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
+    """Connect, again and again until the deadline; after a failure the breaker lets us wait until it is worth a try."""
+    while True:
+        if fresh:
+            want_fresh()
+        try:
+            return engine.connect()
+        except exc.DBAPIError:
+            if deadline.current() is None or not _time_is_left():
+                raise
+
+
+def _time_is_left() -> bool:
+    due = deadline.current()
+    return due is None or due.left > 0
+
+
+def _note_retry(engine: Engine) -> None:
+    if isinstance(engine.pool, LendingPool):
+        engine.pool.note_retry()
