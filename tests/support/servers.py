@@ -177,14 +177,14 @@ def _start(name: str, url: URL, program: Program) -> Server:
     return Server(name, url, program.remove, program.folder, control=program)
 
 
-def wait_until_it_answers(url: URL, is_alive: Callable[[], bool], seconds: float = 120) -> bool:
+def wait_until_it_answers(url: URL, is_alive: Callable[[], bool], seconds: float = 120, *, pause: float = 0.1) -> bool:
     """Return True once a client can log in, False when the server ended or the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and is_alive():
         try:
             _connect(url).close()
         except (pymysql.Error, psycopg.Error, OSError):
-            time.sleep(0.1)
+            time.sleep(pause)
         else:
             return True
     return False

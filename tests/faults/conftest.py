@@ -1,0 +1,116 @@
+"""Servers that may be killed, the proxy before them, and the application behind both."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from flask import Flask
+from sqlalchemy import make_url
+
+from app import create_app
+from config import load_settings
+from tests.conftest import REQUIRE_ALL, dispose
+from tests.faults.support import FaultServer, Kind, obtain, seeded_database
+from tests.support.databases import Database
+from tests.support.proxy import Proxy
+from tests.support.servers import MissingError
+
+
+class Fleet:
+    """The servers of this session, each started once, in the background; other tests have others."""
+
+    def __init__(self) -> None:
+        # The threads live as long as the session: the kernel ends a server with the *thread* that started it.
+        self._threads = ThreadPoolExecutor(len(Kind), "fault-server")
+        self._servers: dict[Kind, Future[FaultServer]] = {}
+        atexit.register(self.stop)
+
+    def begin(self, kind: Kind) -> Future[FaultServer]:
+        if kind not in self._servers:
+            self._servers[kind] = self._threads.submit(obtain, kind)
+        return self._servers[kind]
+
+    def stop(self) -> None:
+        while self._servers:
+            _, server = self._servers.popitem()
+            if not server.cancel() and not server.exception():
+                server.result().remove()
+        self._threads.shutdown()
+
+
+fleet = pytest.StashKey[Fleet]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the chosen tests need while the first of them run."""
+    session.config.stash[fleet] = Fleet()
+    if session.config.option.collectonly:
+        return
+    for item in session.items:
+        if kind := getattr(item, "callspec", None) and item.callspec.params.get("fault_server"):
+            session.config.stash[fleet].begin(kind)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if fleet in config.stash:
+        config.stash[fleet].stop()
+
+
+@pytest.fixture(scope="session", params=list(Kind), ids=lambda kind: kind.value)
+def fault_server(request: pytest.FixtureRequest) -> FaultServer:
+    """Each kind of server in turn, unless a test says on which."""
+    try:
+        return request.config.stash[fleet].begin(request.param).result()
+    except MissingError as error:
+        if REQUIRE_ALL:
+            pytest.fail(f"{request.param.value} is required (REQUIRE_ALL) but {error}", pytrace=False)
+        pytest.skip(f"{request.param.value}: {error}")
+
+
+@pytest.fixture(scope="session")
+def seeded(fault_server: FaultServer) -> Iterator[Database]:
+    """Sakila on the server, with a user of its own."""
+    with seeded_database(fault_server) as made:
+        yield made
+
+
+@pytest.fixture
+def user(seeded: Database) -> str:
+    """The user as whom the application connects, to find its connections by."""
+    return make_url(seeded.url).username
+
+
+@pytest.fixture
+def proxy(fault_server: FaultServer) -> Iterator[Proxy]:
+    """A proxy before the server, for this test alone; afterwards the server runs, whatever was done to it."""
+    with Proxy("127.0.0.1", fault_server.server.url.port, is_mysql=fault_server.is_mysql) as made:
+        yield made
+    fault_server.repair()
+
+
+@pytest.fixture
+def make_service(seeded: Database, proxy: Proxy) -> Iterator[Callable[..., Flask]]:
+    """Return the application on the seeded database through the proxy; without TLS unless the settings say so."""
+    with ExitStack() as closing:
+
+        def make(driver: str | None = None, **settings: object) -> Flask:
+            url = proxy.url(seeded.url)
+            if driver:
+                url = driver + url[url.index("://") :]
+            environ = {"DATABASE_URL": url, "DATABASE_TLS": "off", **settings}
+            app = create_app(load_settings({name: str(value) for name, value in environ.items()}))
+            closing.callback(dispose, app)
+            return app
+
+        yield make
+        proxy.heal()
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Flask]) -> Flask:
+    """The application with its default settings."""
+    return make_service()
