@@ -120,7 +120,7 @@ class ReloadIfSound:
         self._server, self._reload = server, server.handle_hup
 
     def __call__(self) -> None:
-        """Reload, or log what is wrong; takes about a second, in which the workers go on."""
+        """Reload, or log what is wrong; takes about a second of CPU, in which the workers go on."""
         if reason := self._reason_against():
             self._server.log.error("Not reloaded, the old workers go on. %s", reason)
         else:
@@ -129,7 +129,7 @@ class ReloadIfSound:
     def _reason_against(self) -> str:
         command = [sys.executable, "-m", "gunicorn", *sys.argv[1:], "--check-config"]
         try:
-            tried = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 -- our own command line
+            tried = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 -- our own command line
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"The new version could not be tried out: {error}"
         return (tried.stderr or f"It ended with {tried.returncode}").strip() if tried.returncode else ""

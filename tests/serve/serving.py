@@ -48,6 +48,9 @@ class Answer:
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status, self.headers, self.text = response.status, response.headers, response.read().decode()
 
+    def json(self) -> Any:
+        return json.loads(self.text)
+
 
 class Serving:
     """One ./run serve, in a process group of its own, so that Ctrl-C can reach all of it."""
@@ -95,8 +98,17 @@ class Serving:
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
         """Return the log's JSON lines, those of that event if one is named."""
-        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        # The last one may be half written.
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        lines = [line for line in whole.split("\n") if line.startswith("{")]
         return [event for event in map(json.loads, lines) if name is None or event["event"] == name]
+
+    def wait_for_events(self, start: str, count: int, seconds: float = 40) -> None:
+        """Return once so many log lines begin like that."""
+        end = time.monotonic() + seconds
+        while (seen := sum(event["event"].startswith(start) for event in self.events())) < count:
+            assert time.monotonic() < end, f"{seen} of {count} '{start}' after {seconds} s:\n{self.log.read_text()}"
+            time.sleep(0.05)
 
     def stop(self, how: signal.Signals = signal.SIGTERM, *, whole_group: bool = False) -> int:
         """Return the exit code after that signal; what does not end within 15 s is killed."""

@@ -49,7 +49,7 @@ def test_sigterm_answers_every_request_that_was_begun(extended, serve):
 
 
 def test_a_request_that_never_ends_does_not_hold_up_the_stop_for_long(extended, serve):
-    server = serve(extended, WORKERS="1", GRACEFUL_TIMEOUT_SECONDS="2")
+    server = serve(extended, WORKERS="1", GRACEFUL_TIMEOUT_SECONDS="2", REQUEST_DEADLINE_SECONDS="1")
 
     with ThreadPoolExecutor(1) as clients:
         asked = clients.submit(server.get, "/slow?seconds=8")

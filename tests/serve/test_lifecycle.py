@@ -1,0 +1,144 @@
+"""Reloading, recycling and stopping under load: no lost request, and a goodbye from every database connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import REQUIRE_ALL
+from tests.serve.visitors import Visitors
+from tests.support import databases, servers
+from tests.support.databases import Database
+
+BEGUN = """
+
+from flask import request
+
+
+@app.before_request
+def begin():
+    if request.path == "/":
+        app.logger.warning("begun")
+"""
+
+HOLDING = """
+
+import os
+import threading
+import time
+from app.extensions import db
+
+
+def borrow(engine):
+    for _ in range(2):
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            time.sleep(1)
+
+
+@app.get("/hold")
+def hold():
+    threading.Thread(target=borrow, args=(db.engines["reader"],)).start()
+    return str(os.getpid())
+"""
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[Database]:
+    """A server of our own: Aborted_clients is one number for the whole server."""
+    try:
+        server = servers.obtain("mariadb")
+    except servers.MissingError as error:
+        (pytest.fail if REQUIRE_ALL else pytest.skip)(f"mariadb: {error}")
+    try:
+        with databases.new_database(server) as made:
+            databases.migrate_and_seed(made.url)
+            yield made
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def goodbyes(mariadb) -> Iterator[None]:
+    """Fail the test if a connection to the server ended without a goodbye."""
+    before = status(mariadb, "Aborted_clients")
+    yield
+    wait_until_alone(mariadb)
+    assert status(mariadb, "Aborted_clients") == before
+
+
+def status(database: Database, name: str) -> int:
+    with databases.plain_engine(database.admin_url).connect() as connection:
+        return int(connection.execute(sa.text(f"SHOW GLOBAL STATUS LIKE '{name}'")).one()[1])
+
+
+def wait_until_alone(database: Database) -> None:
+    """Return once the connection that asks is the server's only one."""
+    end = time.monotonic() + 10
+    while (connected := status(database, "Threads_connected")) > 1:
+        assert time.monotonic() < end, f"{connected} connections are still open"
+        time.sleep(0.05)
+
+
+def test_a_reload_loses_no_request(tree, serve, mariadb, goodbyes):
+    server = serve(tree, WORKERS="2", DATABASE_URL=mariadb.url)
+
+    with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
+        busy.wait_for(100)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_events("Worker exiting", 2)
+        # To every process, as when a terminal is closed.
+        os.killpg(server.process.pid, signal.SIGHUP)
+        server.wait_for_events("Worker exiting", 4)
+        busy.wait_for(100)
+    server.stop()
+
+    for tally in (busy.tally, idle.tally):
+        assert (tally.failed, tally.not_begun) == ([], 0)
+    assert idle.tally.answered > 0
+    assert not [event for event in server.events() if "was sent" in event["event"]]
+
+
+def test_recycling_loses_no_request(tree, serve, mariadb, goodbyes):
+    server = serve(tree, WORKERS="2", MAX_REQUESTS="200", DATABASE_URL=mariadb.url)
+
+    with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
+        server.wait_for_events("Worker exiting", 4)
+        busy.wait_for(100)
+    server.stop()
+
+    for tally in (busy.tally, idle.tally):
+        assert (tally.failed, tally.not_begun) == ([], 0)
+
+
+def test_a_stop_answers_every_request_that_was_begun(tree, serve, mariadb, goodbyes):
+    with (tree / "wsgi.py").open("a") as file:
+        file.write(BEGUN)
+    server = serve(tree, WORKERS="2", DATABASE_URL=mariadb.url)
+
+    with Visitors(server.port, 16) as visitors:
+        visitors.wait_for(300)
+        before = len(server.events("begun"))
+        code = server.stop(signal.SIGTERM)
+
+    assert code == 0
+    assert visitors.tally.failed == []
+    assert visitors.tally.answered == len(server.events("begun")) > before
+
+
+def test_a_connection_that_is_in_use_when_the_worker_ends_says_goodbye_too(tree, serve, mariadb, goodbyes):
+    with (tree / "wsgi.py").open("a") as file:
+        file.write(HOLDING)
+    server = serve(tree, WORKERS="1", DATABASE_URL=mariadb.url)
+
+    worker = int(server.get("/hold").text)
+    os.kill(worker, signal.SIGTERM)
+    server.wait_for_events("Worker exiting", 1)
+
+    # It ends after the thread, which borrows again in between.
+    assert status(mariadb, "Threads_connected") > 1
