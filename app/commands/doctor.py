@@ -11,6 +11,7 @@ from time import monotonic, perf_counter
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -53,6 +54,7 @@ class Visit:
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
+@with_appcontext
 def command(context: click.Context, as_json: bool) -> None:
     """Check settings, databases and what they have to do with each other; exit 0 ok, 1 warnings, 2 problems."""
     settings: Settings = current_app.extensions["settings"]

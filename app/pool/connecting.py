@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.pool import deadline, freshness
 from app.pool.errors import DatabaseDownError
-from app.pool.lending import LendingPool, current_loan
+from app.pool.lending import current
 from app.pool.loan import Link, Loan
 from app.pool.tls import PreferTLS
 from app.pool.wire import SocketWire, wire_of
@@ -38,10 +38,10 @@ class Connector:
 
     def connect(self, dialect: Dialect, _record: object, positional: list[Any], arguments: Arguments) -> Any:
         """Return a new driver connection, unless the database is known to be away."""
-        loan = current_loan()
-        if loan is None:  # of an engine without our pool
+        pool, loan = current()
+        if pool is None or loan is None:  # an engine without our pool
             return self._open(dialect, positional, arguments, None, CONNECT_TIMEOUT_SECONDS)
-        breaker = loan.pool.breaker
+        breaker = pool.breaker
         breaker.wait(deadline.seconds_for(CONNECT_TIMEOUT_SECONDS))
         breaker.probe = partial(self._probe, dialect, positional, arguments)
         loan.call_began = began = monotonic()
@@ -57,23 +57,22 @@ class Connector:
 
     def introduce(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         """Note what is to be known of a new connection, and agree with the server on limits."""
-        loan = current_loan()
-        if loan is None:
+        pool, loan = current()
+        if pool is None or loan is None:
             return
-        wait_timeout = self._agree_on_limits(loan.pool, connection)
+        lifetime = freshness.lifetime(pool.recycle, self._agree_on_limits(pool.dialect, connection))
         now = monotonic()
-        lifetime = freshness.lifetime(loan.pool.recycle, wait_timeout)
-        record.info["link"] = Link(loan.pool, loan.wire, opened=now, used=now, expires=now + lifetime)
-        loan.pool.note_opened(now, loan.opening)
+        record.info["link"] = Link(pool.stats, loan.wire, opened=now, used=now, expires=now + lifetime)
+        pool.stats.note_opened(now, loan.opening)
 
-    def _agree_on_limits(self, pool: LendingPool, connection: DBAPIConnection) -> float | None:
+    def _agree_on_limits(self, dialect: Dialect, connection: DBAPIConnection) -> float | None:
         """Have the server stop a statement before we give up on it; return for how long it keeps an idle client."""
-        if pool.dialect.name not in ("mysql", "mariadb"):
+        if dialect.name not in ("mysql", "mariadb"):
             return None  # PostgreSQL is told in the connection's start-up packet
         seconds = self._statement_seconds
         limit = (
             f"max_statement_time = {seconds:.3f}"
-            if getattr(pool.dialect, "is_mariadb", False)
+            if getattr(dialect, "is_mariadb", False)
             else f"max_execution_time = {seconds * 1000:.0f}"  # of SELECT only
         )
         cursor = connection.cursor()

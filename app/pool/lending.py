@@ -26,16 +26,16 @@ from app.pool.watchdog import watch_over
 TIDY_EVERY_SECONDS = 1.0
 
 _thread = threading.local()
-"""`loan`: what this thread is borrowing at the moment; `fresh`: its next loan is to be a new connection."""
+"""`borrowing`: the pool and loan this thread is busy with; `fresh`: its next loan is to be a new connection."""
 
 _pools: "WeakSet[LendingPool]" = WeakSet()
 _inherited: list[object] = []
 """Connections of a parent process. They are kept, not closed: a goodbye would end the parent's session."""
 
 
-def current_loan() -> Loan | None:
-    """Return the loan for which this thread is just getting a connection."""
-    return getattr(_thread, "loan", None)
+def current() -> "tuple[LendingPool | None, Loan | None]":
+    """Return the pool and the loan for which this thread is just getting a connection, if it is."""
+    return getattr(_thread, "borrowing", (None, None))
 
 
 def want_fresh() -> None:
@@ -75,12 +75,12 @@ class LendingPool(Pool):
         _pools.add(self)
 
     def _begin(self) -> None:
-        # Guards the fields below, and that no wire is closed while it is cut. Nothing slow happens under it. Reentrant:
-        # the garbage collector may return a forgotten connection at any time.
+        # Guards the next two, and that nothing is cut that was just returned. Nothing slow happens under it.
+        # Reentrant: the garbage collector may return a forgotten connection at any time.
         self._lock = threading.RLock()
-        self._gate = Gate(self.pool_size + self.max_overflow, self.max_waiting)
         self._idle: deque[ConnectionPoolEntry] = deque()
         self._loans: set[Loan] = set()
+        self._gate = Gate(self.pool_size + self.max_overflow, self.max_waiting)
         self._disposed = False
         self._next_tidy = 0.0
         self._doomed_before = 0.0
@@ -94,10 +94,10 @@ class LendingPool(Pool):
         watch_over(self)
         due = deadline.current()
         self.breaker.admit(due)
-        loan = Loan(self, monotonic(), due, fresh=_thread.__dict__.pop("fresh", False))
+        loan = Loan(self.stats, monotonic(), due, fresh=_thread.__dict__.pop("fresh", False))
         if self.leak_after:
             loan.remember_borrower()
-        outer, _thread.loan = current_loan(), loan
+        outer, _thread.borrowing = current(), (self, loan)
         with self._lock:
             self._loans.add(loan)
         try:
@@ -108,7 +108,7 @@ class LendingPool(Pool):
                 raise DatabaseDownError("no connection could be made within the deadline") from error
             raise
         finally:
-            _thread.loan = outer
+            _thread.borrowing = outer
         self._grant(loan, proxy)
         return proxy
 
@@ -118,12 +118,10 @@ class LendingPool(Pool):
         # With a callback, so that it is dead by the time a finalizer looks at it.
         loan.proxy = ref(proxy, lambda _: None)
         loan.granted, loan.call_began = monotonic(), None
-        with self._lock:
-            self.stats.borrowed += 1
-            self.stats.wait.add(loan.granted - loan.asked - loan.opening)
+        self.stats.note_borrowed(loan.granted - loan.asked - loan.opening)
 
     def _do_get(self) -> ConnectionPoolEntry:
-        loan = _thread.loan
+        _, loan = _thread.borrowing
         self._gate.enter(deadline.seconds_for(self.timeout))
         try:
             return self._fit_record(loan) or self._create_connection()
@@ -182,7 +180,7 @@ class LendingPool(Pool):
         loan, link.loan, link.used = link.loan, None, monotonic()
         self._end(loan)
         if record.dbapi_connection is None:  # closed after an error, or taken out of the pool
-            self.note_closed(link, "detached")
+            link.end("detached")
             return
         reason = self._why_not_kept(link, loan)
         if reason is None:
@@ -194,8 +192,7 @@ class LendingPool(Pool):
 
     def _why_not_kept(self, link: Link, loan: Loan) -> CloseReason | None:
         if loan.was_dropped:
-            with self._lock:
-                self.stats.leaked += 1
+            self.stats.note_leaked()
             leaks.report_dropped(loan)
             return "dropped"
         if loan.overdue:
@@ -208,46 +205,19 @@ class LendingPool(Pool):
         now = monotonic()
         with self._lock:  # from here on the watchdog leaves its wire alone
             self._loans.discard(loan)
-            if loan.granted is not None:
-                self.stats.hold.add(now - loan.granted)
-            elif loan.wire:
-                loan.wire.close()  # nobody else knows of a connection that was only begun
+        if loan.granted is not None:
+            self.stats.note_returned(now - loan.granted)
+        elif loan.wire:
+            loan.wire.close()  # nobody else knows of a connection that was only begun
         leaks.report_return(loan, now)
 
     # ---- closing ----
 
     def _close(self, record: ConnectionPoolEntry, reason: CloseReason) -> None:
         """Close with a goodbye: the server counts a connection that just vanishes among its Aborted_clients."""
-        self.note_closed(record.info["link"], reason)
+        link: Link = record.info["link"]
+        link.end(reason)
         record.close()
-
-    def note_closed(self, link: Link, reason: CloseReason) -> None:
-        """Count a connection that is being closed, once, and let go of its wire."""
-        with self._lock:
-            if link.closed:
-                return
-            link.closed = True
-            self.stats.note_closed(reason, link.opened, monotonic())
-            if link.wire:
-                link.wire.close()
-
-    def note_opened(self, now: float, seconds: float) -> None:
-        """Count a connection that was made, and how long that took."""
-        with self._lock:
-            self.stats.note_opened(now)
-            self.stats.open.add(seconds)
-
-    def note_busy(self, loan: Loan) -> None:
-        """Count a call that is over."""
-        with self._lock:
-            if loan.call_began is not None:
-                self.stats.busy_seconds += monotonic() - loan.call_began
-                loan.call_began = None
-
-    def note_retry(self) -> None:
-        """Count a piece of work that is done again."""
-        with self._lock:
-            self.stats.retried += 1
 
     def doom(self) -> None:
         """Give no connection out again that was opened before now."""
@@ -329,18 +299,15 @@ class LendingPool(Pool):
 
     def snapshot(self) -> dict[str, Any]:
         """Return gauges, counters and histograms; docs/pool.md says how to read them."""
-        with self._lock:
-            gauges = {
-                "size": self.pool_size + self.max_overflow,
-                "in_use": self._gate.in_use,
-                "idle": len(self._idle),
-                "waiting": self._gate.waiting,
-                "breaker": self.breaker.state,
-                "probes": self.breaker.probes,
-                "refused": self._gate.refused,
-                "timed_out": self._gate.timed_out,
-            }
-            return gauges | self.stats.snapshot(monotonic())
+        gauges = {
+            "size": self._gate.permits,
+            "in_use": self._gate.in_use,
+            "idle": len(self._idle),
+            "waiting": self._gate.waiting,
+            "breaker": self.breaker.state,
+        }
+        counters = {"refused": self._gate.refused, "timed_out": self._gate.timed_out, "probes": self.breaker.probes}
+        return gauges | counters | self.stats.snapshot(monotonic())
 
     def size(self) -> int:
         """Return how many connections are kept."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Delete, ExceptionContext, ExecutionContext, I
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.pool.errors import DeadlineExceededError
+from app.pool.lending import LendingPool
 from app.pool.loan import Link, Loan
 from app.pool.recovery import CLOSES_CONNECTION, Verdict, judge
 
@@ -37,7 +38,7 @@ def end_statement(
 ) -> None:
     """Count the time that the connection was busy."""
     if (loan := _loan(connection)) is not None:
-        loan.pool.note_busy(loan)
+        loan.end_call()
 
 
 def leaves_no_trace(context: Any) -> bool:
@@ -67,15 +68,17 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     loan = _loan(context.connection) if context.connection is not None else None
     if loan is None:
         return None
-    loan.pool.note_busy(loan)
+    loan.end_call()
     error, verdict = context.original_exception, judge(context.original_exception)
     # Whatever is not a driver's error came in the middle of a statement: an answer may be left unread.
-    foreign = context.cursor is not None and not isinstance(error, loan.pool.dialect.loaded_dbapi.Error)
+    foreign = context.cursor is not None and not isinstance(error, context.dialect.loaded_dbapi.Error)
     context.is_disconnect = context.is_disconnect or verdict in CLOSES_CONNECTION or foreign
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
-    if verdict in (Verdict.ALL_DEAD, Verdict.READ_ONLY):
-        loan.pool.doom()
+    if verdict in (Verdict.ALL_DEAD, Verdict.READ_ONLY) and context.engine is not None:
+        pool = context.engine.pool
+        if isinstance(pool, LendingPool):
+            pool.doom()
     if loan.overdue or verdict is Verdict.TIMED_OUT:
         return DeadlineExceededError(f"a statement ran out of time: {error}")
     return None
@@ -85,7 +88,7 @@ def forget(_connection: object, record: ConnectionPoolEntry) -> None:
     """Count a connection that SQLAlchemy closes, after an error as a rule."""
     link: Link | None = record.info.get("link")
     if link is not None:
-        link.pool.note_closed(link, "overdue" if link.loan and link.loan.overdue else "error")
+        link.end("overdue" if link.loan and link.loan.overdue else "error")
 
 
 def _loan(connection: Connection) -> Loan | None:

@@ -4,16 +4,15 @@ import contextvars
 import sys
 import threading
 from dataclasses import dataclass, field
+from time import monotonic
 from traceback import StackSummary, walk_stack
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import ReferenceType
 
 from app.pool.deadline import Deadline
+from app.pool.stats import CloseReason, Stats
 from app.pool.wire import Wire
-
-if TYPE_CHECKING:
-    from app.pool.lending import LendingPool
 
 FRAMES = 12
 """How many lines of a stack are kept."""
@@ -23,7 +22,7 @@ FRAMES = 12
 class Loan:
     """Who borrows, since when, until when."""
 
-    pool: "LendingPool"
+    stats: Stats
     asked: float
     deadline: Deadline | None
     fresh: bool = False
@@ -53,6 +52,12 @@ class Loan:
         """Tell whether its deadline has just passed."""
         return self.deadline is not None and not self.overdue and now >= self.deadline.ends
 
+    def end_call(self) -> None:
+        """Count the time for which the driver was busy, if it was."""
+        if self.call_began is not None:
+            self.stats.note_busy(monotonic() - self.call_began)
+            self.call_began = None
+
     @property
     def was_dropped(self) -> bool:
         """Tell whether nobody returned it and the garbage collector found it."""
@@ -63,13 +68,21 @@ class Loan:
 class Link:
     """A physical connection: what it goes over, when it was opened and last used, when its life is over."""
 
-    pool: "LendingPool"
+    stats: Stats
     wire: Wire | None
     opened: float
     used: float
     expires: float
     loan: Loan | None = None
     closed: bool = False
+
+    def end(self, reason: CloseReason) -> None:
+        """Count a connection that is being closed, once, and let go of its wire."""
+        if not self.closed:
+            self.closed = True
+            self.stats.note_closed(reason, self.opened, monotonic())
+            if self.wire:
+                self.wire.close()
 
 
 def stack_of(thread: int) -> StackSummary:

@@ -22,7 +22,8 @@ class Verdict(Enum):
 
 # MySQL: dev.mysql.com/doc/mysql-errors (server 1xxx, 3xxx, 4xxx; client 2xxx) · MariaDB: mariadb.com/kb "Error Codes" ·
 # PostgreSQL: Appendix A, SQLSTATE · SQLite: sqlite.org/rescode.html, the low byte
-VERDICTS: dict[int | str, Verdict] = {
+VERDICTS: dict[int | str | None, Verdict] = {
+    0: Verdict.CONNECTION_DEAD,  # PyMySQL and mysqlclient: InterfaceError(0, ''), closed already
     1927: Verdict.CONNECTION_DEAD,  # MariaDB: connection was killed
     2006: Verdict.CONNECTION_DEAD,  # server has gone away (the write failed)
     2013: Verdict.CONNECTION_DEAD,  # lost connection during query (the read failed)
@@ -72,17 +73,14 @@ def judge(error: BaseException | None) -> Verdict:
     if isinstance(error, exc.DBAPIError):
         verdict = judge(error.orig)
         return Verdict.CONNECTION_DEAD if error.connection_invalidated and verdict is Verdict.MISTAKE else verdict
-    if (known := VERDICTS.get(_code(error))) is not None:
-        return known
+    code = _code(error)
+    if code in VERDICTS:
+        return VERDICTS[code]
     # PEP 249 names the classes alike in all drivers.
-    match type(error).__name__:
-        case "InterfaceError":  # the driver's own: closed already
-            return Verdict.CONNECTION_DEAD
-        case "InternalError" if not isinstance(_code(error), int):  # PyMySQL: packet sequence number wrong
-            return Verdict.CONNECTION_DEAD
-        case "IntegrityError" | "DataError":
-            return Verdict.REFUSED
-    return Verdict.MISTAKE
+    names = {each.__name__ for each in type(error).__mro__}
+    if "InternalError" in names and code is None:  # PyMySQL: packet sequence number wrong
+        return Verdict.CONNECTION_DEAD
+    return Verdict.REFUSED if names & {"IntegrityError", "DataError"} else Verdict.MISTAKE
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -95,8 +93,10 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, DatabaseDownError)
 
 
-def _code(error: BaseException | None) -> int | str:
+def _code(error: BaseException | None) -> int | str | None:
     first = next(iter(getattr(error, "args", ())), None)
     if isinstance(first, int):
         return first
-    return getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if sqlite := getattr(error, "sqlite_errorcode", 0):
+        return int(sqlite) & 0xFF
+    return getattr(error, "sqlstate", None)

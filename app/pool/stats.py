@@ -6,6 +6,7 @@ Gauges say how it is now, counters only grow, histograms count how many took at 
 from bisect import bisect_left
 from collections import Counter
 from itertools import accumulate
+from threading import RLock
 from typing import Any, Literal
 
 CloseReason = Literal[
@@ -50,28 +51,63 @@ class Histogram:
 
 
 class Stats:
-    """The numbers of one pool; its owner holds a lock while it counts."""
+    """The numbers of one pool."""
 
     def __init__(self) -> None:
+        # Reentrant: the garbage collector may return a forgotten connection, and count it, at any time.
+        self._lock = RLock()
         self.borrowed = self.opened = self.retried = self.leaked = 0
         self.closed: Counter[CloseReason] = Counter()
         self.wait, self.hold, self.open = Histogram(), Histogram(), Histogram()
         self.busy_seconds = 0.0
         self._seconds_of_closed = self._sum_of_births = 0.0
 
-    def note_opened(self, now: float) -> None:
+    def note_borrowed(self, waited: float) -> None:
+        """Count a loan that is granted."""
+        with self._lock:
+            self.borrowed += 1
+            self.wait.add(waited)
+
+    def note_returned(self, held: float) -> None:
+        """Count a loan that is over."""
+        with self._lock:
+            self.hold.add(held)
+
+    def note_opened(self, now: float, took: float) -> None:
         """Count a connection that was made."""
-        self.opened += 1
-        self._sum_of_births += now
+        with self._lock:
+            self.opened += 1
+            self.open.add(took)
+            self._sum_of_births += now
 
     def note_closed(self, reason: CloseReason, opened: float, now: float) -> None:
         """Count a connection that is closed."""
-        self.closed[reason] += 1
-        self._sum_of_births -= opened
-        self._seconds_of_closed += now - opened
+        with self._lock:
+            self.closed[reason] += 1
+            self._sum_of_births -= opened
+            self._seconds_of_closed += now - opened
+
+    def note_busy(self, seconds: float) -> None:
+        """Count a call that is over."""
+        with self._lock:
+            self.busy_seconds += seconds
+
+    def note_retried(self) -> None:
+        """Count work that is done again."""
+        with self._lock:
+            self.retried += 1
+
+    def note_leaked(self) -> None:
+        """Count a connection that its holder forgot."""
+        with self._lock:
+            self.leaked += 1
 
     def snapshot(self, now: float) -> dict[str, Any]:
         """Return counters and histograms, and how much of the connections' time was spent waiting for work."""
+        with self._lock:
+            return self._snapshot(now)
+
+    def _snapshot(self, now: float) -> dict[str, Any]:
         alive = self.opened - self.closed.total()
         open_seconds = self._seconds_of_closed + alive * now - self._sum_of_births
         return {

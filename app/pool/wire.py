@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import sqlite3
+from threading import Lock
 from typing import Any, Protocol
 
 
@@ -32,6 +33,7 @@ class SocketWire:
         self._socket = socket.socket(fileno=os.dup(fileno))
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
+        self._lock = Lock()
 
     def is_quiet(self) -> bool:
         """Ask the kernel alone, half a microsecond: bytes, an end of file and a reset all make a socket readable."""
@@ -39,12 +41,13 @@ class SocketWire:
 
     def cut(self) -> None:
         """Shut the connection down: whoever reads or writes on it gets an error at once, in any driver."""
-        with contextlib.suppress(OSError):  # the other side was faster
+        with self._lock, contextlib.suppress(OSError):  # closed by us, or by the other side
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close our descriptor, without which the connection would stay open."""
-        self._socket.close()
+        with self._lock:
+            self._socket.close()
 
 
 class LocalWire:

@@ -90,4 +90,4 @@ def _time_is_left() -> bool:
 
 def _note_retry(engine: Engine) -> None:
     if isinstance(engine.pool, LendingPool):
-        engine.pool.note_retry()
+        engine.pool.stats.note_retried()

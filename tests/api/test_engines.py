@@ -10,10 +10,11 @@ from pathlib import Path
 import pymysql
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, NullPool, QueuePool, make_url, text
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.extensions import db
+from app.pool.lending import LendingPool
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.certificates import make_certificates
 from tests.support.databases import Database
@@ -26,6 +27,9 @@ POOL = {
     "POOL_RECYCLE_SECONDS": "77",
     "POOL_PRE_PING": "false",
     "POOL_TIMEOUT_SECONDS": "0.25",
+    "POOL_PING_AFTER_SECONDS": "7.5",
+    "POOL_MAX_WAITING": "3",
+    "POOL_LEAK_SECONDS": "0",
 }
 
 
@@ -48,12 +52,10 @@ def engines(make_app: Callable[..., Flask]) -> Iterator[Callable[..., dict[str |
 def test_pool_settings_reach_both_engines(database: Database, engines, role: str | None, size: int):
     pool = engines(DATABASE_URL=database.url, **POOL)[role].pool
 
-    assert isinstance(pool, QueuePool)
-    assert pool.size() == size
-    assert pool._max_overflow == 5
-    assert pool._recycle == 77
-    assert pool._pre_ping is False
-    assert pool._timeout == 0.25
+    assert isinstance(pool, LendingPool)
+    assert (pool.size(), pool.max_overflow, pool.snapshot()["size"]) == (size, 5, size + 5)
+    assert (pool.recycle, pool.pre_ping, pool.timeout) == (77, False, 0.25)
+    assert (pool.ping_after, pool.max_waiting, pool.leak_after) == (7.5, 3, 0)
 
 
 @pytest.mark.parametrize("role", ["reader", None])
@@ -61,16 +63,20 @@ def test_defaults_reach_both_engines(database: Database, engines, role: str | No
     pool = engines(DATABASE_URL=database.url)[role].pool
 
     assert pool.size() == {"reader": 8, None: 2}[role]
-    assert (pool._max_overflow, pool._recycle, pool._pre_ping, pool._timeout) == (0, 1800, True, 1.0)
+    assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout) == (0, 1800, True, 1.0)
+    assert (pool.ping_after, pool.max_waiting, pool.leak_after) == (30, 64, 10)
 
 
 @pytest.mark.parametrize("role", ["reader", None])
 def test_strategy_request_keeps_no_connection(database: Database, engines, role: str | None):
     engine = engines(DATABASE_URL=database.url, POOL_STRATEGY="request")[role]
 
-    assert isinstance(engine.pool, NullPool)
-    with engine.connect() as connection:
-        assert connection.scalar(text("SELECT 1")) == 1
+    for _ in range(2):
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+
+    seen = engine.pool.snapshot()
+    assert (seen["opened"], seen["idle"], sum(seen["closed"].values())) == (2, 0, 2)
 
 
 def test_reader_is_in_autocommit_and_writer_is_not(database: Database, engines):

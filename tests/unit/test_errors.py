@@ -10,6 +10,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.cities.schema import SchemaMissingError
+from app.pool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
 from tests.support.problems import assert_problem
 
 JSON = {"Accept": "application/json"}
@@ -63,7 +64,8 @@ def test_500_tells_people_the_request_id(fail: Callable[..., FlaskClient], accep
     [
         (UNAVAILABLE, "database-unavailable"),
         (exc.OperationalError(None, None, Exception(DRIVER_TEXT)), "database-unavailable"),
-        (exc.TimeoutError("QueuePool limit"), "pool-exhausted"),
+        (DatabaseDownError("no connection"), "database-unavailable"),
+        (PoolExhaustedError("all in use"), "pool-exhausted"),
         (SchemaMissingError("no table"), "schema-missing"),
     ],
 )
@@ -75,6 +77,20 @@ def test_no_connection_is_a_503_that_says_when_to_come_back(
     assert_problem(response, 503, slug)
     assert "Lost" not in response.text
     assert "hunter2" not in capsys.readouterr().err
+
+
+def test_a_statement_that_ran_out_of_time_is_a_504(fail: Callable[..., FlaskClient]) -> None:
+    response = fail(DeadlineExceededError(DRIVER_TEXT)).get("/", headers=JSON)
+
+    assert_problem(response, 504, "deadline-exceeded")
+    assert DRIVER_TEXT not in response.text
+
+
+def test_an_unknown_outcome_invites_nobody_to_try_again(fail: Callable[..., FlaskClient]) -> None:
+    response = fail(OutcomeUnknownError("the answer to COMMIT was lost")).get("/", headers=JSON)
+
+    assert_problem(response, 500, "outcome-unknown")
+    assert "Retry-After" not in response.headers
 
 
 def test_wrong_sql_is_a_fault_of_ours(fail: Callable[..., FlaskClient]) -> None:

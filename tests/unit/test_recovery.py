@@ -1,31 +1,101 @@
-"""Which errors mean that the database is away."""
+"""What an error means: the table, and the errors that have no code."""
 
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import psycopg.errors
 import pymysql
 import pytest
 from sqlalchemy import NullPool, create_engine, exc, text
 
-from app.pool.recovery import is_pool_exhausted, is_unavailable
+from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
+from app.pool.recovery import CLOSES_CONNECTION, VERDICTS, WORTH_ANOTHER_READ, Verdict, is_unavailable, judge
 
 
 def failed(original: BaseException, **more) -> exc.DBAPIError:
     return exc.OperationalError("SELECT 1", {}, original, **more)
 
 
+def busy() -> sqlite3.OperationalError:
+    """Return what SQLite's driver raises where another one writes; its code cannot be set from outside."""
+    first, second = (sqlite3.connect("file:busy?mode=memory&cache=shared", uri=True, timeout=0) for _ in range(2))
+    try:
+        first.execute("CREATE TABLE t (x)")
+        first.execute("BEGIN EXCLUSIVE")
+        second.execute("INSERT INTO t VALUES (1)")
+    except sqlite3.OperationalError as error:
+        return error
+    finally:
+        first.close()
+        second.close()
+    raise AssertionError("it was not busy")
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (pymysql.OperationalError(2013, "Lost connection"), Verdict.CONNECTION_DEAD),
+        (pymysql.OperationalError(4031, "The client was disconnected"), Verdict.CONNECTION_DEAD),
+        (pymysql.InterfaceError(0, ""), Verdict.CONNECTION_DEAD),
+        (pymysql.InternalError("Packet sequence number wrong - got 3 expected 1"), Verdict.CONNECTION_DEAD),
+        (pymysql.OperationalError(1053, "Server shutdown in progress"), Verdict.ALL_DEAD),
+        (psycopg.errors.AdminShutdown("terminating connection"), Verdict.ALL_DEAD),
+        (psycopg.errors.IdleSessionTimeout("terminating connection"), Verdict.CONNECTION_DEAD),
+        (pymysql.OperationalError(1290, "--read-only"), Verdict.READ_ONLY),
+        (psycopg.errors.ReadOnlySqlTransaction("cannot execute"), Verdict.READ_ONLY),
+        (pymysql.OperationalError(1213, "Deadlock found"), Verdict.TRY_AGAIN),
+        (pymysql.OperationalError(1205, "Lock wait timeout exceeded"), Verdict.TRY_AGAIN),
+        (psycopg.errors.DeadlockDetected("deadlock"), Verdict.TRY_AGAIN),
+        (psycopg.errors.SerializationFailure("could not serialize"), Verdict.TRY_AGAIN),
+        (busy(), Verdict.TRY_AGAIN),
+        (pymysql.OperationalError(1317, "Query execution was interrupted"), Verdict.INTERRUPTED),
+        (pymysql.OperationalError(1969, "max_statement_time exceeded"), Verdict.TIMED_OUT),
+        (pymysql.OperationalError(3024, "maximum statement execution time exceeded"), Verdict.TIMED_OUT),
+        (psycopg.errors.QueryCanceled("canceling statement"), Verdict.TIMED_OUT),
+        (pymysql.IntegrityError(1062, "Duplicate entry"), Verdict.REFUSED),
+        (psycopg.errors.UniqueViolation("duplicate key"), Verdict.REFUSED),
+        (pymysql.ProgrammingError(1064, "You have an error in your SQL syntax"), Verdict.MISTAKE),
+        (pymysql.InternalError(1927, "Connection was killed"), Verdict.CONNECTION_DEAD),
+        (psycopg.errors.UndefinedTable("no such table"), Verdict.MISTAKE),
+        (sqlite3.OperationalError("no such table: city"), Verdict.MISTAKE),
+        (ValueError("2013"), Verdict.MISTAKE),
+        (None, Verdict.MISTAKE),
+    ],
+)
+def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, verdict: Verdict):
+    assert judge(error) is verdict
+    if error is not None:
+        assert judge(failed(error)) is verdict
+
+
+def test_a_lost_connection_is_known_without_a_code():
+    lost = failed(psycopg.OperationalError("server closed the connection unexpectedly"), connection_invalidated=True)
+
+    assert judge(lost) is Verdict.CONNECTION_DEAD
+
+
+def test_no_write_is_worth_another_try_because_its_connection_was_lost():
+    assert Verdict.TIMED_OUT not in WORTH_ANOTHER_READ
+    assert Verdict.TRY_AGAIN not in CLOSES_CONNECTION
+
+
+def test_every_code_has_a_verdict_that_is_acted_upon():
+    assert set(VERDICTS.values()) <= set(Verdict)
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        failed(pymysql.OperationalError(2013, "Lost connection"), connection_invalidated=True),
+        failed(pymysql.OperationalError(2013, "Lost connection")),
         exc.OperationalError(None, None, pymysql.OperationalError(2003, "Can't connect")),
+        exc.OperationalError(None, None, pymysql.OperationalError(1045, "Access denied")),
         failed(pymysql.OperationalError(1317, "Query execution was interrupted")),
-        failed(pymysql.OperationalError(1053, "Server shutdown in progress")),
-        failed(psycopg.errors.QueryCanceled("canceling statement due to user request")),
+        failed(pymysql.OperationalError(1836, "Running in read-only mode")),
+        DatabaseDownError("no connection could be made"),
     ],
 )
-def test_lost_refused_or_interrupted_is_away(error: exc.DBAPIError):
+def test_lost_refused_or_interrupted_is_away(error: BaseException):
     assert is_unavailable(error)
 
 
@@ -34,12 +104,12 @@ def test_lost_refused_or_interrupted_is_away(error: exc.DBAPIError):
     [
         failed(pymysql.ProgrammingError(1064, "You have an error in your SQL syntax")),
         failed(psycopg.errors.UndefinedTable("no such table")),
-        failed(sqlite3.OperationalError("no such table: city")),
-        exc.TimeoutError("all in use"),
+        PoolExhaustedError("all in use"),
+        DeadlineExceededError("too slow"),
         ValueError("2013"),
     ],
 )
-def test_a_mistake_of_the_program_is_not(error: Exception):
+def test_a_mistake_a_full_pool_and_a_slow_statement_are_not(error: Exception):
     assert not is_unavailable(error)
 
 
@@ -52,8 +122,3 @@ def test_a_file_that_is_no_database_is_away(tmp_path: Path):
         connection.execute(text("SELECT * FROM city"))
 
     assert is_unavailable(caught.value)
-
-
-def test_only_waiting_in_vain_is_exhaustion():
-    assert is_pool_exhausted(exc.TimeoutError("all in use"))
-    assert not is_pool_exhausted(failed(pymysql.OperationalError(2013, "Lost connection")))

@@ -1,0 +1,169 @@
+"""What the breaker does when the database cannot be reached, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.pool.breaker import OPEN_AFTER_SECONDS, PAUSE_SECONDS, Breaker
+from app.pool.deadline import Deadline
+from app.pool.errors import DatabaseDownError
+
+
+class Database:
+    """A database that can be down, a clock, and a breaker that looks at both."""
+
+    def __init__(self) -> None:
+        self.now, self.is_down = 100.0, False
+        self.probed, self.patience, self.pauses = 0, 0.0, []
+        self._go = threading.Semaphore(0)
+        self.breaker = Breaker(clock=lambda: self.now, rest=self._rest)
+        self.breaker.probe = self._probe
+
+    def _probe(self, seconds: float) -> None:
+        self.probed += 1
+        self.patience = seconds
+        if self.is_down:
+            raise ConnectionRefusedError("down")
+
+    def _rest(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._go.acquire()
+
+    def next_probe(self, after: float) -> None:
+        """Let time pass, and the probe that waits for it happen."""
+        wanted, self.now = self.probed + 1, self.now + after
+        self._go.release()
+        until(lambda: self.probed >= wanted and (len(self.pauses) >= wanted or self.breaker.state == "closed"))
+
+    def fail(self) -> None:
+        """Be down, and have somebody notice."""
+        self.is_down = True
+        self.breaker.suspect("connection refused")
+        until(lambda: len(self.pauses) == 1)
+
+    def begin(self) -> Deadline:
+        return Deadline(self.now, self.now + 3)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    made = Database()
+    yield made
+    made.breaker.retire()
+    made._go.release(1000)
+
+
+def test_closed_it_is_in_nobodys_way(database: Database):
+    database.breaker.admit(database.begin())
+    database.breaker.wait(0)
+
+    assert database.breaker.state == "closed"
+
+
+def test_one_probe_at_a_time_however_many_fail(database: Database):
+    database.fail()
+    for _ in range(10):
+        database.breaker.suspect("connection refused")
+
+    assert (database.breaker.state, database.probed) == ("suspect", 1)
+
+
+def test_who_is_under_way_waits_for_the_probe_and_goes_on(database: Database):
+    database.fail()
+    waited: list[bool] = []
+    thread = threading.Thread(target=lambda: waited.append(database.breaker.wait(5) is None))
+    thread.start()
+
+    database.is_down = False
+    database.next_probe(after=0.02)
+
+    thread.join(5)
+    assert waited == [True]
+
+
+def test_who_is_under_way_waits_no_longer_than_their_time(database: Database):
+    database.fail()
+
+    with pytest.raises(DatabaseDownError, match=r"within 0\.1 s"):
+        database.breaker.wait(0.1)
+
+
+def test_after_half_a_second_it_opens_and_refuses_who_comes(database: Database):
+    before = database.begin()
+    database.fail()
+    database.breaker.admit(database.begin())  # not yet: suspicion is no reason
+
+    database.next_probe(after=OPEN_AFTER_SECONDS)
+
+    assert database.breaker.state == "open"
+    with pytest.raises(DatabaseDownError, match="no connection could be made for"):
+        database.breaker.admit(database.begin())
+    with pytest.raises(DatabaseDownError):
+        database.breaker.admit(None)
+    database.breaker.admit(before)  # who came earlier may wait
+
+
+def test_it_closes_with_the_first_probe_that_succeeds(database: Database):
+    database.fail()
+    database.next_probe(after=OPEN_AFTER_SECONDS)
+    database.is_down = False
+
+    database.next_probe(after=0.4)
+
+    assert database.breaker.state == "closed"
+    database.breaker.admit(database.begin())
+
+
+def test_pauses_double_up_to_a_limit_that_keeps_recovery_below_a_second(database: Database):
+    database.fail()
+    for _ in range(8):
+        database.next_probe(after=1)
+
+    shortest, longest = PAUSE_SECONDS
+    assert all(shortest / 2 <= pause <= longest for pause in database.pauses)
+    assert all(longest / 2 <= pause for pause in database.pauses[-3:])
+    assert longest + database.patience < 1
+
+
+def test_a_probe_has_the_patience_that_connecting_was_seen_to_need(database: Database):
+    database.breaker.connected(0.8)
+
+    database.fail()
+
+    assert database.patience == pytest.approx(1.6)
+
+
+def test_it_can_open_again(database: Database):
+    database.fail()
+    database.is_down = False
+    database.next_probe(after=0.02)
+    database.pauses.clear()
+    database.probed = 0
+
+    database.fail()
+
+    assert database.breaker.state == "suspect"
+
+
+def test_retired_it_probes_no_more_and_lets_go_of_who_waits(database: Database):
+    database.fail()
+    thread = threading.Thread(target=database.breaker.wait, args=(60,))
+    thread.start()
+
+    database.breaker.retire()
+    thread.join(5)
+    database._go.release()
+
+    assert not thread.is_alive()
+    assert database.probed == 1
