@@ -70,8 +70,10 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
         return None
     loan.end_call()
     error, verdict = context.original_exception, judge(context.original_exception)
-    # Whatever is not a driver's error came in the middle of a statement: an answer may be left unread.
-    foreign = context.cursor is not None and not isinstance(error, context.dialect.loaded_dbapi.Error)
+    # Whatever is not a driver's error came in the middle of a statement (or of a COMMIT, which is none): an answer may
+    # be left unread. Without a context the statement was not sent; `context.cursor` is never set (SQLAlchemy 2.1.9).
+    in_flight = context.execution_context is not None or context.statement is None
+    foreign = in_flight and not isinstance(error, context.dialect.loaded_dbapi.Error)
     context.is_disconnect = context.is_disconnect or verdict in CLOSES_CONNECTION or foreign
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
