@@ -101,7 +101,7 @@ def make_service(seeded: Database, proxy: Proxy) -> Iterator[Callable[..., Flask
             url = proxy.url(seeded.url)
             if driver:
                 url = driver + url[url.index("://") :]
-            environ = {"DATABASE_URL": url, "DATABASE_TLS": "off", **settings}
+            environ = {"DATABASE_URL": url, "DATABASE_TLS": "off", "ACCESS_LOG": "off", **settings}
             app = create_app(load_settings({name: str(value) for name, value in environ.items()}))
             closing.callback(dispose, app)
             return app

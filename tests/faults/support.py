@@ -6,8 +6,8 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import psycopg
 import pymysql
 import pytest
-from sqlalchemy import URL
+from flask import Flask
+from sqlalchemy import URL, Connection, Engine
 
+from app.extensions import db
 from tests.support import processes, servers
 from tests.support.certificates import make_certificates
 from tests.support.containers import start_mariadb, start_mysql, start_postgresql
@@ -125,16 +127,15 @@ class FaultServer:
         return [session.statement for session in self.sessions(user) if session.command == busy]
 
     def kill_connections(self, user: str) -> int:
-        """End all connections of this user; return how many there were."""
-        killed = 0
-        for session in self.sessions(user):
+        """End all connections that this user has now; return how many those were."""
+        before = self.sessions(user)
+        for session in before:
             try:
                 self.admin(f"KILL {session.id}" if self.is_mysql else f"SELECT pg_terminate_backend({session.id})")
-                killed += 1
             except pymysql.OperationalError as error:
                 if error.args[0] != pymysql.constants.ER.NO_SUCH_THREAD:  # gone by itself
                     raise
-        return killed
+        return len(before)
 
     def status(self, *names: str) -> dict[str, int]:
         """Return these counters of a MySQL or MariaDB."""
@@ -177,6 +178,27 @@ class FaultServer:
 
     def _is_open(self) -> bool:
         return self._connection.open if self.is_mysql else not self._connection.closed
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 2) -> bool:
+    """Return whether this becomes true within so many seconds."""
+    end = time.monotonic() + seconds
+    while not (is_true := bool(condition())) and time.monotonic() < end:
+        time.sleep(0.01)
+    return is_true
+
+
+def reader(app: Flask) -> Engine:
+    """Return the engine of an application that reads."""
+    with app.app_context():
+        return db.engines["reader"]
+
+
+@contextmanager
+def held(engine: Engine, number: int = 1) -> Iterator[list[Connection]]:
+    """Hold so many connections of an engine during the block; at least so many are open afterwards."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(engine.connect()) for _ in range(number)]
 
 
 @contextmanager

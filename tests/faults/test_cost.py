@@ -1,0 +1,163 @@
+"""What a read costs: one command on the wire, no connection of its own, and none while the answer is rendered."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+import pytest
+from flask import Flask, before_render_template
+
+from app import negotiation
+from app.pool import tls
+from tests.faults.clients import EXPECTED, NAMES, Clients
+from tests.faults.support import (
+    FaultServer,
+    Kind,
+    eventually,
+    held,
+    on,
+    on_mariadb,
+    on_mysql_family,
+    on_postgresql,
+    reader,
+)
+from tests.support.packets import COM_QUERY
+from tests.support.proxy import Proxy
+
+READS = 10
+COMMANDS = "Com_select", "Com_rollback", "Com_commit", "Com_begin", "Com_set_option", "Com_admin_commands"
+DRIVERS = ["pymysql"] + (["mysqldb"] if find_spec("MySQLdb") else [])  # the latter needs a compiler to install
+
+
+def read_some(app: Flask, number: int = READS) -> None:
+    client = app.test_client()
+    for name in NAMES[:number]:
+        assert client.get("/", query_string={"city": name}).text == f'City "{name}" is #{EXPECTED[name]}\n'
+
+
+@on_mysql_family
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_warm_read_is_one_command(
+    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver
+):
+    service = make_service(f"{fault_server.name}+{driver}")
+    read_some(service, 2)
+
+    with fault_server.counting(*COMMANDS) as counted, proxy.counting() as passed:
+        read_some(service)
+
+    assert counted == {**dict.fromkeys(counted, 0), "Com_select": READS}
+    assert passed.commands == {COM_QUERY: READS}
+    assert passed.round_trips == READS
+
+
+@on(*Kind)
+def test_a_warm_read_is_one_round_trip(service: Flask, proxy: Proxy):
+    read_some(service, 7)  # psycopg prepares a statement the sixth time, which is a round trip more, once
+
+    with proxy.counting() as passed:
+        read_some(service)
+
+    assert (passed.round_trips, passed.accepted) == (READS, 0)
+
+
+@on_mariadb
+def test_with_tls_as_well(make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy):
+    service = make_service(DATABASE_TLS="verify", DATABASE_TLS_CA=fault_server.ca)
+    read_some(service, 2)
+
+    with fault_server.counting(*COMMANDS, "Connections") as counted, proxy.counting() as passed:
+        read_some(service)
+
+    assert counted == {**dict.fromkeys(counted, 0), "Com_select": READS}
+    assert passed.round_trips == READS
+
+
+@on_mysql_family
+def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, fault_server: FaultServer):
+    def read(name: str) -> bool:
+        return (
+            service.test_client().get("/", query_string={"city": name}).text == f'City "{name}" is #{EXPECTED[name]}\n'
+        )
+
+    with fault_server.counting("Connections", "Aborted_clients") as counted:
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(read, (NAMES * 2)[:1000]))
+        pool = reader(service).pool
+        pool.dispose()
+
+    assert answers == [True] * 1000
+    assert counted["Connections"] <= pool.size()
+    assert counted["Aborted_clients"] == 0
+
+
+@on_mariadb
+@pytest.mark.parametrize("accept", ["text/plain", "application/json", "text/html"])
+def test_the_connection_is_back_before_the_answer_is_rendered(service: Flask, accept: str, monkeypatch):
+    pool, lent = reader(service).pool, []
+    answer = negotiation.answer
+    monkeypatch.setattr(negotiation, "answer", lambda *parts: (lent.append(pool.checkedout()), answer(*parts))[1])
+
+    with before_render_template.connected_to(lambda *_, **__: lent.append(pool.checkedout()), service):
+        assert service.test_client().get("/?city=Lima", headers={"Accept": accept}).status_code == 200
+
+    assert lent == [0] * (2 if accept == "text/html" else 1)
+
+
+@on_mariadb
+def test_a_burst_after_a_restart_makes_no_tls_context(make_service: Callable[..., Flask], fault_server, monkeypatch):
+    made = []
+    make = ssl.SSLContext.__new__
+    monkeypatch.setattr(ssl.SSLContext, "__new__", lambda *parts, **more: (made.append(parts), make(*parts, **more))[1])
+    tls.shared_context.cache_clear()
+    service = make_service(DATABASE_TLS="require")
+
+    with held(reader(service), 8):
+        pass
+    assert len(made) == 1  # for both engines
+    fault_server.restart()
+    made.clear()  # the bench's own
+    clients = Clients(service, 16)
+    clients.ask_once()
+
+    assert clients.failed == []
+    assert reader(service).pool.snapshot()["opened"] > 8
+    assert made == []
+
+
+@on_mysql_family
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_commands_to_connect(make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str):
+    engine = reader(make_service(f"{fault_server.name}+{driver}"))
+    with held(engine, 1), proxy.counting() as passed, held(engine, 3):  # the first learns about the server as well
+        pass
+
+    assert passed.accepted == 3
+    assert passed.commands == {COM_QUERY: 3 * CONNECT_QUERIES[driver]}
+
+
+CONNECT_QUERIES = {"pymysql": 4, "mysqldb": 4}
+
+
+@on_postgresql
+def test_round_trips_to_connect(service: Flask, proxy: Proxy):
+    engine = reader(service)
+    with held(engine, 1), proxy.counting() as passed, held(engine, 3):
+        pass
+
+    # start-up, SCRAM twice
+    assert (passed.accepted, passed.round_trips) == (3, 3 * 3)
+
+
+@on_mysql_family
+def test_closing_says_goodbye(service: Flask, fault_server: FaultServer, user: str):
+    with fault_server.counting("Aborted_clients") as counted:
+        with held(reader(service), 4):
+            assert len(fault_server.sessions(user)) == 4
+        reader(service).dispose()
+        assert eventually(lambda: fault_server.sessions(user) == [])
+
+    assert counted == {"Aborted_clients": 0}
