@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from config import ROOT
+from tests.conftest import REQUIRE_ALL
 from tests.serve.serving import Serving
+from tests.support import databases, servers
+from tests.support.databases import Database
 
 PARTS = ["run", "app", "migrations", "config.py", "wsgi.py", "gunicorn.conf.py", "pyproject.toml"]
 
@@ -71,3 +76,40 @@ def serve() -> Iterator[Callable[..., Serving]]:
     yield start
     for server in running:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Database]:
+    """A server of our own: Aborted_clients is one number for the whole server."""
+    try:
+        server = servers.obtain("mariadb")
+    except servers.MissingError as error:
+        (pytest.fail if REQUIRE_ALL else pytest.skip)(f"mariadb: {error}")
+    try:
+        with databases.new_database(server) as made:
+            databases.migrate_and_seed(made.url)
+            yield made
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def goodbyes(mariadb) -> Iterator[None]:
+    """Fail the test if a connection to the server ended without a goodbye."""
+    before = status(mariadb, "Aborted_clients")
+    yield
+    wait_until_alone(mariadb)
+    assert status(mariadb, "Aborted_clients") == before
+
+
+def status(database: Database, name: str) -> int:
+    with databases.plain_engine(database.admin_url).connect() as connection:
+        return int(connection.execute(sa.text(f"SHOW GLOBAL STATUS LIKE '{name}'")).one()[1])
+
+
+def wait_until_alone(database: Database) -> None:
+    """Return once the connection that asks is the server's only one."""
+    end = time.monotonic() + 10
+    while (connected := status(database, "Threads_connected")) > 1:
+        assert time.monotonic() < end, f"{connected} connections are still open"
+        time.sleep(0.05)

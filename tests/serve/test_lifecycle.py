@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Iterator
 
-import pytest
-import sqlalchemy as sa
-
-from tests.conftest import REQUIRE_ALL
+from tests.serve.conftest import status
 from tests.serve.visitors import Visitors
-from tests.support import databases, servers
-from tests.support.databases import Database
 
 BEGUN = """
 
@@ -31,13 +24,17 @@ HOLDING = """
 import os
 import threading
 import time
+
+from sqlalchemy import select
+
+from app.cities.models import City
 from app.extensions import db
 
 
 def borrow(engine):
     for _ in range(2):
         with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT 1")
+            connection.scalar(select(City.city_id).limit(1))
             time.sleep(1)
 
 
@@ -48,44 +45,7 @@ def hold():
 """
 
 
-@pytest.fixture(scope="module")
-def mariadb() -> Iterator[Database]:
-    """A server of our own: Aborted_clients is one number for the whole server."""
-    try:
-        server = servers.obtain("mariadb")
-    except servers.MissingError as error:
-        (pytest.fail if REQUIRE_ALL else pytest.skip)(f"mariadb: {error}")
-    try:
-        with databases.new_database(server) as made:
-            databases.migrate_and_seed(made.url)
-            yield made
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def goodbyes(mariadb) -> Iterator[None]:
-    """Fail the test if a connection to the server ended without a goodbye."""
-    before = status(mariadb, "Aborted_clients")
-    yield
-    wait_until_alone(mariadb)
-    assert status(mariadb, "Aborted_clients") == before
-
-
-def status(database: Database, name: str) -> int:
-    with databases.plain_engine(database.admin_url).connect() as connection:
-        return int(connection.execute(sa.text(f"SHOW GLOBAL STATUS LIKE '{name}'")).one()[1])
-
-
-def wait_until_alone(database: Database) -> None:
-    """Return once the connection that asks is the server's only one."""
-    end = time.monotonic() + 10
-    while (connected := status(database, "Threads_connected")) > 1:
-        assert time.monotonic() < end, f"{connected} connections are still open"
-        time.sleep(0.05)
-
-
-def test_a_reload_loses_no_request(tree, serve, mariadb, goodbyes):
+def test_a_reload_loses_no_request(tree, mariadb, goodbyes, serve):
     server = serve(tree, WORKERS="2", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
@@ -104,7 +64,7 @@ def test_a_reload_loses_no_request(tree, serve, mariadb, goodbyes):
     assert not [event for event in server.events() if "was sent" in event["event"]]
 
 
-def test_recycling_loses_no_request(tree, serve, mariadb, goodbyes):
+def test_recycling_loses_no_request(tree, mariadb, goodbyes, serve):
     server = serve(tree, WORKERS="2", MAX_REQUESTS="200", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
@@ -116,7 +76,7 @@ def test_recycling_loses_no_request(tree, serve, mariadb, goodbyes):
         assert (tally.failed, tally.not_begun) == ([], 0)
 
 
-def test_a_stop_answers_every_request_that_was_begun(tree, serve, mariadb, goodbyes):
+def test_a_stop_answers_every_request_that_was_begun(tree, mariadb, goodbyes, serve):
     with (tree / "wsgi.py").open("a") as file:
         file.write(BEGUN)
     server = serve(tree, WORKERS="2", DATABASE_URL=mariadb.url)
@@ -131,7 +91,7 @@ def test_a_stop_answers_every_request_that_was_begun(tree, serve, mariadb, goodb
     assert visitors.tally.answered == len(server.events("begun")) > before
 
 
-def test_a_connection_that_is_in_use_when_the_worker_ends_says_goodbye_too(tree, serve, mariadb, goodbyes):
+def test_a_connection_that_is_in_use_when_the_worker_ends_says_goodbye_too(tree, mariadb, goodbyes, serve):
     with (tree / "wsgi.py").open("a") as file:
         file.write(HOLDING)
     server = serve(tree, WORKERS="1", DATABASE_URL=mariadb.url)

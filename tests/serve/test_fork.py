@@ -1,0 +1,76 @@
+"""--preload: a connection that is made before the fork stays the arbiter's, and is used by nobody else."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+import pytest
+
+DRIVERS = ["pymysql"] + (["mysqldb"] if find_spec("MySQLdb") else [])  # the latter needs a compiler to install
+
+READS_AT_IMPORT = """
+
+import os
+import time
+
+from sqlalchemy import func, select
+
+from app.cities.models import City
+from app.extensions import db
+
+
+def connection_ids():
+    with app.app_context():
+        for engine in db.engines.values():
+            with engine.connect() as connection:
+                yield connection.scalar(select(func.connection_id()).select_from(City).limit(1))
+                time.sleep(0.05)
+
+
+at_import = list(connection_ids())
+
+
+@app.get("/who")
+def who():
+    return {"pid": os.getpid(), "ids": list(connection_ids()), "arbiter": at_import}
+"""
+
+ARBITER_READS = """
+
+def child_exit(server, worker):
+    import wsgi
+
+    server.log.info("The arbiter reads on %s", list(wsgi.connection_ids()))
+"""
+
+
+@pytest.fixture
+def reading(tree):
+    """A clone whose wsgi.py reads when it is imported, and whose arbiter does so whenever a worker has ended."""
+    for name, more in {"wsgi.py": READS_AT_IMPORT, "gunicorn.conf.py": ARBITER_READS}.items():
+        with (tree / name).open("a") as file:
+            file.write(more)
+    return tree
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_no_connection_is_shared_with_the_arbiter_or_another_worker(reading, mariadb, goodbyes, serve, driver):
+    url = mariadb.url.replace("+pymysql", f"+{driver}")
+    server = serve(reading, "--preload", WORKERS="2", DATABASE_URL=url)
+
+    used = defaultdict(set)
+    with ThreadPoolExecutor(8) as clients:
+        for seen in clients.map(lambda _: server.get("/who").json(), range(40)):
+            used[seen["pid"]] |= set(seen["ids"])
+            arbiters = seen["arbiter"]
+    apart = [set(arbiters), *used.values()]
+    assert len(apart) == 3
+    assert len(set.union(*apart)) == sum(map(len, apart))
+
+    os.kill(min(used), signal.SIGTERM)
+    server.wait_for_events(f"The arbiter reads on {arbiters}", 1)
+    server.stop()
