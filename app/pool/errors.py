@@ -4,6 +4,7 @@ PoolError
 ├── PoolExhaustedError      all connections in use, and too long a queue
 ├── DatabaseDownError       no connection can be made
 ├── DeadlineExceededError   a statement was sent, and its time ran out
+├── TransactionLostError    the work passed over an error that had ended its transaction
 └── OutcomeUnknownError     COMMIT was sent, and its answer never came
 """
 
@@ -24,6 +25,10 @@ class DatabaseDownError(PoolError):
 
 class DeadlineExceededError(PoolError):
     """A statement ran out of time, by the server's clock or by ours; the server stops it too."""
+
+
+class TransactionLostError(PoolError):
+    """The work went on after an error that had ended its transaction, so not all of it could be kept; none is."""
 
 
 class OutcomeUnknownError(PoolError):

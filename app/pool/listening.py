@@ -63,10 +63,16 @@ def _is_plain(statement: object) -> bool:
     return isinstance(statement, Insert | Update | Delete)
 
 
+def is_lost(connection: Connection) -> bool:
+    """Tell whether an error has ended the connection's transaction since it was borrowed."""
+    loan = _loan(connection)
+    return loan is not None and loan.lost
+
+
 def hear_error(context: ExceptionContext) -> BaseException | None:
     """Decide what is to become of the connection; return the error to raise where time ran out."""
-    loan = _loan(context.connection) if context.connection is not None else None
-    if loan is None:
+    connection = context.connection
+    if connection is None or (loan := _loan(connection)) is None:
         return None
     loan.end_call()
     error, verdict = context.original_exception, judge(context.original_exception)
@@ -75,6 +81,10 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     in_flight = context.execution_context is not None or context.statement is None
     foreign = in_flight and not isinstance(error, context.dialect.loaded_dbapi.Error)
     context.is_disconnect = context.is_disconnect or verdict in CLOSES_CONNECTION or foreign
+    # MySQL rolls back in a deadlock and would begin anew with the next statement. PostgreSQL refuses all that follows
+    # and answers COMMIT with ROLLBACK, which is no error; only a savepoint brings it back.
+    is_over = context.dialect.name == "postgresql" and not connection.in_nested_transaction()
+    loan.lost = loan.lost or is_over or verdict is Verdict.TRY_AGAIN
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
     if verdict in (Verdict.ALL_DEAD, Verdict.READ_ONLY) and context.engine is not None:

@@ -29,6 +29,8 @@ class Loan:
     """The borrower wants a connection that is made now."""
     changed: bool = True
     """More than plain statements may have run; of a raw connection nobody knows."""
+    lost: bool = False
+    """An error has ended the transaction, whether the borrower takes notice or not."""
     granted: float | None = None
     opening: float = 0.0
     """Seconds that went into making a new connection."""

@@ -4,7 +4,7 @@ from enum import Enum
 
 from sqlalchemy import exc
 
-from app.pool.errors import DatabaseDownError
+from app.pool.errors import DatabaseDownError, TransactionLostError
 
 
 class Verdict(Enum):
@@ -70,6 +70,8 @@ MAY_PASS = WORTH_ANOTHER_READ | {Verdict.READ_ONLY}
 
 def judge(error: BaseException | None) -> Verdict:
     """Return what a driver's error, or SQLAlchemy's around it, means."""
+    if isinstance(error, TransactionLostError):
+        return Verdict.TRY_AGAIN
     if isinstance(error, exc.DBAPIError):
         verdict = judge(error.orig)
         return Verdict.CONNECTION_DEAD if error.connection_invalidated and verdict is Verdict.MISTAKE else verdict

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
-from app.pool import deadline
-from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
+from app.pool import deadline, listening
+from app.pool.errors import DeadlineExceededError, OutcomeUnknownError, TransactionLostError
 from app.pool.lending import LendingPool, want_fresh
 from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
 
@@ -43,7 +43,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     for attempt in range(1, MOST_TRIES + 1):
         try:
             return _unit(engine, work)
-        except exc.DBAPIError as error:
+        except (exc.DBAPIError, TransactionLostError) as error:
             if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or not _time_is_left():
                 raise
         _note_retry(engine)
@@ -61,6 +61,8 @@ def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
     with _connect(engine) as connection:
         transaction = connection.begin()
         result = work(connection)
+        if listening.is_lost(connection):
+            raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
         try:
             transaction.commit()
         except (exc.DBAPIError, DeadlineExceededError) as error:

@@ -1,4 +1,4 @@
-"""A table to write to, and somebody who reads it over another way: what is in it is what was kept."""
+"""A table to write to, and a witness who reads it over another way: what is in it is what was kept."""
 
 from __future__ import annotations
 
@@ -21,41 +21,10 @@ ledger = Table(
     Column("nonce", String(40), nullable=False, index=True),
     Column("part", Integer, nullable=False),
 )
-PARTS = 2
-
-
-class Witness:
-    """Sees what is committed, on a connection that no fault touches."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def parts(self) -> dict[str, Counter[int]]:
-        """Return how often each part of each nonce is there."""
-        found: dict[str, Counter[int]] = {}
-        for nonce, part in self.connection.execute(select(ledger.c.nonce, ledger.c.part)):
-            found.setdefault(nonce, Counter())[part] += 1
-        return found
-
-    def times(self, nonce: str) -> int:
-        """Return how often a unit was kept; it must be there as a whole."""
-        times = set(self.parts().get(nonce, Counter(dict.fromkeys(range(PARTS), 0))).values())
-        missing = nonce in self.parts() and len(self.parts()[nonce]) != PARTS
-        assert len(times) == 1 and not missing, f"half-written: {self.parts()[nonce]}"
-        return times.pop()
-
-
-@contextmanager
-def witness_of(database: Database) -> Iterator[Witness]:
-    """Make the table if it is not there; yield who sees into it."""
-    engine = plain_engine(database.url).execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        metadata.create_all(connection)
-        yield Witness(connection)
 
 
 class Unit:
-    """A unit of work in two parts, with a question in between; it counts how often it is begun."""
+    """A unit of work in two parts with a question in between; it counts how often it is begun."""
 
     def __init__(self) -> None:
         self.nonce, self.begun = secrets.token_hex(8), 0
@@ -69,6 +38,28 @@ class Unit:
 
     def between(self, connection: Connection) -> None:
         connection.execute(select(ledger.c.part).where(ledger.c.nonce == self.nonce)).all()
+
+
+class Witness:
+    """Sees what is committed, on a connection that no fault touches."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def times(self, unit: Unit) -> int:
+        """Return how often a unit was kept. It must be there as a whole."""
+        parts = Counter(self.connection.scalars(select(ledger.c.part).where(ledger.c.nonce == unit.nonce)))
+        assert parts[0] == parts[1], f"half-written: {parts}"
+        return parts[0]
+
+
+@contextmanager
+def witness_of(database: Database) -> Iterator[Witness]:
+    """Make the table if it is not there; yield who sees into it."""
+    engine = plain_engine(database.url).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        yield Witness(connection)
 
 
 def writer_of(app: Flask) -> Engine:

@@ -8,17 +8,18 @@ from typing import NamedTuple
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, exc
+from sqlalchemy import Connection, Engine, event, exc, insert
 
 from app.pool import deadline, in_transaction
 from app.pool.errors import OutcomeUnknownError, PoolError
-from tests.faults.ledger import Unit, Witness, witness_of, writer_of
+from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
+from tests.faults.support import eventually
 from tests.support.databases import Database
 from tests.support.packets import Cut, Direction
+from tests.support.problems import assert_problem
 from tests.support.proxy import Proxy
 
 MOST_PACKETS = 60
-COMMIT = b"COMMIT"
 
 
 class Told(NamedTuple):
@@ -26,6 +27,10 @@ class Told(NamedTuple):
 
     unit: Unit
     what: str
+
+
+ALLOWED = {"kept": {1}, "unknown": {0, 1}, "failed": {0}}
+"""How often a unit may be in the table, by what its caller was told."""
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def witness(seeded: Database) -> Iterator[Witness]:
 
 @pytest.fixture
 def writer(service: Flask, witness: Witness) -> Engine:
-    """The application's writer, behind the proxy, with a connection that is open."""
+    """The application's writer behind the proxy, in use already."""
     engine = writer_of(service)
     in_transaction(engine, Unit())
     return engine
@@ -53,56 +58,93 @@ def write(engine: Engine) -> Told:
     return Told(unit, "kept")
 
 
-def cut_everywhere(engine: Engine, proxy: Proxy, when: Cut, direction: Direction, prepare: Callable) -> list[Told]:
+def cut_everywhere(engine: Engine, proxy: Proxy, direction: Direction, prepare: Callable[[], object]) -> list[Told]:
     """Cut at the first packet of a unit, at the second one of the next, …, until one has no packet left to cut."""
     told = []
-    for number in range(1, MOST_PACKETS):
-        prepare(engine)
-        cut = proxy.cut(when, direction, number=number)
-        told.append(write(engine))
-        proxy.heal()
-        if not cut.happened:
-            return told
-    raise AssertionError(f"a unit of {MOST_PACKETS} packets?")
-
-
-def open_one(engine: Engine) -> None:
-    """See to it that a good connection is idle."""
-    with engine.connect():
-        pass
-
-
-def open_none(engine: Engine) -> None:
-    """See to it that the next one is made anew."""
-    engine.dispose()
-
-
-ALLOWED = {"kept": {1}, "unknown": {0, 1}, "failed": {0}}
+    for when in Cut:
+        for number in range(1, MOST_PACKETS):
+            prepare()
+            cut = proxy.cut(when, direction, number=number)
+            told.append(write(engine))
+            proxy.heal()
+            if not cut.happened:
+                break
+        assert not cut.happened, f"a unit of {MOST_PACKETS} packets?"
+    return told
 
 
 @pytest.mark.parametrize("direction", ["to server", "to client"])
 def test_wherever_a_unit_is_cut_its_caller_knows_what_became_of_it(
     writer: Engine, witness: Witness, proxy: Proxy, direction: Direction
 ):
-    told = [one for when in Cut for one in cut_everywhere(writer, proxy, when, direction, open_one)]
+    told = cut_everywhere(writer, proxy, direction, prepare=lambda: writer.connect().close())
 
-    rows = [(one.what, witness.times(one.unit.nonce)) for one in told]
-    assert [row for row in rows if row[1] not in ALLOWED[row[0]]] == [], rows
-    # Cut in statements, at COMMIT, and not at all: each of these was there.
+    rows = [(what, witness.times(unit)) for unit, what in told]
+    assert [(what, times) for what, times in rows if times not in ALLOWED[what]] == [], rows
+    # Cut in a statement, at COMMIT, and not at all: each was there.
     assert {what for what, _ in rows} == set(ALLOWED), rows
-    assert max(one.unit.begun for one in told) == 1, "a unit whose connection was lost was begun again"
+    assert {unit.begun for unit, _ in told} == {1}, "a unit whose connection was lost was begun again"
 
 
 @pytest.mark.parametrize("direction", ["to server", "to client"])
 def test_wherever_a_new_connection_is_cut_the_unit_is_written_once(
     writer: Engine, witness: Witness, proxy: Proxy, direction: Direction
 ):
-    told = []
-    for when in Cut:
-        with deadline.within(30):
-            told += cut_everywhere(writer, proxy, when, direction, open_none)
+    with deadline.within(30):
+        told = cut_everywhere(writer, proxy, direction, prepare=writer.dispose)
 
-    rows = [(one.what, witness.times(one.unit.nonce)) for one in told]
-    assert [row for row in rows if row[1] not in ALLOWED[row[0]]] == [], rows
+    rows = [(what, witness.times(unit)) for unit, what in told]
+    assert [(what, times) for what, times in rows if times not in ALLOWED[what]] == [], rows
     # What was cut while the connection was made was connected again.
     assert Counter(what for what, _ in rows)["kept"] > 4, rows
+
+
+@pytest.mark.parametrize(
+    ("when", "direction", "kept"),
+    [(Cut.BEFORE, "to server", 0), (Cut.AFTER, "to server", 1), (Cut.BEFORE, "to client", 1)],
+    ids=["never sent", "sent", "answered"],
+)
+def test_a_commit_whose_answer_is_lost_is_told_as_a_problem_of_its_own(
+    service: Flask, writer: Engine, witness: Witness, proxy: Proxy, when: Cut, direction: Direction, kept: int
+):
+    unit = Unit()
+    service.add_url_rule("/api/write", view_func=lambda: in_transaction(writer, unit), methods=["POST"])
+    # The next packet is that of COMMIT, or the answer to it.
+    event.listen(writer, "commit", lambda _: proxy.cut(when, direction), once=True)
+
+    response = service.test_client().post("/api/write")
+
+    assert_problem(response, 500, "outcome-unknown", saying="not known")
+    assert "Retry-After" not in response.headers
+    assert eventually(lambda: witness.times(unit) == kept)  # the server may still be about it
+
+
+def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Witness):
+    class Broken(Unit):
+        def between(self, connection: Connection) -> None:
+            raise LookupError("no such city")
+
+    unit = Broken()
+
+    with pytest.raises(LookupError):
+        in_transaction(writer, unit)
+
+    assert (unit.begun, witness.times(unit)) == (1, 0)
+    assert write(writer).what == "kept"
+
+
+def test_work_that_goes_on_after_its_connection_was_lost_is_not_kept(writer: Engine, witness: Witness, proxy: Proxy):
+    class Careless(Unit):
+        def __call__(self, connection: Connection) -> str:
+            connection.execute(insert(ledger), {"nonce": self.nonce, "part": 0})
+            proxy.reset_all()
+            with pytest.raises(exc.OperationalError):
+                connection.execute(insert(ledger), {"nonce": self.nonce, "part": 1})
+            return self.nonce
+
+    unit = Careless()
+
+    with pytest.raises(exc.SQLAlchemyError):
+        in_transaction(writer, unit)
+
+    assert witness.times(unit) == 0

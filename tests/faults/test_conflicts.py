@@ -1,0 +1,204 @@
+"""A unit of work that others get in the way of is done again as a whole, a few times, within the deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, Engine, exc, insert, select, update
+
+from app.pool import deadline, in_transaction
+from app.pool.errors import PoolError, TransactionLostError
+from app.pool.work import MOST_TRIES
+from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
+from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.support.databases import Database, plain_engine
+
+DEADLINE_SECONDS = 2.5
+"""MySQL and MariaDB count lock waits in whole seconds: two thirds of this make one."""
+PATIENCE_SECONDS = {True: 1.0, False: 0.3}
+"""How long a statement waits for a lock on MySQL and MariaDB, and on PostgreSQL."""
+FIRST, SECOND = 1_000_001, 1_000_002
+
+
+@pytest.fixture
+def witness(seeded: Database) -> Iterator[Witness]:
+    """Two rows to quarrel over are there, each with part 0."""
+    with witness_of(seeded) as made:
+        for row in (FIRST, SECOND):
+            made.connection.execute(ledger.delete().where(ledger.c.id == row))
+            made.connection.execute(insert(ledger), {"id": row, "nonce": "row", "part": 0})
+        yield made
+
+
+@pytest.fixture
+def writer(
+    fault_server: FaultServer, make_service: Callable[..., Flask], witness: Witness, user: str
+) -> Iterator[Engine]:
+    """The application's writer; on PostgreSQL, which knows no limit of its own for locks, the role has one."""
+    if not fault_server.is_mysql:
+        fault_server.admin(f"ALTER ROLE {user} SET lock_timeout = '300ms'")
+        fault_server.admin(f"ALTER ROLE {user} SET deadlock_timeout = '100ms'")
+    yield writer_of(make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS))
+    if not fault_server.is_mysql:
+        fault_server.admin(f"ALTER ROLE {user} RESET ALL")
+
+
+def touch(connection: Connection, row: int) -> None:
+    connection.execute(update(ledger).where(ledger.c.id == row).values(part=ledger.c.part + 1))
+
+
+class Crossing(Unit):
+    """Touches two rows; the first time it waits in between until another one has touched its first as well."""
+
+    def __init__(self, rows: tuple[int, int], meeting: threading.Barrier) -> None:
+        super().__init__()
+        self.rows, self.meeting = rows, meeting
+
+    def between(self, connection: Connection) -> None:
+        touch(connection, self.rows[0])
+        if self.begun == 1:
+            self.meeting.wait(5)
+        touch(connection, self.rows[1])
+
+
+class Touching(Unit):
+    """Writes, and in between touches a row that somebody else may have locked."""
+
+    def between(self, connection: Connection) -> None:
+        touch(connection, FIRST)
+
+
+@contextmanager
+def locking(database: Database) -> Iterator[Callable[[], None]]:
+    """Hold the first row, until the end or until told to let go."""
+    engine = plain_engine(database.url)
+    with engine.connect() as connection:
+        touch(connection, FIRST)
+        yield connection.rollback
+
+
+def test_of_two_in_a_deadlock_one_is_done_again_and_each_is_kept_once(writer: Engine, witness: Witness):
+    meeting = threading.Barrier(2)
+    units = [Crossing((FIRST, SECOND), meeting), Crossing((SECOND, FIRST), meeting)]
+
+    with ThreadPoolExecutor(2) as threads:
+        for end in [threads.submit(in_transaction, writer, unit) for unit in units]:
+            end.result(10)
+
+    assert sorted(unit.begun for unit in units) == [1, 2]
+    assert [witness.times(unit) for unit in units] == [1, 1]
+    rows = select(ledger.c.part).where(ledger.c.id.in_([FIRST, SECOND]))
+    assert list(witness.connection.scalars(rows)) == [2, 2]
+    assert writer.pool.snapshot()["retried"] == 1
+
+
+def test_a_unit_that_ran_into_a_lock_is_done_again_as_a_whole(
+    writer: Engine, witness: Witness, seeded: Database, fault_server: FaultServer
+):
+    unit = Touching()
+
+    with locking(seeded) as let_go:
+        timer = threading.Timer(1.2 * PATIENCE_SECONDS[fault_server.is_mysql], let_go)
+        timer.start()
+        in_transaction(writer, unit)
+        timer.join()
+
+    assert unit.begun == 2
+    assert witness.times(unit) == 1
+
+
+def test_after_three_tries_the_error_is_raised_and_nothing_is_kept(writer: Engine, witness: Witness, seeded: Database):
+    unit = Touching()
+
+    with locking(seeded), pytest.raises(exc.OperationalError) as caught:
+        in_transaction(writer, unit)
+
+    assert getattr(caught.value.orig, "sqlstate", None) == "55P03" or caught.value.orig.args[0] == 1205
+    assert unit.begun == MOST_TRIES == 3
+    assert witness.times(unit) == 0
+
+
+def test_trying_again_ends_with_the_deadline(
+    writer: Engine, witness: Witness, seeded: Database, fault_server: FaultServer
+):
+    unit, seconds = Touching(), 1.5 * PATIENCE_SECONDS[fault_server.is_mysql]
+
+    with locking(seeded), deadline.within(seconds) as due, pytest.raises((exc.OperationalError, PoolError)):
+        in_transaction(writer, unit)
+
+    assert time.monotonic() < due.ends + 0.5
+    assert unit.begun == 2
+    assert witness.times(unit) == 0
+
+
+@on_mysql_family
+def test_a_deadlock_that_the_work_passes_over_is_no_half_written_unit(writer: Engine, witness: Witness):
+    """The server has rolled everything back; what the work writes then would be kept without the rest."""
+
+    class Careless(Crossing):
+        def between(self, connection: Connection) -> None:
+            with suppress(exc.OperationalError):
+                super().between(connection)
+
+    meeting = threading.Barrier(2)
+    units = [Careless((FIRST, SECOND), meeting), Careless((SECOND, FIRST), meeting)]
+
+    with ThreadPoolExecutor(2) as threads:
+        for end in [threads.submit(in_transaction, writer, unit) for unit in units]:
+            end.result(10)
+
+    assert [witness.times(unit) for unit in units] == [1, 1]
+
+
+@on_postgresql
+def test_an_error_that_the_work_passes_over_is_no_success(writer: Engine, witness: Witness):
+    """PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and the driver takes that for a success."""
+
+    class Careless(Unit):
+        def __call__(self, connection: Connection) -> str:
+            super().__call__(connection)
+            with pytest.raises(exc.IntegrityError):
+                connection.execute(insert(ledger), {"id": FIRST, "nonce": self.nonce, "part": 2})
+            return self.nonce
+
+    unit = Careless()
+
+    with pytest.raises(TransactionLostError):
+        in_transaction(writer, unit)
+
+    assert witness.times(unit) == 0
+
+
+@on_postgresql
+def test_an_error_inside_a_savepoint_may_be_passed_over(writer: Engine, witness: Witness):
+    class Careful(Unit):
+        def between(self, connection: Connection) -> None:
+            with pytest.raises(exc.IntegrityError), connection.begin_nested():
+                connection.execute(insert(ledger), {"id": FIRST, "nonce": self.nonce, "part": 2})
+
+    unit = Careful()
+
+    in_transaction(writer, unit)
+
+    assert witness.times(unit) == 1
+
+
+def test_a_unit_is_refused_alike_on_every_try(writer: Engine, witness: Witness):
+    """A row that is there already is no conflict that could pass."""
+
+    class Duplicate(Unit):
+        def between(self, connection: Connection) -> None:
+            connection.execute(insert(ledger), {"id": FIRST, "nonce": self.nonce, "part": 2})
+
+    unit = Duplicate()
+
+    with pytest.raises(exc.IntegrityError):
+        in_transaction(writer, unit)
+
+    assert (unit.begun, witness.times(unit)) == (1, 0)
