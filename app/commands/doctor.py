@@ -13,7 +13,6 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.commands.checks import CHECKS, Finding, Level, Role
 from app.extensions import db
@@ -93,11 +92,12 @@ def _visit(visit: Visit, settings: Settings) -> None:
             for name, check in CHECKS.items():
                 try:
                     visit.findings[name] = check(connection, settings, visit.role)
-                except SQLAlchemyError as error:
-                    visit.findings[name] = Finding("warning", f"could not be found out: {_said(error, settings)}")
+                except Exception as error:
+                    said = f"could not be found out: {_said(error, settings)}"
+                    visit.findings[name] = Finding("warning", said, "mend what else is wrong, then ask again")
                 connection.rollback()
             visit.limits = read_limits(connection)
-    except SQLAlchemyError as error:
+    except Exception as error:
         said = _said(error, settings)
         visit.findings.setdefault("reachable", Finding("problem", said, _remedy(said, visit.role)))
     finally:
@@ -112,7 +112,7 @@ def _answered(connection: Connection, seconds: float) -> str:
     return f"{product} {version}{where} answered in {seconds * 1000:.0f} ms"
 
 
-def _said(error: SQLAlchemyError, settings: Settings) -> str:
+def _said(error: Exception, settings: Settings) -> str:
     """Return the first line of what the driver said, without any password."""
     first = str(getattr(error, "orig", None) or error.__cause__ or error).strip().partition("\n")[0]
     for url in (settings.database_url, settings.database_read_url):

@@ -1,0 +1,166 @@
+"""doctor on real databases: each line where all is well, and where it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, text
+
+from tests.support.databases import Database, alembic, flask, plain_engine
+from tests.support.tampering import PASSWORD, deaf_server, globally, preset, user_who_may
+
+ASKED = ["tls", "privileges", "charset", "index", "wait_timeout", "migrations"]
+LINES = ["settings", "reader", "writer", *ASKED, "threads", "budget"]
+
+Doctor = Callable[..., dict[str, Any]]
+
+
+def rows(database: Database) -> int:
+    with plain_engine(database.url).connect() as connection:
+        return connection.scalar(text("SELECT count(*) FROM city"))
+
+
+def test_all_is_well(database: Database):
+    done = flask(database.url, "doctor", WORKERS="1")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()] == LINES
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok"}
+    assert not database.password or database.password not in done.stdout + done.stderr
+
+
+def test_nothing_is_changed(database: Database, doctor: Doctor):
+    doctor(database.url)
+
+    assert rows(database) == 600
+
+
+def test_what_it_says_of_each_database(database: Database, doctor: Doctor):
+    lines = doctor(database.url)
+
+    product = {"sqlite": "SQLite", "mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL"}[database.name]
+    assert lines["reader"]["text"].startswith(f"{product} ")
+    assert " answered in " in lines["writer"]["text"]
+    assert lines["index"]["text"] == "ix_city_key on city_key"
+    assert lines["charset"]["text"].lower().replace("-", "").startswith("utf8")
+
+
+@pytest.mark.parametrize("driver", ["mysqlconnector"])
+def test_another_driver(mysql_like: Database, doctor: Doctor, driver: str):
+    url = make_url(mysql_like.url).set(drivername=f"mysql+{driver}").render_as_string(hide_password=False)
+
+    assert doctor(url)["exit"] == 0
+
+
+class TestAway:
+    @pytest.mark.parametrize("kind", ["mysql", "postgresql"])
+    def test_a_database_that_is_down_is_the_problem_and_the_rest_is_not_checked(self, doctor: Doctor, kind: str):
+        with deaf_server() as port:
+            pass
+
+        lines = doctor(f"{kind}://u:{PASSWORD}@127.0.0.1:{port}/d")
+
+        assert lines["exit"] == 2
+        assert lines["reader"]["level"] == lines["writer"]["level"] == "problem"
+        assert lines["writer"]["remedy"] == "start the server, or correct host and port in DATABASE_URL"
+        assert {name for name in LINES if lines[name]["level"] == "not checked"} == {*ASKED, "budget"}
+        assert PASSWORD not in lines["shown"]
+
+    @pytest.mark.parametrize("kind", ["mysql", "postgresql", "mysql+mysqlconnector"])
+    def test_a_deaf_database_is_waited_for_five_seconds(self, doctor: Doctor, kind: str):
+        with deaf_server() as port:
+            began = time.monotonic()
+            lines = doctor(f"{kind}://u:{PASSWORD}@127.0.0.1:{port}/d")
+            took = time.monotonic() - began
+
+        assert lines["exit"] == 2
+        assert lines["reader"]["level"] == "problem"
+        assert took < 6, "five seconds is the promise; one more for a busy machine"
+
+    def test_a_replica_that_is_down_leaves_the_writer_ok(self, served: Database, doctor: Doctor):
+        with deaf_server() as port:
+            pass
+        away = make_url(served.url).set(port=port).render_as_string(hide_password=False)
+
+        lines = doctor(served.url, DATABASE_READ_URL=away)
+
+        assert (lines["reader"]["level"], lines["writer"]["level"], lines["exit"]) == ("problem", "ok", 2)
+        assert lines["migrations"]["text"] == "reader: the database was not reached; writer: current"
+
+    def test_a_wrong_password(self, served: Database, doctor: Doctor):
+        lines = doctor(make_url(served.url).set(password=PASSWORD).render_as_string(hide_password=False))
+
+        assert lines["writer"]["level"] == "problem"
+        assert lines["writer"]["remedy"] == "correct user and password in DATABASE_URL"
+        assert PASSWORD not in lines["shown"]
+
+    def test_a_database_that_does_not_exist(self, served: Database, doctor: Doctor):
+        lines = doctor(make_url(served.url).set(database="nowhere").render_as_string(hide_password=False))
+
+        assert lines["writer"]["remedy"] == "create the database, or correct its name in DATABASE_URL"
+
+    def test_a_file_that_is_not_there_is_not_made(self, doctor: Doctor, tmp_path):
+        lines = doctor(f"sqlite:///{tmp_path}/x.sqlite3")
+
+        assert lines["exit"] == 2
+        assert "./run serve makes" in lines["writer"]["remedy"]
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestPrivileges:
+    def test_a_user_who_may_only_read(self, served: Database, doctor: Doctor):
+        with user_who_may(served, "SELECT") as url:
+            lines = doctor(url)
+
+        assert (lines["privileges"]["level"], lines["exit"]) == ("warning", 1)
+        assert "reader: may SELECT; writer: may not INSERT ON city" in lines["privileges"]["text"]
+        assert lines["privileges"]["remedy"].startswith("GRANT INSERT ON city, UPDATE ON city, DELETE ON city")
+        assert lines["migrations"]["level"] == "ok"
+
+    def test_a_reader_who_may_not_read_a_table(self, served: Database, doctor: Doctor):
+        with user_who_may(served, "INSERT") as url:
+            lines = doctor(served.url, DATABASE_READ_URL=url)
+
+        assert (lines["privileges"]["level"], lines["exit"]) == ("problem", 2)
+        assert "GRANT SELECT ON city, SELECT ON country to the reader's user" in lines["privileges"]["remedy"]
+
+    def test_a_writer_that_is_a_replica(self, mysql_like: Database, doctor: Doctor):
+        with user_who_may(mysql_like, "SELECT, INSERT, UPDATE, DELETE") as url, globally(mysql_like, "read_only", 1):
+            lines = doctor(url)
+
+        assert lines["privileges"]["level"] == "problem"
+        assert "is read-only" in lines["privileges"]["text"]
+        assert "primary" in lines["privileges"]["remedy"]
+
+    def test_a_writer_of_postgresql_that_is_read_only(self, postgresql: Database, doctor: Doctor):
+        with preset(postgresql, "default_transaction_read_only", "on"):
+            lines = doctor(postgresql.url)
+
+        assert lines["privileges"]["level"] == "problem"
+        assert "is read-only" in lines["privileges"]["text"]
+
+    def test_a_file_that_may_only_be_read(self, file: str, doctor: Doctor):
+        lines = doctor(f"{file}?mode=ro")
+
+        assert lines["privileges"]["level"] == "problem"
+        assert "mode=ro" in lines["privileges"]["remedy"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated SQLite file."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('doctor')}/x.sqlite3"
+    assert alembic(url, "upgrade", "head").returncode == 0
+    return url
+
+
+def test_settings_that_cannot_be_loaded():
+    done = flask(f"mysql://u:{PASSWORD}@127.0.0.1/d", "doctor", "--json", POOL_SIZE="banana", PORT="0")
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("2 settings cannot be used:\n  POOL_SIZE='banana'")
+    assert PASSWORD not in done.stderr

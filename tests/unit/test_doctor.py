@@ -1,0 +1,136 @@
+"""What doctor thinks of answers that the tests' own servers do not give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
+
+from app.commands import checks, doctor
+from app.pool.budget import Limit, Pool, budgets
+from config import Settings
+
+
+@pytest.mark.parametrize(
+    ("cipher", "wish", "local", "level"),
+    [
+        ("TLS_AES_128_GCM_SHA256", "prefer", False, "ok"),
+        ("", "off", True, "ok"),
+        ("", "prefer", False, "warning"),
+        ("", "off", False, "warning"),
+        ("", "require", True, "problem"),
+        ("", "verify", False, "problem"),
+    ],
+)
+def test_tls(cipher: str, wish: str, local: bool, level: str):
+    finding = checks.judge_tls(cipher, wish, local)
+
+    assert finding.level == level
+    assert bool(finding.remedy) is (level != "ok")
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("mysql://u@127.0.0.1/d", True),
+        ("mysql://u@localhost/d", True),
+        ("postgresql:///d", True),
+        ("mysql://u@db/d", False),
+        ("mysql://u@10.0.0.1/d", False),
+    ],
+)
+def test_where_no_network_is_between(url: str, local: bool):
+    assert checks.is_local(make_url(url)) is local
+
+
+@pytest.mark.parametrize(
+    ("seconds", "environ", "level"),
+    [
+        (28800, {}, "ok"),
+        (1800, {}, "ok"),
+        (None, {}, "ok"),
+        (600, {}, "warning"),
+        (20, {}, "warning"),
+        (20, {"POOL_STRATEGY": "request"}, "ok"),
+        (600, {"POOL_RECYCLE_SECONDS": "500"}, "ok"),
+    ],
+)
+def test_wait_timeout(make_settings: Callable[..., Settings], seconds: float | None, environ: dict, level: str):
+    finding = checks.judge_wait_timeout("wait_timeout", seconds, make_settings(**environ))
+
+    assert finding.level == level
+    assert bool(finding.remedy) is (level != "ok")
+
+
+def test_wait_timeout_below_the_ping(make_settings: Callable[..., Settings]):
+    assert "POOL_PING_AFTER_SECONDS=30" in checks.judge_wait_timeout("wait_timeout", 20, make_settings()).text
+    assert "POOL_PING_AFTER_SECONDS" not in checks.judge_wait_timeout("wait_timeout", 600, make_settings()).text
+
+
+@pytest.mark.parametrize(
+    ("environ", "level", "said"),
+    [
+        ({}, "ok", "POOL_SIZE 8"),
+        ({"POOL_SIZE": "17"}, "warning", "never used"),
+        ({"WRITER_POOL_SIZE": "17"}, "warning", "WRITER_POOL_SIZE 17"),
+        ({"POOL_SIZE": "10", "POOL_MAX_OVERFLOW": "7"}, "warning", "POOL_SIZE 17 (overflow counted)"),
+        ({"THREADS": "72"}, "ok", "THREADS=72"),
+        ({"THREADS": "73"}, "warning", "503 at once"),
+        ({"THREADS": "73", "POOL_STRATEGY": "request"}, "ok", "each opens its own"),
+    ],
+)
+def test_threads(make_settings: Callable[..., Settings], environ: dict, level: str, said: str):
+    finding = doctor.judge_threads(make_settings(**environ))
+
+    assert finding.level == level
+    assert said in finding.text
+
+
+@pytest.mark.parametrize(("allowed", "level"), [(25, "ok"), (24, "warning"), (15, "warning"), (14, "problem")])
+def test_budget(allowed: int, level: str):
+    pool = Pool(make_url("mysql://u@db/d"), (("POOL_SIZE", 10),))
+
+    finding = doctor.judge_budget(budgets([(pool, [Limit("max_connections", allowed, "server")])], workers=1)[0])
+
+    assert finding.level == level
+    assert ("raise max_connections" in finding.remedy) is (level != "ok")
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("(1045, \"Access denied for user 'u'@'h'\")", "correct user and password in DATABASE_URL"),
+        ('FATAL:  password authentication failed for user "u"', "correct user and password in DATABASE_URL"),
+        ("(1044, \"Access denied for user 'u'@'%' to database 'd'\")", "GRANT the user access to this database"),
+        ("(1049, \"Unknown database 'd'\")", "create the database, or correct its name in DATABASE_URL"),
+        ('FATAL:  database "d" does not exist', "create the database, or correct its name in DATABASE_URL"),
+        ("(1040, 'Too many connections')", "the server is full: see budget"),
+        ("(1226, \"User 'u' has exceeded the 'max_user_connections' resource\")", "the server is full: see budget"),
+        ("FATAL:  sorry, too many clients already", "the server is full: see budget"),
+        ("(2026, 'SSL connection error')", "see DATABASE_TLS and DATABASE_TLS_CA"),
+        ("(2003, \"Can't connect to MySQL server on 'h' (111)\")", "start the server, or correct host and port"),
+    ],
+)
+def test_what_to_do_about_an_error(said: str, remedy: str):
+    assert doctor._remedy(said, "writer").startswith(remedy)
+
+
+def test_a_password_in_an_error_is_not_repeated(make_settings: Callable[..., Settings]):
+    settings = make_settings(DATABASE_URL="mysql://u:g3heim@db/d")
+
+    error = OperationalError(None, None, Exception("no entry for u with g3heim, mysql://u:g3heim@db\nmore"))
+
+    assert doctor._said(error, settings) == "no entry for u with ***, mysql://u:***@db"
+
+
+@pytest.mark.parametrize(
+    ("role", "denied", "level"),
+    [("reader", ["SELECT ON city"], "problem"), ("writer", ["INSERT ON city"], "warning"), ("writer", [], "ok")],
+)
+def test_privileges(role, denied: list[str], level: str):
+    finding = checks.judge_privileges(role, checks.CHANGES, denied)
+
+    assert finding.level == level
+    assert bool(denied) is ("GRANT" in finding.remedy)
