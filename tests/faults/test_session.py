@@ -1,0 +1,135 @@
+"""What somebody did to the session of a connection is not met by the next; plain statements keep the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, Engine, func, insert, select, text, union_all, update
+from sqlalchemy.orm import Session, selectinload
+
+from app.cities.models import City, Country
+from app.pool import in_transaction, read
+from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
+from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.support.databases import Database
+
+WHO_AM_I = {
+    True: text("SELECT connection_id()").execution_options(leaves_no_trace=True),
+    False: text("SELECT pg_backend_pid()").execution_options(leaves_no_trace=True),
+}
+TRACES = {
+    True: {
+        "begin": ["BEGIN"],
+        "set": ["SET SESSION sql_mode = ''"],
+        "variable": ["SET @city = 312"],
+        "temporary table": ["CREATE TEMPORARY TABLE city (city_id INT)"],  # hides the real one
+        "lock": ["SELECT GET_LOCK('a lock', 0)"],
+        "begin and read": ["BEGIN", "SELECT city_id FROM city LIMIT 1"],
+    },
+    False: {
+        "begin": ["BEGIN"],
+        "set": ["SET search_path = nowhere"],
+        "temporary table": ["CREATE TEMPORARY TABLE city (city_id INT)"],
+        "lock": ["SELECT pg_advisory_lock(1)"],
+        "begin and read": ["BEGIN", "SELECT city_id FROM city LIMIT 1"],
+    },
+}
+"""What leaves something behind in a session, on MySQL and MariaDB and on PostgreSQL."""
+
+
+@pytest.fixture(params=["reader", "writer"])
+def engine(request: pytest.FixtureRequest, service: Flask) -> Engine:
+    return {"reader": reader_of, "writer": writer_of}[request.param](service)
+
+
+@pytest.fixture
+def who(engine: Engine, fault_server: FaultServer) -> Callable[[], int]:
+    """Return the server's number of the connection that the next one gets."""
+    return lambda: read(engine, lambda connection: connection.scalar(WHO_AM_I[fault_server.is_mysql]))
+
+
+def by_text(engine: Engine, statements: list[str]) -> None:
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def by_driver_sql(engine: Engine, statements: list[str]) -> None:
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def by_raw_connection(engine: Engine, statements: list[str]) -> None:
+    connection = engine.raw_connection()
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+    connection.close()
+
+
+def by_driver_of_a_connection(engine: Engine, statements: list[str]) -> None:
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+
+
+@pytest.mark.parametrize("way", [by_text, by_driver_sql, by_raw_connection])
+def test_a_changed_session_is_closed_and_nobody_meets_it(
+    engine: Engine, who: Callable[[], int], way: Callable, fault_server: FaultServer, user: str
+):
+    for name, statements in TRACES[fault_server.is_mysql].items():
+        mine, closed = who(), engine.pool.snapshot()["closed"].get("changed", 0)
+
+        way(engine, statements)
+
+        assert who() != mine, name
+        assert engine.pool.snapshot()["closed"]["changed"] == closed + 1, name
+    assert engine.pool.snapshot()["in_use"] == 0
+
+
+def core_select(connection: Connection) -> None:
+    assert connection.scalar(select(City.city).where(City.city_id == 312)) == "London"
+
+
+def count(connection: Connection) -> None:
+    assert connection.scalar(select(func.count()).select_from(City)) == 600
+
+
+def orm_select(connection: Connection) -> None:
+    with Session(connection) as session:
+        country = session.scalars(select(Country).where(Country.country_id == 20).options(selectinload(Country.cities)))
+        assert country.one().cities
+
+
+def vouched_for(connection: Connection) -> None:
+    connection.execute(text("SELECT 1").execution_options(leaves_no_trace=True))
+
+
+@pytest.mark.parametrize("work", [core_select, count, orm_select, vouched_for])
+def test_plain_reading_keeps_the_connection(engine: Engine, who: Callable[[], int], work: Callable):
+    mine, opened = who(), engine.pool.snapshot()["opened"]
+
+    for _ in range(3):
+        read(engine, work)
+
+    assert (who(), engine.pool.snapshot()["opened"]) == (mine, opened)
+
+
+def test_plain_writing_keeps_the_connection(service: Flask, seeded: Database, fault_server: FaultServer):
+    writer = writer_of(service)
+    with witness_of(seeded):
+        pass
+
+    def work(connection: Connection) -> int:
+        connection.execute(insert(ledger), [{"nonce": "kept", "part": part} for part in (0, 1)])
+        connection.execute(update(ledger).where(ledger.c.nonce == "kept").values(part=0))
+        connection.execute(ledger.delete().where(ledger.c.nonce == "kept"))
+        return connection.scalar(WHO_AM_I[fault_server.is_mysql])
+
+    assert len({in_transaction(writer, work) for _ in range(3)}) == 1
