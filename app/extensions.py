@@ -11,6 +11,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.orm import DeclarativeBase
+from structlog.contextvars import get_contextvars
 
 from app.pool import PoolPolicy, deadline, engine_options, read, watch
 from config import Settings
@@ -47,8 +48,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     """
     reader, writer = pool_policy(settings, settings.pool_size), pool_policy(settings, settings.writer_pool_size)
     app.config["SQLALCHEMY_BINDS"] = {
-        None: engine_options(settings.database_url, writer, role="writer"),
-        "reader": engine_options(settings.database_read_url, reader, role="reader"),
+        None: engine_options(settings.database_url, writer, role="writer", borrower=get_contextvars),
+        "reader": engine_options(settings.database_read_url, reader, role="reader", borrower=get_contextvars),
     }
     db.init_app(app)
     wsgi_app = _within(settings.request_deadline_seconds, app.wsgi_app)

@@ -113,6 +113,7 @@ def _is_pretty(settings: Settings) -> bool:
 def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ExtraAdder(allow=["request_id"]),  # of lines about another thread's request
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -8,6 +8,8 @@ many wait, or to let idle connections go (docs/decisions/0007).
 import os
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Self
 from weakref import WeakSet, ref
@@ -22,6 +24,8 @@ from app.pool.errors import DatabaseDownError
 from app.pool.loan import Link, Loan
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
+
+Borrower = Callable[[], Mapping[str, object]]
 
 TIDY_EVERY_SECONDS = 1.0
 
@@ -47,8 +51,8 @@ class LendingPool(Pool):
     """Keeps at most `pool_size` connections and lends at most `max_overflow` more.
 
     `timeout` bounds the wait for a permit and `recycle` a connection's life (seconds); `pre_ping` has an idle one
-    tested. Ours are `max_waiting` threads, `ping_after` seconds of idling before the test costs a round trip, and
-    `leak_after` seconds of holding, 0 for never.
+    tested. Ours are `max_waiting` threads, `ping_after` seconds of idling before the test costs a round trip,
+    `leak_after` seconds of holding, 0 for never, and `borrower`, which says for whom a connection is borrowed.
     """
 
     def __init__(
@@ -64,13 +68,14 @@ class LendingPool(Pool):
         ping_after: float,
         leak_after: float,
         dialect: Dialect,
+        borrower: Borrower = dict,
         **more: Any,
     ) -> None:
         super().__init__(creator, dialect=dialect, **more)
         self.pool_size, self.max_overflow, self.max_waiting = pool_size, max_overflow, max_waiting
         self.timeout, self.recycle, self.pre_ping = timeout, recycle, pre_ping
         self.ping_after, self.leak_after = ping_after, leak_after
-        self.dialect = dialect
+        self.dialect, self.borrower = dialect, borrower
         self._begin()
         _pools.add(self)
 
@@ -96,7 +101,7 @@ class LendingPool(Pool):
         self.breaker.admit(due)
         loan = Loan(self.stats, monotonic(), due, fresh=_thread.__dict__.pop("fresh", False))
         if self.leak_after:
-            loan.remember_borrower()
+            loan.remember(self.borrower())
         outer, _thread.borrowing = current(), (self, loan)
         with self._lock:
             self._loans.add(loan)
@@ -111,6 +116,16 @@ class LendingPool(Pool):
             _thread.borrowing = outer
         self._grant(loan, proxy)
         return proxy
+
+    @contextmanager
+    def watching(self, loan: Loan) -> Iterator[Loan]:
+        """Have the watchdog end what is begun for this loan and is overdue; it never becomes a borrowing."""
+        with self._lock:
+            self._loans.add(loan)
+        try:
+            yield loan
+        finally:
+            self._end(loan)
 
     def _grant(self, loan: Loan, proxy: PoolProxiedConnection) -> None:
         link: Link = proxy.info["link"]
@@ -243,6 +258,7 @@ class LendingPool(Pool):
             ping_after=self.ping_after,
             leak_after=self.leak_after,
             dialect=self.dialect,
+            borrower=self.borrower,
             echo=self.echo,
             logging_name=self._orig_logging_name,
             reset_on_return=self._reset_on_return,

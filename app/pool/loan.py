@@ -1,8 +1,8 @@
 """One borrowing of a connection, from the question for it to its return, and the physical connection that is lent."""
 
-import contextvars
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from traceback import StackSummary, walk_stack
@@ -40,14 +40,14 @@ class Loan:
     wire: Wire | None = None
     proxy: "ReferenceType[Any] | None" = None
     thread: int = field(default_factory=threading.get_ident)
-    context: contextvars.Context | None = None
-    """The borrower's, so that log lines about the loan carry their request id."""
+    borrower: Mapping[str, object] = field(default_factory=dict)
+    """What log lines about the loan say of who it was for, such as a request id."""
     borrowed_at: StackSummary | None = None
     reported: bool = False
 
-    def remember_borrower(self) -> None:
-        """Note who calls the caller; source lines are read only when they are printed."""
-        self.context = contextvars.copy_context()
+    def remember(self, borrower: Mapping[str, object]) -> None:
+        """Note for whom, and who calls the caller; source lines are read only when they are printed."""
+        self.borrower = borrower
         self.borrowed_at = _stack(sys._getframe(2))
 
     def is_due(self, now: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import URL, NullPool
 
 from app.pool.connecting import CONNECT_TIMEOUT_SECONDS
-from app.pool.lending import LendingPool
+from app.pool.lending import Borrower, LendingPool
 from app.pool.sqlite import existing_file
 from app.pool.tls import TLS, tls_arguments
 
@@ -51,15 +51,18 @@ class PoolPolicy:
         return self.deadline_seconds * STATEMENT_SHARE
 
 
-def engine_options(url: URL, policy: PoolPolicy, *, role: Role) -> dict[str, Any]:
-    """Return the arguments of `create_engine`, the URL among them."""
+def engine_options(url: URL, policy: PoolPolicy, *, role: Role, borrower: Borrower = dict) -> dict[str, Any]:
+    """Return the arguments of `create_engine`, the URL among them.
+
+    What `borrower` returns goes into the log lines about a connection that is held for too long.
+    """
     if url.get_backend_name() == "sqlite" and role != "migration":
         url = existing_file(url)
     return {
         "url": url,
         "connect_args": _connect_arguments(driver_of(url), policy, role),
         "hide_parameters": True,  # values are what people typed; they do not belong in a log
-        **_pool_options(policy, role),
+        **_pool_options(policy, role, borrower),
         **_transaction_options(role),
     }
 
@@ -69,7 +72,7 @@ def driver_of(url: URL) -> str:
     return url.get_driver_name()
 
 
-def _pool_options(policy: PoolPolicy, role: Role) -> dict[str, Any]:
+def _pool_options(policy: PoolPolicy, role: Role, borrower: Borrower) -> dict[str, Any]:
     if role == "migration":
         return {"poolclass": NullPool}
     keeps = policy.strategy == "queue"
@@ -83,6 +86,7 @@ def _pool_options(policy: PoolPolicy, role: Role) -> dict[str, Any]:
         "max_waiting": policy.max_waiting,
         "ping_after": policy.ping_after_seconds,
         "leak_after": policy.leak_seconds,
+        "borrower": borrower,
     }
 
 

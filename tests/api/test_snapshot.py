@@ -1,0 +1,118 @@
+"""What the pool says of itself, on each database."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from app.cities.models import City
+from app.extensions import db
+from app.pool import deadline
+from app.pool.errors import PoolExhaustedError
+from app.pool.lending import LendingPool
+from tests.conftest import dispose
+from tests.support.databases import Database
+
+GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
+COUNTERS = {"refused", "timed_out", "probes", "borrowed", "opened", "closed", "retried", "leaked"}
+HISTOGRAMS = {"wait", "hold", "open"}
+TIMES = {"connection_seconds", "busy_seconds", "dead_time"}
+
+
+@pytest.fixture
+def pool(database: Database, make_app: Callable[..., Flask]) -> Iterator[LendingPool]:
+    """A pool of two on each database, in which one may wait."""
+    app = make_app(DATABASE_URL=database.url, POOL_SIZE="2", POOL_MAX_WAITING="1", POOL_TIMEOUT_SECONDS="0.2")
+    with app.app_context():
+        made = db.engines["reader"].pool
+        made.test_engine = db.engines["reader"]
+    yield made
+    dispose(app)
+
+
+def use(pool: LendingPool) -> None:
+    with pool.test_engine.connect() as connection:
+        connection.execute(select(City.city_id).limit(1)).all()
+
+
+def test_its_vocabulary_is_fixed_and_can_be_written_as_json(pool: LendingPool):
+    use(pool)
+
+    seen = pool.snapshot()
+
+    assert set(seen) == GAUGES | COUNTERS | HISTOGRAMS | TIMES
+    assert json.loads(json.dumps(seen))["size"] == 2
+    assert set(seen["wait"]) == {"buckets", "count", "sum_seconds"}
+
+
+def test_gauges_and_counters_of_a_few_loans(pool: LendingPool):
+    with pool.test_engine.connect(), pool.test_engine.connect():
+        seen = pool.snapshot()
+        assert (seen["in_use"], seen["idle"], seen["opened"], seen["breaker"]) == (2, 0, 2, "closed")
+    use(pool)
+
+    seen = pool.snapshot()
+    assert (seen["in_use"], seen["idle"], seen["opened"], seen["borrowed"]) == (0, 2, 2, 3)
+    assert (seen["wait"]["count"], seen["hold"]["count"], seen["open"]["count"]) == (3, 3, 2)
+    assert (seen["closed"], seen["retried"], seen["leaked"]) == ({}, 0, 0)
+
+
+def test_who_waits_who_is_refused_and_whose_time_runs_out(pool: LendingPool):
+    with pool.test_engine.connect(), pool.test_engine.connect():
+        waiting = threading.Thread(target=give_up, args=(pool,))
+        waiting.start()
+        while not pool.snapshot()["waiting"]:
+            time.sleep(0.001)
+        with pytest.raises(PoolExhaustedError, match="1 threads wait already"):
+            pool.test_engine.connect()
+        waiting.join()
+
+    seen = pool.snapshot()
+    assert (seen["refused"], seen["timed_out"], seen["waiting"]) == (1, 1, 0)
+
+
+def give_up(pool: LendingPool) -> None:
+    with pytest.raises(PoolExhaustedError, match=r"in use for 0\.20 s"):
+        pool.test_engine.connect()
+
+
+def test_a_close_is_counted_with_its_reason(pool: LendingPool):
+    with pool.test_engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    with pool.test_engine.connect() as connection:
+        connection.detach()
+    with pool.test_engine.connect() as connection:
+        connection.invalidate()
+
+    assert pool.snapshot()["closed"] == {"changed": 1, "detached": 1, "error": 1}
+    assert pool.snapshot()["idle"] == 0
+
+
+def test_time_in_which_no_statement_ran_is_dead_time(pool: LendingPool):
+    with pool.test_engine.connect() as connection:
+        connection.execute(select(City.city_id).limit(1)).all()
+        time.sleep(0.2)
+
+    seen = pool.snapshot()
+    assert seen["connection_seconds"] > 0.2
+    assert 0 < seen["busy_seconds"] < seen["connection_seconds"] - 0.2
+    assert seen["dead_time"] == pytest.approx(1 - seen["busy_seconds"] / seen["connection_seconds"], abs=0.01)
+
+
+def test_without_a_connection_there_is_no_dead_time(pool: LendingPool):
+    assert pool.snapshot()["dead_time"] is None
+
+
+def test_a_deadline_inside_another_can_only_be_nearer():
+    with deadline.within(1) as outer, deadline.within(60) as inner:
+        assert inner.ends == outer.ends
+    with deadline.within(60), deadline.within(1) as inner:
+        assert deadline.seconds_for(5) <= 1
+        assert 0 < inner.left <= 1
+    assert deadline.current() is None
