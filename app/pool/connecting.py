@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.pool import deadline, freshness
 from app.pool.errors import DatabaseDownError
-from app.pool.lending import current
+from app.pool.lending import LendingPool, current
 from app.pool.loan import Link, Loan
 from app.pool.tls import PreferTLS
 from app.pool.wire import SocketWire, wire_of
@@ -43,7 +43,7 @@ class Connector:
             return self._open(dialect, positional, arguments, None, CONNECT_TIMEOUT_SECONDS)
         breaker = pool.breaker
         breaker.wait(deadline.seconds_for(CONNECT_TIMEOUT_SECONDS))
-        breaker.probe = partial(self._probe, dialect, positional, arguments)
+        breaker.probe = partial(self._probe, pool, dialect, positional, arguments)
         loan.call_began = began = monotonic()
         try:
             seconds = deadline.seconds_for(CONNECT_TIMEOUT_SECONDS)
@@ -96,10 +96,12 @@ class Connector:
             loan.wire = wire_of(connection)
         return connection
 
-    def _probe(self, dialect: Dialect, positional: list[Any], arguments: Arguments, seconds: float) -> None:
-        """Make a connection and close it again."""
-        made = _in_time(lambda: self._open(dialect, positional, arguments, None, seconds), dialect, seconds)
-        dialect.do_close(made)
+    def _probe(
+        self, pool: LendingPool, dialect: Dialect, positional: list[Any], arguments: Arguments, seconds: float
+    ) -> None:
+        """Make a connection and close it again, all within these seconds: else each probe would leave one behind."""
+        with deadline.within(seconds) as due, pool.watching(Loan(pool.stats, monotonic(), due)) as attempt:
+            dialect.do_close(self._open(dialect, positional, arguments, attempt, seconds))
 
 
 def _open_pymysql(dialect: Dialect, loan: Loan | None, seconds: float, arguments: Arguments) -> Any:
