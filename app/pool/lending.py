@@ -8,8 +8,6 @@ many wait, or to let idle connections go (docs/decisions/0007).
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
@@ -118,16 +116,6 @@ class LendingPool(Pool):
             _thread.borrowing = outer
         self._grant(loan, proxy)
         return proxy
-
-    @contextmanager
-    def watching(self, loan: Loan) -> Iterator[Loan]:
-        """Have the watchdog end what is begun for this loan and is overdue; it never becomes a borrowing."""
-        with self._lock:
-            self._loans.add(loan)
-        try:
-            yield loan
-        finally:
-            self._end(loan)
 
     @contextmanager
     def watching(self, loan: Loan) -> Iterator[Loan]:
