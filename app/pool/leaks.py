@@ -2,7 +2,7 @@
 
 import logging
 
-from app.pool.loan import Loan, stack_of
+from app.pool.loan import Loan, printed, stack_of
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ def report(loan: Loan, now: float, after: float) -> None:
         "a connection has been held for %.1f s\nborrowed at (innermost call first):\n%sits holder is now at:\n%s",
         now - loan.granted,
         _borrowed_at(loan),
-        "".join(stack_of(loan.thread).format()),
+        printed(stack_of(loan.thread)),
         extra=loan.borrower,
     )
 
@@ -35,4 +35,4 @@ def report_dropped(loan: Loan) -> None:
 
 
 def _borrowed_at(loan: Loan) -> str:
-    return "".join(loan.borrowed_at.format()) if loan.borrowed_at else "(POOL_LEAK_SECONDS=0)\n"
+    return printed(loan.borrowed_at) if loan.borrowed_at else "(POOL_LEAK_SECONDS=0)\n"
