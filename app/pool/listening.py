@@ -4,8 +4,21 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Delete, ExceptionContext, ExecutionContext, Insert, Select, Update
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Delete,
+    ExceptionContext,
+    ExecutionContext,
+    Function,
+    Insert,
+    Select,
+    TextClause,
+    Update,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.visitors import iterate
 
 from app.pool.errors import DeadlineExceededError
 from app.pool.lending import LendingPool
@@ -44,23 +57,31 @@ def end_statement(
 def leaves_no_trace(context: Any) -> bool:
     """Tell whether a statement is plain: nothing of it stays behind in the session.
 
-    That is an INSERT, UPDATE or DELETE, or a SELECT from a table, made with SQLAlchemy's constructs. A BEGIN, a SET, a
-    temporary table or a GET_LOCK(), which needs no table, is not.
+    That is a SELECT, INSERT, UPDATE or DELETE of SQLAlchemy's own constructs. A BEGIN, a SET or a temporary table is
+    not, nor a function that SQLAlchemy does not know, such as GET_LOCK(), nor a result that is read in pieces.
     """
-    compiled = context.compiled
+    options, compiled = context.execution_options, context.compiled
+    if options.get("stream_results"):
+        return False  # it may be left before its end, and the rest would wait for the next borrower
+    if options.get(LEAVES_NO_TRACE):
+        return True
     if compiled is None:  # a string for the driver
         return False
-    if context.execution_options.get(LEAVES_NO_TRACE):
-        return True
     if (known := _known.get(compiled)) is None:
         known = _known[compiled] = _is_plain(compiled.statement)
     return known
 
 
-def _is_plain(statement: object) -> bool:
-    if isinstance(statement, Select):
-        return bool(statement.get_final_froms())
-    return isinstance(statement, Insert | Update | Delete)
+def _is_plain(statement: Any) -> bool:
+    known = isinstance(statement, Select | CompoundSelect | Insert | Update | Delete)
+    return known and not any(map(_is_free_text, iterate(statement)))
+
+
+def _is_free_text(part: Any) -> bool:
+    if isinstance(part, Function):
+        return not isinstance(part, GenericFunction)
+    # count(*) has a column in text as well.
+    return isinstance(part, TextClause) or (getattr(part, "is_literal", False) and part.name not in ("*", "1"))
 
 
 def is_lost(connection: Connection) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, func, insert, select, text, union_all, update
+from sqlalchemy import Connection, Engine, exists, func, insert, literal_column, select, text, union_all, update
 from sqlalchemy.orm import Session, selectinload
 
 from app.cities.models import City, Country
 from app.pool import in_transaction, read
 from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
-from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.faults.support import FaultServer
 from tests.support.databases import Database
 
 WHO_AM_I = {
@@ -71,14 +71,6 @@ def by_raw_connection(engine: Engine, statements: list[str]) -> None:
     connection.close()
 
 
-def by_driver_of_a_connection(engine: Engine, statements: list[str]) -> None:
-    with engine.connect() as connection:
-        cursor = connection.connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
-        cursor.close()
-
-
 @pytest.mark.parametrize("way", [by_text, by_driver_sql, by_raw_connection])
 def test_a_changed_session_is_closed_and_nobody_meets_it(
     engine: Engine, who: Callable[[], int], way: Callable, fault_server: FaultServer, user: str
@@ -93,12 +85,47 @@ def test_a_changed_session_is_closed_and_nobody_meets_it(
     assert engine.pool.snapshot()["in_use"] == 0
 
 
+LITERALLY = {"compile_kwargs": {"literal_binds": True}}
+LOCKS = {True: func.get_lock("a lock", 0), False: func.pg_try_advisory_lock(1)}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda lock: select(lock).select_from(City).limit(1),
+        lambda lock: select(City.city).where(City.city_id == 312, lock.is_not(None)),
+        lambda lock: select(City.city).where(select(lock).scalar_subquery().is_not(None)),
+        lambda lock: select(City.city).where(City.city_id == 312, text(str(lock.compile(**LITERALLY)) + " IS NULL")),
+        lambda lock: select(City.city_id, literal_column(str(lock.compile(**LITERALLY)))).limit(1),
+    ],
+    ids=["selected", "where", "subquery", "text", "column"],
+)
+def test_a_lock_that_is_taken_in_a_construct_is_nobodys_next(
+    engine: Engine, who: Callable[[], int], make: Callable, fault_server: FaultServer
+):
+    mine, statement = who(), make(LOCKS[fault_server.is_mysql])
+
+    with engine.connect() as connection:
+        connection.execute(statement).all()
+
+    assert who() != mine
+
+
 def core_select(connection: Connection) -> None:
     assert connection.scalar(select(City.city).where(City.city_id == 312)) == "London"
 
 
 def count(connection: Connection) -> None:
     assert connection.scalar(select(func.count()).select_from(City)) == 600
+
+
+def union(connection: Connection) -> None:
+    assert len(connection.execute(union_all(select(City.city_id), select(City.country_id))).all()) == 1200
+
+
+def exists_select(connection: Connection) -> None:
+    assert connection.scalar(select(select(City.city_id).where(City.city_id == 312).exists()))
+    assert connection.scalar(select(exists().where(City.city_id == 312)))
 
 
 def orm_select(connection: Connection) -> None:
@@ -111,7 +138,13 @@ def vouched_for(connection: Connection) -> None:
     connection.execute(text("SELECT 1").execution_options(leaves_no_trace=True))
 
 
-@pytest.mark.parametrize("work", [core_select, count, orm_select, vouched_for])
+def vouched_for_driver_sql(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT 1", execution_options={"leaves_no_trace": True})
+
+
+@pytest.mark.parametrize(
+    "work", [core_select, count, union, exists_select, orm_select, vouched_for, vouched_for_driver_sql]
+)
 def test_plain_reading_keeps_the_connection(engine: Engine, who: Callable[[], int], work: Callable):
     mine, opened = who(), engine.pool.snapshot()["opened"]
 
