@@ -40,8 +40,8 @@ class Answer(NamedTuple):
 class Clients:
     """`number` threads in a closed loop; each asks again as soon as it has an answer."""
 
-    def __init__(self, app: Flask, number: int, *, pause: float = 0.0, seed: int = 1) -> None:
-        self.app, self.number, self.pause, self.seed = app, number, pause, seed
+    def __init__(self, app: Flask, number: int, *, pause: float = 0.0, seed: int = 1, path: str = "/") -> None:
+        self.app, self.number, self.pause, self.seed, self.path = app, number, pause, seed, path
         self.answers: list[Answer] = []
         self.stuck = 0
         self._over = threading.Event()
@@ -103,7 +103,7 @@ class Clients:
             name = choose.choice(NAMES)
             started = time.monotonic()
             try:
-                response = client.get("/", query_string={"city": name})
+                response = client.get(self.path, query_string={"city": name})
                 status, text = response.status_code, response.get_data(as_text=True)
             except Exception as error:
                 status, text = 0, repr(error)

@@ -1,0 +1,298 @@
+"""Who may take a connection: first come, first served, in a bounded queue, for no longer than POOL_TIMEOUT_SECONDS."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, StatementError
+from werkzeug.test import TestResponse
+
+from app.extensions import reading
+from app.pool import deadline
+from app.pool.errors import DatabaseDownError, PoolError, PoolExhaustedError
+from tests.faults.clients import Clients
+from tests.faults.support import Kind, eventually, held, on, on_mariadb, on_mysql_family, reader
+from tests.support.problems import assert_problem
+from tests.support.proxy import Proxy
+
+SLACK = 0.4
+"""Seconds that a busy machine may add."""
+
+
+def ask(app: Flask) -> tuple[TestResponse, float]:
+    """Return an answer and how long it took."""
+    began = time.monotonic()
+    response = app.test_client().get("/?city=Lima", headers={"Accept": "application/json"})
+    return response, time.monotonic() - began
+
+
+def ask_all(app: Flask, threads: ThreadPoolExecutor, number: int) -> list[Future]:
+    """Let so many clients ask; return when all of them wait for a connection."""
+    before = waiting(reader(app))
+    asked = [threads.submit(ask, app) for _ in range(number)]
+    assert eventually(lambda: waiting(reader(app)) == before + number)
+    return asked
+
+
+def waiting(engine: Engine) -> int:
+    return engine.pool.snapshot()["waiting"]
+
+
+@on_mysql_family
+def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[..., Flask]):
+    service = make_service(POOL_SIZE=1, POOL_MAX_WAITING=3, POOL_TIMEOUT_SECONDS=2)
+    ask(service)
+
+    with ThreadPoolExecutor(3) as threads:
+        with held(reader(service)):
+            queue = ask_all(service, threads, 3)
+            response, seconds = ask(service)
+        waited = [asked.result() for asked in queue]
+
+    assert_problem(response, 503, "pool-exhausted")
+    assert seconds < 0.1 + SLACK
+    assert [each.status_code for each, _ in waited] == [200] * 3
+
+
+@on(*Kind)
+def test_nobody_waits_longer_than_the_timeout(make_service: Callable[..., Flask]):
+    service = make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=0.5)
+    ask(service)
+
+    with ThreadPoolExecutor(8) as threads, held(reader(service)):
+        answers = [asked.result() for asked in ask_all(service, threads, 8)]
+
+    for response, seconds in answers:
+        assert_problem(response, 503, "pool-exhausted")
+        assert 0.5 <= seconds < 0.5 + SLACK
+    assert ask(service)[0].status_code == 200
+
+
+@on_mariadb
+def test_the_deadline_ends_the_wait_if_it_is_nearer(make_service: Callable[..., Flask]):
+    service = make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=2, REQUEST_DEADLINE_SECONDS=0.5)
+    ask(service)
+
+    with held(reader(service)):
+        response, seconds = ask(service)
+
+    assert response.status_code == 503
+    assert 0.4 < seconds < 0.5 + SLACK
+
+
+@on_mysql_family
+def test_twenty_threads_are_served_in_order(make_service: Callable[..., Flask]):
+    engine, served = reader(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=5)), []
+
+    def take(number: int) -> None:
+        with engine.connect() as connection:
+            served.append(number)
+            connection.execute(text("SELECT 1"))
+
+    with ThreadPoolExecutor(20) as threads, held(engine):
+        for number in range(20):
+            threads.submit(take, number)
+            assert eventually(lambda so_many=number + 1: waiting(engine) == so_many)
+
+    assert served == list(range(20))
+
+
+@on_mysql_family
+def test_a_failed_connect_wakes_the_next_at_once(make_service: Callable[..., Flask], proxy: Proxy):
+    """SQLAlchemy's QueuePool lets the second sleep for its whole timeout."""
+    engine = reader(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=5))
+    with held(engine):
+        pass
+    proxy.close_all()
+    assert eventually(lambda: proxy.counts().open == 0)
+
+    proxy.be_silent()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(outcome, engine)
+        assert eventually(lambda: proxy.counts().accepted == 2)
+        second = threads.submit(outcome, engine)
+        assert eventually(lambda: waiting(engine) == 1)
+        proxy.heal()
+        failed = time.monotonic()
+        proxy.reset_all()
+
+        assert first.result()[0] == "failed"
+        result, when = second.result()
+
+    assert result == "served"
+    assert when - failed < 0.5 + SLACK
+
+
+def outcome(engine: Engine) -> tuple[str, float]:
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except (DBAPIError, PoolError):
+        return "failed", time.monotonic()
+    return "served", time.monotonic()
+
+
+# ---- overload ----
+
+
+@pytest.fixture
+def slow_service(make_service: Callable[..., Flask]) -> Flask:
+    """The application with a pool of two, and a view whose query takes the server a tenth of a second."""
+    service = make_service(POOL_SIZE=2)
+    sleep = "pg_sleep" if reader(service).dialect.name == "postgresql" else "sleep"
+    statement = text(f"SELECT {sleep}(0.1)").execution_options(leaves_no_trace=True)
+
+    @reading
+    def doze(connection) -> None:
+        connection.execute(statement)
+
+    def slow() -> str:
+        doze()
+        return "slept"
+
+    service.add_url_rule("/slow", view_func=slow)
+    return service
+
+
+@on(*Kind)
+def test_fifty_clients_of_a_slow_query_on_two_connections(slow_service: Flask):
+    ask(slow_service)
+    seconds = 3.0
+
+    clients = Clients(slow_service, 50, path="/slow").run(seconds)
+
+    assert clients.stuck == 0
+    assert set(clients.statuses) == {200, 503}
+    assert clients.slowest < 1 + 0.1 + SLACK  # POOL_TIMEOUT_SECONDS, and the query
+    # 90 % and more where nothing else uses the machine
+    assert clients.statuses[200] >= 0.7 * 2 * seconds / 0.1
+
+
+# ---- ten thousand outcomes ----
+
+OUTCOMES = 10_000
+
+
+@on_mariadb
+def test_no_permit_is_lost(make_service: Callable[..., Flask], proxy: Proxy):
+    service = make_service(POOL_SIZE=4, POOL_TIMEOUT_SECONDS=0.1, POOL_MAX_WAITING=7, REQUEST_DEADLINE_SECONDS=1)
+    engine, seen = reader(service), Counter[str]()
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        names, weights = zip(*((name, weight) for name, (weight, _) in ENDINGS.items()), strict=True)
+        while seen.total() < OUTCOMES:
+            name, began = chance.choices(names, weights)[0], time.monotonic()
+            try:
+                with deadline.within(0.5):
+                    ENDINGS[name][1](engine, proxy)
+            except (PoolExhaustedError, DatabaseDownError) as error:
+                if time.monotonic() - began < 0.09:  # refused at once is no outcome, or they would be all
+                    time.sleep(0.01)
+                    continue
+                name = "timeout" if isinstance(error, PoolExhaustedError) else "failed connect"
+            except (StatementError, PoolError, OopsError):
+                pass
+            seen[name] += 1
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(work, range(12)))
+    proxy.heal()
+
+    snapshot = engine.pool.snapshot()
+    assert seen.keys() == {*ENDINGS, "timeout"}
+    assert seen["success"] > OUTCOMES / 3
+    assert min(snapshot["timed_out"], snapshot["refused"]) > 0
+    assert eventually(lambda: engine.pool.checkedout() == 0)
+    assert eventually(lambda: engine.pool.snapshot()["breaker"] == "closed")
+    with held(engine, 4):
+        assert engine.pool.checkedout() == 4
+
+
+class OopsError(Exception):
+    """What a view raises."""
+
+
+def succeed(engine: Engine, _: Proxy) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1").execution_options(leaves_no_trace=True))
+
+
+def leave_unused(engine: Engine, _: Proxy) -> None:
+    with engine.connect():
+        pass
+
+
+def fail_in_the_view(engine: Engine, _: Proxy) -> None:
+    with engine.connect():
+        raise OopsError
+
+
+def fail_in_the_statement(engine: Engine, _: Proxy) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT nonsense FROM nowhere"))
+
+
+def invalidate(engine: Engine, _: Proxy) -> None:
+    with engine.connect() as connection:
+        connection.invalidate()
+
+
+def detach(engine: Engine, _: Proxy) -> None:
+    with engine.connect() as connection:
+        connection.detach()
+
+
+def abandon(engine: Engine, _: Proxy) -> None:
+    def rows():
+        with engine.connect() as connection:
+            yield from connection.execute(text("SELECT 1 UNION SELECT 2"))
+
+    next(rows())
+
+
+def drop(engine: Engine, _: Proxy) -> None:
+    engine.raw_connection()
+
+
+def hold_until_others_time_out(engine: Engine, _: Proxy) -> None:
+    with engine.connect():
+        time.sleep(0.15)
+
+
+def fail_to_connect(engine: Engine, proxy: Proxy) -> None:
+    proxy.refuse()
+    try:
+        with engine.connect() as connection:
+            connection.invalidate()
+            connection.execute(text("SELECT 1"))
+    finally:
+        proxy.heal()
+
+
+def reset(engine: Engine, proxy: Proxy) -> None:
+    with engine.connect() as connection:
+        proxy.reset_all()
+        connection.execute(text("SELECT 1"))
+
+
+ENDINGS: dict[str, tuple[float, Callable[[Engine, Proxy], None]]] = {
+    "success": (100, succeed),
+    "unused": (25, leave_unused),
+    "exception in the view": (10, fail_in_the_view),
+    "error of the statement": (2, fail_in_the_statement),
+    "invalidated": (2, invalidate),
+    "detached": (2, detach),
+    "abandoned generator": (2, abandon),
+    "dropped": (2, drop),
+    "held": (0.3, hold_until_others_time_out),
+    "failed connect": (0.2, fail_to_connect),
+    "reset": (0.2, reset),
+}

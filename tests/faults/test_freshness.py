@@ -1,0 +1,262 @@
+"""An idle connection that was closed is found out before use and without a round trip; none outlives its time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from app.pool import freshness
+from tests.faults.clients import Clients
+from tests.faults.support import FaultServer, Kind, eventually, held, on, on_mariadb, on_mysql_family, reader
+from tests.support.packets import COM_PING, COM_QUERY, Packet
+from tests.support.proxy import Proxy
+
+CONNECT_QUERIES = 4
+DRIVERS = ["pymysql"] + (["mysqldb"] if find_spec("MySQLdb") else [])
+
+
+def ask(app: Flask) -> None:
+    assert app.test_client().get("/?city=Lima").text == 'City "Lima" is #305\n'
+
+
+def opened(app: Flask) -> int:
+    return reader(app).pool.snapshot()["opened"]
+
+
+@contextmanager
+def without_a_retry(app: Flask) -> Iterator[None]:
+    """What is found out before use is not found out by a failed statement."""
+    before = reader(app).pool.snapshot()
+    yield
+    after = reader(app).pool.snapshot()
+    assert (after["retried"], after["closed"].get("error")) == (before["retried"], before["closed"].get("error"))
+
+
+# ---- closed by the server ----
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@on_mysql_family
+def test_killed_while_idle(make_service: Callable[..., Flask], fault_server, proxy: Proxy, user: str, driver: str):
+    service = make_service(f"{fault_server.name}+{driver}")
+    with held(reader(service), 4):
+        pass
+    fault_server.kill_connections(user)
+    assert eventually(lambda: proxy.counts().open == 0 or not fault_server.sessions(user))
+
+    with without_a_retry(service), proxy.counting() as passed:
+        ask(service)
+
+    assert passed.commands[COM_PING] == 0
+    assert passed.commands[COM_QUERY] == CONNECT_QUERIES + 1 + 1  # one asks which schema there is, once
+    assert passed.accepted == 1
+
+
+@on(Kind.POSTGRESQL)
+def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy, user: str):
+    with held(reader(service), 4):
+        pass
+    ask(service)
+    fault_server.kill_connections(user)
+    assert eventually(lambda: not fault_server.sessions(user))
+
+    with without_a_retry(service), proxy.counting() as passed:
+        ask(service)
+
+    assert passed.accepted == 1
+    assert passed.round_trips == 3 + 1  # start-up and SCRAM, and the question
+
+
+@on_mariadb
+def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_server: FaultServer, user: str):
+    service = make_service(DATABASE_TLS="verify", DATABASE_TLS_CA=fault_server.ca)
+    with held(reader(service), 4):
+        pass
+    ask(service)
+    fault_server.kill_connections(user)
+    assert eventually(lambda: not fault_server.sessions(user))
+
+    with without_a_retry(service), fault_server.counting("Com_select", "Com_admin_commands", "Connections") as counted:
+        ask(service)
+
+    assert counted == {"Com_select": 2, "Com_admin_commands": 0, "Connections": 1}  # one asks for wait_timeout
+
+
+@on(*Kind)
+def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy):
+    with held(reader(service), 4):
+        pass
+    fault_server.restart()
+
+    with without_a_retry(service), proxy.counting() as passed:
+        ask(service)
+        ask(service)
+
+    assert passed.commands[COM_PING] == 0
+    assert passed.accepted == 1
+
+
+@pytest.mark.parametrize("tls", ["off", "require"])
+@on_mysql_family
+def test_closed_for_idling(make_service: Callable[..., Flask], fault_server: FaultServer, user: str, tls: str):
+    service = make_service(DATABASE_TLS=tls)
+    shorten = text("SET SESSION wait_timeout = 1").execution_options(leaves_no_trace=True)
+    with held(reader(service), 3) as connections:
+        for connection in connections:
+            connection.execute(shorten)  # the pool does not know, and has them down for half an hour
+    assert eventually(lambda: not fault_server.sessions(user), 4)
+
+    with without_a_retry(service), fault_server.counting("Com_admin_commands") as counted:
+        ask(service)
+
+    assert counted == {"Com_admin_commands": 0}
+    assert opened(service) == 4
+
+
+@on_mariadb
+def test_without_the_test_the_statement_finds_out(make_service: Callable[..., Flask], fault_server, user: str):
+    service = make_service(POOL_PRE_PING="false", POOL_SIZE=1)
+    ask(service)
+    fault_server.kill_connections(user)
+    assert eventually(lambda: not fault_server.sessions(user))
+
+    ask(service)
+
+    assert reader(service).pool.snapshot()["retried"] == 1
+
+
+@on_mysql_family
+def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Flask], proxy: Proxy):
+    service = make_service(POOL_PING_AFTER_SECONDS=0.5)
+    ask(service)
+
+    with proxy.counting() as soon:
+        ask(service)
+        time.sleep(0.2)
+        ask(service)
+    time.sleep(0.6)
+    with proxy.counting() as late:
+        ask(service)
+        ask(service)
+
+    assert soon.commands == {COM_QUERY: 2}
+    assert late.commands == {COM_QUERY: 2, COM_PING: 1}
+    assert (late.accepted, late.round_trips) == (0, 3)
+
+
+@on(Kind.POSTGRESQL)
+def test_a_ping_is_a_round_trip(make_service: Callable[..., Flask], proxy: Proxy):
+    service = make_service(POOL_PING_AFTER_SECONDS=0.3)
+    ask(service)
+    time.sleep(0.4)
+
+    with proxy.counting() as late:
+        ask(service)
+
+    assert (late.accepted, late.round_trips) == (0, 2)
+
+
+@on_mariadb
+def test_tls_does_not_look_like_an_end(make_service: Callable[..., Flask], proxy: Proxy):
+    service = make_service(DATABASE_TLS="require")
+    ask(service)
+    time.sleep(0.1)  # session tickets come when they like
+
+    with proxy.counting() as passed:
+        for _ in range(10):
+            ask(service)
+
+    assert (passed.accepted, opened(service)) == (0, 1)
+
+
+# ---- closed by us ----
+
+
+@on_mysql_family
+def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[..., Flask]):
+    ends = lifetimes(reader(make_service(POOL_SIZE=100)), 100)
+
+    assert all(0.9 * 1800 <= life <= 1800 for life, _ in ends)
+    deaths = sorted(end for _, end in ends)
+    most_in_a_second = max(sum(first <= end < first + 1 for end in deaths) for first in deaths)
+    assert most_in_a_second <= 10  # 100 over 180 s; more than 10 within one is less likely than one in a billion
+
+
+@on_mysql_family
+def test_the_servers_own_limit_counts_if_it_is_shorter(make_service: Callable[..., Flask], fault_server: FaultServer):
+    with fault_server.set_globally(wait_timeout=20):
+        ends = lifetimes(reader(make_service(POOL_SIZE=20)), 20)
+
+    assert all(16 <= life <= 20 for life, _ in ends)
+
+
+def lifetimes(engine: Engine, number: int) -> list[tuple[float, float]]:
+    """Open so many connections at once; return how long each may live, and until when."""
+    with held(engine, number) as connections:
+        links = [connection.info["link"] for connection in connections]
+        return [(link.expires - link.opened, link.expires) for link in links]
+
+
+@on_mysql_family
+def test_connections_go_before_the_server_ends_them(make_service: Callable[..., Flask], fault_server: FaultServer):
+    with fault_server.set_globally(wait_timeout=2), fault_server.counting("Aborted_clients") as counted:
+        service = make_service(POOL_SIZE=4)
+        with held(reader(service), 4):
+            pass
+        clients = Clients(service, 2, pause=0.2).run(5)
+
+    assert clients.failed == []
+    assert opened(service) > 4
+    assert reader(service).pool.snapshot()["closed"].keys() <= {"expired"}
+    assert counted == {"Aborted_clients": 0}
+
+
+@on_mariadb
+def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch):
+    ask(service)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 86_400)
+
+    ask(service)
+    monkeypatch.setattr(time, "time", lambda: now() - 86_400)
+    ask(service)
+
+    assert opened(service) == 1
+
+
+@on_mariadb
+def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy):
+    with held(reader(service), 4):
+        pass
+    used: set[int] = set()
+
+    def note(packet: Packet) -> None:
+        used.add(packet.connection)
+
+    proxy.watch(note)
+    for _ in range(10):
+        ask(service)
+
+    assert len(used) == 1
+
+
+@on_mysql_family
+def test_what_is_not_needed_is_let_go_with_a_goodbye(service: Flask, fault_server, user: str, monkeypatch):
+    monkeypatch.setattr(freshness, "IDLE_SECONDS", 0.3)
+    with fault_server.counting("Aborted_clients") as counted:
+        with held(reader(service), 8):
+            assert len(fault_server.sessions(user)) == 8
+
+        clients = Clients(service, 1, pause=0.05).run(1.5)
+
+        assert eventually(lambda: len(fault_server.sessions(user)) == 1)
+
+    assert clients.failed == []
+    assert counted == {"Aborted_clients": 0}
+    assert reader(service).pool.snapshot()["closed"] == {"idle": 7}
