@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from tests.serve.conftest import status
 from tests.serve.visitors import Visitors
 
@@ -76,7 +78,8 @@ def test_recycling_loses_no_request(tree, mariadb, goodbyes, serve):
         assert (tally.failed, tally.not_begun) == ([], 0)
 
 
-def test_a_stop_answers_every_request_that_was_begun(tree, mariadb, goodbyes, serve):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_answers_every_request_that_was_begun(tree, mariadb, goodbyes, serve, how):
     with (tree / "wsgi.py").open("a") as file:
         file.write(BEGUN)
     server = serve(tree, WORKERS="2", DATABASE_URL=mariadb.url)
@@ -84,7 +87,7 @@ def test_a_stop_answers_every_request_that_was_begun(tree, mariadb, goodbyes, se
     with Visitors(server.port, 16) as visitors:
         visitors.wait_for(300)
         before = len(server.events("begun"))
-        code = server.stop(signal.SIGTERM)
+        code = server.stop(how)
 
     assert code == 0
     assert visitors.tally.failed == []
