@@ -107,8 +107,9 @@ class Connector:
 def _open_pymysql(dialect: Dialect, loan: Loan | None, seconds: float, arguments: Arguments) -> Any:
     """Connect on a socket of our own, so that the watchdog can end the handshake; PyMySQL's timeout leaves that out."""
     try:
-        own = _open_socket(arguments, seconds)
-    except OSError as error:
+        # In a thread: a name server takes its own time, and each address of a name is given all of ours.
+        own = _in_time(lambda: _open_socket(arguments, seconds), dialect, seconds)
+    except (OSError, DatabaseDownError) as error:
         message = f"Can't connect to MySQL server on {arguments.get('host')!r} ({error})"
         raise dialect.loaded_dbapi.OperationalError(CR_CONN_HOST_ERROR, message) from error
     if loan is not None:

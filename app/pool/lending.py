@@ -281,13 +281,14 @@ class LendingPool(Pool):
             self._tidy(now)
 
     def _cut(self, loan: Loan) -> None:
+        """Cut it now, and again as long as it lasts: a thread that overslept may begin something only now."""
         with self._lock:
             if loan not in self._loans:
                 return
-            loan.overdue = True
             if loan.wire:
                 loan.wire.cut()
-            silent = loan.wire is not None and loan.call_began is not None
+            silent = loan.wire is not None and loan.call_began is not None and not loan.overdue
+            loan.overdue = True
         if silent:
             self.breaker.suspect("a call was cut at its deadline")
 

@@ -54,8 +54,8 @@ class Loan:
         self.borrowed_at = _stack(sys._getframe(2))
 
     def is_due(self, now: float) -> bool:
-        """Tell whether its deadline has just passed."""
-        return self.deadline is not None and not self.overdue and now >= self.deadline.ends
+        """Tell whether its deadline has passed."""
+        return self.deadline is not None and now >= self.deadline.ends
 
     def end_call(self) -> None:
         """Count the time for which the driver was busy, if it was."""

@@ -1,0 +1,67 @@
+"""Where a deadline is easily lost: names, and a thread that sleeps through it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from app.pool import deadline
+from app.pool.admission import Gate
+from tests.faults.clients import Clients
+from tests.faults.support import on_mariadb
+from tests.faults.test_deadline import DEADLINE_SECONDS, SLACK_SECONDS
+from tests.support.proxy import Proxy
+
+
+@pytest.fixture
+def app(make_service: Callable[..., Flask]) -> Flask:
+    """The application with the deadline of these tests, its pool empty."""
+    return make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
+
+
+@on_mariadb
+def test_a_name_with_two_addresses_has_no_more_time_than_one(app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch):
+    one_address = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *values, **names: 2 * one_address(*values, **names))
+    proxy.lose_syns()
+
+    clients = Clients(app, 1).run(0)
+
+    assert set(clients.statuses) == {503}
+    assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
+
+
+@on_mariadb
+def test_a_name_server_has_no_more_time_than_the_database(app: Flask, monkeypatch: pytest.MonkeyPatch):
+    def look_up_slowly(*_: object, **__: object) -> None:
+        time.sleep(2 * DEADLINE_SECONDS)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_slowly)
+
+    clients = Clients(app, 1).run(0)
+
+    assert set(clients.statuses) == {503}
+    assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
+
+
+@on_mariadb
+def test_a_thread_that_slept_through_its_deadline_is_cut_too(app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch):
+    Clients(app, 1).run(0)
+    enter = Gate.enter
+
+    def enter_and_sleep(gate: Gate, seconds: float) -> None:
+        enter(gate, seconds)
+        time.sleep(deadline.current().left + 0.2)
+
+    monkeypatch.setattr(Gate, "enter", enter_and_sleep)
+    proxy.black_hole()
+
+    clients = Clients(app, 1).run(0)
+
+    assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
+    assert not clients.stuck
