@@ -27,12 +27,11 @@ def report_return(loan: Loan, now: float) -> None:
         log.info("the connection came back after %.1f s", now - loan.granted, extra=loan.borrower)
 
 
-def report_dropped(loan: Loan) -> None:
+def report_dropped(loan: Loan | None) -> None:
     """Warn that a connection was recovered which its holder forgot."""
-    log.warning(
-        "a connection was dropped without being returned; borrowed at:\n%s", _borrowed_at(loan), extra=loan.borrower
-    )
+    borrower = loan.borrower if loan else {}
+    log.warning("a connection was dropped without being returned; borrowed at:\n%s", _borrowed_at(loan), extra=borrower)
 
 
-def _borrowed_at(loan: Loan) -> str:
-    return printed(loan.borrowed_at) if loan.borrowed_at else "(POOL_LEAK_SECONDS=0)\n"
+def _borrowed_at(loan: Loan | None) -> str:
+    return printed(loan.borrowed_at) if loan and loan.borrowed_at else "(not remembered: POOL_LEAK_SECONDS=0)\n"

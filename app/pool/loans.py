@@ -1,0 +1,52 @@
+"""Who has a connection at this moment: what the watchdog looks at."""
+
+from threading import RLock
+from time import monotonic
+
+from app.pool import leaks
+from app.pool.loan import Loan
+
+
+class Loans:
+    """The loans of one pool, from the question for a connection to its return."""
+
+    def __init__(self) -> None:
+        # So that nothing is cut which was just returned and perhaps lent again. Reentrant: the garbage collector may
+        # return a forgotten connection at any time.
+        self._lock = RLock()
+        self._open: set[Loan] = set()
+
+    def begin(self, loan: Loan) -> None:
+        """Watch it from now on."""
+        with self._lock:
+            self._open.add(loan)
+
+    def end(self, loan: Loan) -> None:
+        """Watch it no more: from here on nobody touches its wire."""
+        now = monotonic()
+        with self._lock:
+            self._open.discard(loan)
+        if loan.granted is not None:
+            loan.stats.note_returned(now - loan.granted)
+        elif loan.wire:
+            loan.wire.close()  # nobody else knows of a connection that was only begun
+        leaks.report_return(loan, now)
+
+    def cut_overdue(self, now: float) -> bool:
+        """End the calls whose deadline has passed; tell whether the server was silent in one of them."""
+        with self._lock:
+            due = [loan for loan in self._open if loan.is_due(now)]
+            silent = any(loan.wire and loan.call_began is not None and not loan.overdue for loan in due)
+            # Again as long as it lasts: a thread that overslept may begin something only now.
+            for loan in due:
+                loan.overdue = True
+                if loan.wire:
+                    loan.wire.cut()
+        return silent
+
+    def report_leaks(self, now: float, after: float) -> None:
+        """Tell of loans that have lasted longer than so many seconds."""
+        with self._lock:
+            loans = list(self._open)
+        for loan in loans:
+            leaks.report(loan, now, after)
