@@ -1,0 +1,75 @@
+"""What becomes of a statement that takes too long: the server stops it, and it costs as little as it can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
+from tests.faults.support import FaultServer
+from tests.faults.test_deadline import (
+    DEADLINE_SECONDS,
+    ORPHANS_GONE_WITHIN_SECONDS,
+    SLACK_SECONDS,
+    count_slowly,
+    warm_up,
+)
+from tests.support.problems import assert_problem
+from tests.support.proxy import Proxy
+
+STATEMENT_SECONDS = DEADLINE_SECONDS * 2 / 3
+"""What the server gives a statement."""
+
+
+@pytest.fixture
+def app(make_service: Callable[..., Flask]) -> Flask:
+    """The application with a full pool, and a view that computes for a minute or so after a pause."""
+    app = make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
+
+    @app.get("/slow/<float:pause>")
+    def compute(pause: float) -> str:
+        time.sleep(pause)
+        return str(count_slowly())
+
+    warm_up(app)
+    return app
+
+
+def test_a_statement_that_the_server_stops_costs_no_reconnect(
+    app: Flask, fault_server: FaultServer, user: str, proxy: Proxy
+):
+    with proxy.counting() as counts:
+        response = app.test_client().get("/slow/0.0", headers={"Accept": "application/json"})
+        orphans = fault_server.running(user)
+        assert app.test_client().get("/?city=London").status_code == 200
+
+    assert_problem(response, 504, "deadline-exceeded")
+    assert orphans == []
+    assert counts.accepted == 0
+    assert pool_of(app).snapshot()["closed"] == {}
+    assert_nothing_is_lent(app)
+
+
+def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
+    app: Flask, fault_server: FaultServer, user: str, proxy: Proxy
+):
+    pool = pool_of(app)
+    pause = DEADLINE_SECONDS - STATEMENT_SECONDS / 2  # so much that the server would stop it after us
+    began = time.monotonic()
+
+    with proxy.counting() as counts:
+        response = app.test_client().get(f"/slow/{pause}", headers={"Accept": "application/json"})
+        took = time.monotonic() - began
+        assert fault_server.running(user), "the server was to be the slower one"
+        assert_no_orphans(fault_server, user, ORPHANS_GONE_WITHIN_SECONDS)
+        seconds_until(lambda: pool.breaker.state == "closed", 1)
+        warm_up(app)
+
+    assert_problem(response, 504, "deadline-exceeded")
+    assert took <= DEADLINE_SECONDS + SLACK_SECONDS
+    assert pool.snapshot()["closed"] == {"overdue": 1}
+    assert counts.accepted <= 1 + pool.breaker.probes <= 3
+    assert_nothing_is_lent(app)
