@@ -7,7 +7,6 @@ many wait, or to let idle connections go (docs/decisions/0007).
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
@@ -21,7 +20,9 @@ from app.pool import deadline, freshness, leaks
 from app.pool.admission import Gate
 from app.pool.breaker import Breaker
 from app.pool.errors import DatabaseDownError
+from app.pool.idle import IdleStack
 from app.pool.loan import Link, Loan
+from app.pool.loans import Loans
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
 
@@ -80,15 +81,10 @@ class LendingPool(Pool):
         _pools.add(self)
 
     def _begin(self) -> None:
-        # Guards the next two, and that nothing is cut that was just returned. Nothing slow happens under it.
-        # Reentrant: the garbage collector may return a forgotten connection at any time.
-        self._lock = threading.RLock()
-        self._idle: deque[ConnectionPoolEntry] = deque()
-        self._loans: set[Loan] = set()
         self._gate = Gate(self.pool_size + self.max_overflow, self.max_waiting)
-        self._disposed = False
-        self._next_tidy = 0.0
-        self._doomed_before = 0.0
+        self._idle = IdleStack(self.pool_size)
+        self._loans = Loans()
+        self._doomed_before = self._next_tidy = 0.0
         self.stats = Stats()
         self.breaker = Breaker()
 
@@ -103,36 +99,34 @@ class LendingPool(Pool):
         if self.leak_after:
             loan.remember(self.borrower())
         outer, _thread.borrowing = current(), (self, loan)
-        with self._lock:
-            self._loans.add(loan)
+        self._loans.begin(loan)
         try:
             proxy = super().connect()
+            self._grant(loan, proxy)
         except BaseException as error:
-            self._end(loan)
+            self._loans.end(loan)
             if loan.overdue:
                 raise DatabaseDownError("no connection could be made within the deadline") from error
             raise
         finally:
             _thread.borrowing = outer
-        self._grant(loan, proxy)
         return proxy
 
     @contextmanager
     def watching(self, loan: Loan) -> Iterator[Loan]:
         """Have the watchdog end what is begun for this loan and is overdue; it never becomes a borrowing."""
-        with self._lock:
-            self._loans.add(loan)
+        self._loans.begin(loan)
         try:
             yield loan
         finally:
-            self._end(loan)
+            self._loans.end(loan)
 
     def _grant(self, loan: Loan, proxy: PoolProxiedConnection) -> None:
         link: Link = proxy.info["link"]
-        link.loan = loan
         # With a callback, so that it is dead by the time a finalizer looks at it.
         loan.proxy = ref(proxy, lambda _: None)
         loan.granted, loan.call_began = monotonic(), None
+        link.loan = loan
         self.stats.note_borrowed(loan.granted - loan.asked - loan.opening)
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -146,7 +140,7 @@ class LendingPool(Pool):
 
     def _fit_record(self, loan: Loan) -> ConnectionPoolEntry | None:
         """Return the connection that was used last and is still good; close those that are not."""
-        while record := self._pop_idle():
+        while record := self._idle.pop():
             try:
                 reason = "replaced" if loan.fresh else self._why_unfit(record, loan)
             except BaseException:
@@ -158,10 +152,6 @@ class LendingPool(Pool):
             if loan.fresh:
                 break
         return None
-
-    def _pop_idle(self) -> ConnectionPoolEntry | None:
-        with self._lock:
-            return self._idle.pop() if self._idle else None
 
     def _why_unfit(self, record: ConnectionPoolEntry, loan: Loan) -> CloseReason | None:
         link: Link = record.info["link"]
@@ -190,41 +180,26 @@ class LendingPool(Pool):
 
     def _take_back(self, record: ConnectionPoolEntry) -> None:
         link: Link | None = record.info.get("link")
-        if link is None or link.loan is None:
-            return  # it never got as far as a loan, and is closed
+        if link is None:
+            return  # it could not be made
         loan, link.loan, link.used = link.loan, None, monotonic()
-        self._end(loan)
+        if loan is not None:
+            self._loans.end(loan)
         if record.dbapi_connection is None:  # closed after an error, or taken out of the pool
             link.end("detached")
             return
         reason = self._why_not_kept(link, loan)
-        if reason is None:
-            with self._lock:
-                if len(self._idle) < self.pool_size:
-                    self._idle.append(record)
-                    return
-        self._close(record, reason or "surplus")
+        if reason or not self._idle.push(record):
+            self._close(record, reason or "surplus")
 
-    def _why_not_kept(self, link: Link, loan: Loan) -> CloseReason | None:
-        if loan.was_dropped:
+    def _why_not_kept(self, link: Link, loan: Loan | None) -> CloseReason | None:
+        if loan is None or loan.was_dropped:
             self.stats.note_leaked()
             leaks.report_dropped(loan)
             return "dropped"
         if loan.overdue:
             return "overdue"
-        if self._disposed:
-            return "disposed"
         return "changed" if loan.changed else self._why_over(link, link.used)
-
-    def _end(self, loan: Loan) -> None:
-        now = monotonic()
-        with self._lock:  # from here on the watchdog leaves its wire alone
-            self._loans.discard(loan)
-        if loan.granted is not None:
-            self.stats.note_returned(now - loan.granted)
-        elif loan.wire:
-            loan.wire.close()  # nobody else knows of a connection that was only begun
-        leaks.report_return(loan, now)
 
     # ---- closing ----
 
@@ -240,9 +215,8 @@ class LendingPool(Pool):
 
     def dispose(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
-        self._disposed = True
         self.breaker.retire()
-        while record := self._pop_idle():
+        for record in self._idle.close():
             self._close(record, "disposed")
 
     def recreate(self) -> Self:
@@ -269,48 +243,25 @@ class LendingPool(Pool):
 
     def patrol(self, now: float) -> None:
         """Cut what is overdue, tell of leaks and, once a second, let connections go that are not needed."""
-        with self._lock:
-            loans = list(self._loans)
-        for loan in loans:
-            if loan.is_due(now):
-                self._cut(loan)
-            if self.leak_after:
-                leaks.report(loan, now, self.leak_after)
+        if self._loans.cut_overdue(now):
+            self.breaker.suspect("a call was cut at its deadline")
+        if self.leak_after:
+            self._loans.report_leaks(now, self.leak_after)
         if now >= self._next_tidy:
             self._next_tidy = now + TIDY_EVERY_SECONDS
-            self._tidy(now)
+            for record, reason in self._idle.sort_out(lambda record, more: self._why_unneeded(record, more, now)):
+                self._close(record, reason)
 
-    def _cut(self, loan: Loan) -> None:
-        """Cut it now, and again as long as it lasts: a thread that overslept may begin something only now."""
-        with self._lock:
-            if loan not in self._loans:
-                return
-            if loan.wire:
-                loan.wire.cut()
-            silent = loan.wire is not None and loan.call_began is not None and not loan.overdue
-            loan.overdue = True
-        if silent:
-            self.breaker.suspect("a call was cut at its deadline")
+    def _why_unneeded(self, record: ConnectionPoolEntry, more: bool, now: float) -> CloseReason | None:
+        link: Link = record.info["link"]
+        if freshness.is_stale(link):
+            return "stale"
+        return "idle" if more and now - link.used > freshness.IDLE_SECONDS else self._why_over(link, now)
 
-    def _tidy(self, now: float) -> None:
-        for record, reason in self._take_unneeded(now):
-            self._close(record, reason)
-
-    def _take_unneeded(self, now: float) -> list[tuple[ConnectionPoolEntry, CloseReason]]:
-        taken: list[tuple[ConnectionPoolEntry, CloseReason]] = []
-        with self._lock:
-            kept: deque[ConnectionPoolEntry] = deque()
-            for record in reversed(self._idle):  # the one used last comes first
-                link: Link = record.info["link"]
-                reason = self._why_over(link, now) or ("stale" if freshness.is_stale(link) else None)
-                if reason is None and kept and now - link.used > freshness.IDLE_SECONDS:
-                    reason = "idle"
-                if reason is None:
-                    kept.appendleft(record)
-                else:
-                    taken.append((record, reason))
-            self._idle = kept
-        return taken
+    def forget_parent(self) -> None:
+        """Begin anew in a child process: two processes on one connection would read each other's answers."""
+        _inherited.append(self._idle)
+        self._begin()
 
     # ---- telling ----
 
@@ -338,19 +289,10 @@ class LendingPool(Pool):
         """Return how many are lent, or being made."""
         return self._gate.in_use
 
-    def overflow(self) -> int:
-        """Return how many more are open than are kept, below zero if fewer."""
-        return self.checkedin() + self.checkedout() - self.pool_size
-
     def status(self) -> str:
         """Return the gauges in words."""
         gate = self._gate
         return f"{gate.in_use} of {gate.permits} in use, {self.checkedin()} idle, {gate.waiting} waiting"
-
-    def forget_parent(self) -> None:
-        """Begin anew in a child process: two processes on one connection would read each other's answers."""
-        _inherited.extend(self._idle)
-        self._begin()
 
 
 def _after_fork() -> None:
