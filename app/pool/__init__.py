@@ -19,7 +19,8 @@ def watch(engine: Engine, policy: PoolPolicy) -> None:
     event.listen(engine, "connect", connector.introduce)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", enforce_foreign_keys)
-        event.listen(engine, "checkout", wait_within_deadline)
+        event.listen(engine, "before_cursor_execute", wait_within_deadline)
+        event.listen(engine, "commit", wait_within_deadline)
     event.listen(engine, "engine_connect", listening.begin_connection)
     event.listen(engine, "before_cursor_execute", listening.begin_statement)
     event.listen(engine, "after_cursor_execute", listening.end_statement)

@@ -112,7 +112,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
         pool = context.engine.pool
         if isinstance(pool, LendingPool):
             pool.doom()
-    if loan.overdue or verdict is Verdict.TIMED_OUT:
+    # A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
+    if verdict is Verdict.TIMED_OUT or (loan.overdue and verdict is not Verdict.TRY_AGAIN):
         return DeadlineExceededError(f"a statement ran out of time: {error}")
     return None
 

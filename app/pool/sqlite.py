@@ -1,9 +1,11 @@
 """What SQLite needs to behave like the servers: foreign keys, and no file made by a mere look."""
 
+import sqlite3
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
 from app.pool import deadline
 
@@ -15,10 +17,11 @@ def existing_file(url: URL) -> URL:
     return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
 
 
-def wait_within_deadline(connection: Any, _record: object, _proxy: object) -> None:
-    """Let a statement wait for another writer for as long as the request may still take."""
+def wait_within_deadline(connection: Connection, *_: object) -> None:
+    """Let what comes, a statement or COMMIT, wait for another writer for as long as the request may still take."""
     milliseconds = deadline.seconds_for(LONGEST_WAIT_SECONDS) * 1000
-    connection.execute(f"PRAGMA busy_timeout = {milliseconds:.0f}")
+    with suppress(sqlite3.OperationalError):  # interrupted: so will be what comes
+        connection.connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds:.0f}")
 
 
 def enforce_foreign_keys(connection: Any, _record: object) -> None:
