@@ -149,6 +149,7 @@ class LendingPool(Pool):
             if reason is None:
                 return record
             self._close(record, reason)
+            loan.wire = None
             if loan.fresh:
                 break
         return None
