@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, exc
 
 from app.pool import deadline, listening
-from app.pool.errors import DeadlineExceededError, OutcomeUnknownError, TransactionLostError
+from app.pool.errors import OutcomeUnknownError, TransactionLostError
 from app.pool.lending import LendingPool, want_fresh
 from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
 
@@ -65,7 +65,9 @@ def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
             raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
         try:
             transaction.commit()
-        except (exc.DBAPIError, DeadlineExceededError) as error:
+        except exc.InvalidRequestError:
+            raise  # there was nothing to commit any more
+        except Exception as error:
             # The server's own no is an answer; silence is not.
             if isinstance(error, exc.DBAPIError) and not error.connection_invalidated:
                 raise

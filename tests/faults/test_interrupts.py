@@ -1,0 +1,180 @@
+"""Whatever ends a statement in the middle, nobody is ever given the rest of its answer."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from flask import Flask
+from pymysql.constants import FIELD_TYPE
+from sqlalchemy import Connection, Engine, Result, exc, literal, select, text
+
+from app.cities.models import City
+from app.pool import in_transaction, read
+from app.pool.errors import OutcomeUnknownError
+from tests.faults.ledger import Unit, reader_of, witness_of, writer_of
+from tests.faults.support import FaultServer, on_mysql_family
+from tests.support.databases import Database
+from tests.support.proxy import Proxy
+
+SLEEP = {True: text("SELECT SLEEP(0.4)"), False: text("SELECT pg_sleep(0.4)")}
+MEANWHILE_SECONDS = 0.15
+
+
+class BoomError(Exception):
+    """Something that no driver raises."""
+
+
+class Stop(BaseException):
+    """What ends a program, such as Ctrl-C."""
+
+
+@pytest.fixture(params=["reader", "writer"])
+def engine(request: pytest.FixtureRequest, make_service: Callable[..., Flask]) -> Engine:
+    """An engine that keeps one connection: the next one gets what is left of the last one."""
+    service = make_service(POOL_SIZE=1, WRITER_POOL_SIZE=1)
+    return {"reader": reader_of, "writer": writer_of}[request.param](service)
+
+
+def assert_answers_its_own(engine: Engine) -> None:
+    """Several questions in a row each have their own answer, and nothing is lent any more."""
+    for _ in range(3):
+        nonce = secrets.token_hex(8)
+        assert read(engine, lambda connection: connection.scalar(select(literal(nonce)))) == nonce  # noqa: B023 -- now
+    assert engine.pool.snapshot()["in_use"] == 0
+
+
+@contextmanager
+def raised_asynchronously(error: type[BaseException]) -> Iterator[None]:
+    """Have an exception raised in this thread, as it would be if it came out of nowhere."""
+    here = threading.get_ident()
+    timer = threading.Timer(
+        MEANWHILE_SECONDS,
+        lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(here), ctypes.py_object(error)),
+    )
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+@contextmanager
+def raised_by_signal(error: type[BaseException]) -> Iterator[None]:
+    """Have a signal handler raise an exception, in the main thread, in whatever it waits for."""
+
+    def handle(*_: object) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    timer = threading.Timer(
+        MEANWHILE_SECONDS, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+    )
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+WAYS = [raised_asynchronously, raised_by_signal]
+ERRORS = [BoomError, Stop, KeyboardInterrupt]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server: FaultServer, way: Callable):
+    for error in ERRORS:
+        with pytest.raises(error), way(error):
+            read(engine, lambda connection: connection.execute(SLEEP[fault_server.is_mysql]))
+
+        assert_answers_its_own(engine)
+
+
+def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_server: FaultServer):
+    def fail(value: object) -> None:
+        if int(value) == 300:  # the first rows are read
+            raise ValueError("not a number that I like")
+
+    class FailingLoader(psycopg.adapt.Loader):
+        def load(self, data: bytes) -> None:
+            fail(bytes(data))
+
+    def work(connection: Connection) -> None:
+        driver = connection.connection.dbapi_connection
+        if fault_server.is_mysql:
+            driver.decoders[FIELD_TYPE.LONG] = fail
+        else:
+            driver.adapters.register_loader("int4", FailingLoader)
+        connection.execute(select(City.city_id, City.city).order_by(City.city_id)).all()
+
+    with pytest.raises(ValueError, match="like"):
+        read(engine, work)
+
+    assert_answers_its_own(engine)
+
+
+@pytest.mark.parametrize(("error", "told"), [(BoomError, OutcomeUnknownError), (Stop, Stop)])
+def test_an_exception_that_comes_during_commit_leaves_the_outcome_unknown(
+    make_service: Callable[..., Flask], seeded: Database, proxy: Proxy, error: type, told: type
+):
+    engine = writer_of(make_service(WRITER_POOL_SIZE=1))
+
+    class Frozen(Unit):
+        def __call__(self, connection: Connection) -> str:
+            nonce = super().__call__(connection)
+            proxy.freeze(3 * MEANWHILE_SECONDS)
+            return nonce
+
+    with witness_of(seeded), pytest.raises(told), raised_by_signal(error):
+        in_transaction(engine, Frozen())
+
+    assert_answers_its_own(engine)
+
+
+def begin_to_read(connection: Connection, **options: object) -> Result:
+    """Return a result of which the first row is read."""
+    result = connection.execution_options(**options).execute(select(City.city_id))
+    assert next(result)
+    return result
+
+
+def assert_cannot_be_read(result: Result) -> None:
+    """Half of it must not pass for the whole."""
+    with pytest.raises((AttributeError, exc.SQLAlchemyError)):
+        result.all()
+
+
+# PyMySQL reads the rest of such a result when that is forgotten, and stumbles over the connection that is closed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@on_mysql_family
+@pytest.mark.parametrize("options", [{"stream_results": True}, {"yield_per": 10}], ids=str)
+def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Flask], options: dict[str, object]):
+    """Its rest is in the socket, or in the driver's buffer, where no test of the socket sees it."""
+    engine = reader_of(make_service(POOL_SIZE=1))
+
+    left = read(engine, lambda connection: begin_to_read(connection, **options))
+
+    assert_answers_its_own(engine)
+    assert_cannot_be_read(left)
+    del left
+    gc.collect()
+
+
+@on_mysql_family
+def test_an_exception_between_two_rows_of_a_result(engine: Engine):
+    def work(connection: Connection) -> None:
+        for _ in begin_to_read(connection, stream_results=True):
+            raise BoomError
+
+    with pytest.raises(BoomError):
+        read(engine, work)
+
+    assert_answers_its_own(engine)
