@@ -13,7 +13,10 @@ from sqlalchemy import make_url
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.databases import Database, migrate_and_seed, new_database
 
-DRIVERS = ["mysqlconnector"] + (["mysqldb"] if find_spec("MySQLdb") else [])  # the latter needs a compiler to install
+WITHOUT_MYSQLCLIENT = (
+    "mysqlclient is not installed (it needs a compiler): .venv/bin/pip install -r requirements-mysqlclient.txt"
+)
+MYSQLDB = pytest.param("mysqldb", marks=pytest.mark.skipif(not find_spec("MySQLdb"), reason=WITHOUT_MYSQLCLIENT))
 
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])
@@ -23,7 +26,7 @@ def seeded(request: pytest.FixtureRequest) -> Iterator[Database]:
         yield made
 
 
-@pytest.fixture(params=DRIVERS)
+@pytest.fixture(params=["mysqlconnector", MYSQLDB])
 def client(seeded: Database, make_app: Callable[..., Flask], request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
     name = f"{seeded.name}+{request.param}"
     app = make_app(DATABASE_URL=make_url(seeded.url).set(drivername=name).render_as_string(hide_password=False))
