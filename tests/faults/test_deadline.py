@@ -18,7 +18,7 @@ from app.extensions import db, reading
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, pool_of, seconds_until
-from tests.faults.support import FaultServer, on_mysql_family
+from tests.faults.support import FaultServer, Kind, on, on_mysql_family
 from tests.support.databases import Database
 from tests.support.proxy import Proxy
 
@@ -180,6 +180,7 @@ def test_every_request_is_answered_in_time(endure: Callable[..., None], fault: F
     endure(fault)
 
 
+@on(Kind.MARIADB, Kind.POSTGRESQL)
 @each_fault(frozen, slow_query)
 def test_a_connection_for_each_request_has_the_deadline_too(endure: Callable[..., None], fault: Fault):
     endure(fault, POOL_STRATEGY="request")
