@@ -6,7 +6,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.support.certificates import make_certificates
 from tests.support.containers import start_mariadb, start_mysql, start_postgresql
 from tests.support.databases import Database, administer, migrate_and_seed, new_database
 from tests.support.servers import Server, wait_until_it_answers
+from tests.support.waiting import eventually as eventually
 
 
 class Kind(Enum):
@@ -178,14 +179,6 @@ class FaultServer:
 
     def _is_open(self) -> bool:
         return self._connection.open if self.is_mysql else not self._connection.closed
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 2) -> bool:
-    """Return whether this becomes true within so many seconds."""
-    end = time.monotonic() + seconds
-    while not (is_true := bool(condition())) and time.monotonic() < end:
-        time.sleep(0.01)
-    return is_true
 
 
 def reader(app: Flask) -> Engine:

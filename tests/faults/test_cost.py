@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 
 import pytest
 from flask import Flask, before_render_template
@@ -24,12 +23,13 @@ from tests.faults.support import (
     on_postgresql,
     reader,
 )
+from tests.support.drivers import MYSQLDB
 from tests.support.packets import COM_QUERY
 from tests.support.proxy import Proxy
 
 READS = 10
 COMMANDS = "Com_select", "Com_rollback", "Com_commit", "Com_begin", "Com_set_option", "Com_admin_commands"
-DRIVERS = ["pymysql"] + (["mysqldb"] if find_spec("MySQLdb") else [])  # the latter needs a compiler to install
+DRIVERS = ["pymysql", MYSQLDB]
 
 
 def read_some(app: Flask, number: int = READS) -> None:
@@ -139,7 +139,7 @@ def test_commands_to_connect(make_service: Callable[..., Flask], fault_server: F
     assert passed.commands == {COM_QUERY: 3 * CONNECT_QUERIES[driver]}
 
 
-CONNECT_QUERIES = {"pymysql": 4, "mysqldb": 4}
+CONNECT_QUERIES = {"pymysql": 4, "mysqldb": 6}
 
 
 @on_postgresql

@@ -9,11 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
-from typing import Literal
 
+from tests.support.doors import Arrivals
 from tests.support.packets import Counts, Cut, Direction, Framer, Hook, Packet, asks_for_tls, command_of
 
-Arrivals = Literal["pass", "silent", "refuse", "lose"]
 MOST_WAITING_BYTES = 1 << 18
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER of no seconds: close() sends RST."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any, Literal
+from typing import Literal
 
 Direction = Literal["to server", "to client"]
 COM_QUIT, COM_QUERY, COM_PING, COM_STMT_PREPARE = 0x01, 0x03, 0x0E, 0x16
@@ -100,10 +100,3 @@ class OneCut:
         self.left -= 1
         self.happened = self.left == 0
         return self.when if self.happened else None
-
-
-def described(counts: Counts) -> dict[str, Any]:
-    """Return the counts with the commands by name, for messages."""
-    names = {COM_QUIT: "quit", COM_QUERY: "query", COM_PING: "ping", COM_STMT_PREPARE: "prepare"}
-    commands = {names.get(code, hex(code)): number for code, number in counts.commands.items()}
-    return {part.name: getattr(counts, part.name) for part in fields(counts)} | {"commands": commands}

@@ -98,7 +98,7 @@ def run(command: Sequence[str], folder: Path, user: str | None) -> None:
     if user:
         shutil.chown(folder, user)
     with (folder / "log").open("ab") as log:
-        done = subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False, **_as_user(user))
+        done = subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False, **_kept_apart(folder, user))
     if done.returncode:
         text = (folder / "log").read_text(errors="replace")[-2000:]
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,12 +110,14 @@ def start(command: Sequence[str], folder: Path, user: str | None) -> subprocess.
     leash = ["setpriv", "--pdeathsig", "TERM"] if sys.platform == "linux" and shutil.which("setpriv") else []
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [*leash, *command], cwd=folder, stdout=log, stderr=log, start_new_session=True, **_as_user(user)
+            [*leash, *command], cwd=folder, stdout=log, stderr=log, start_new_session=True, **_kept_apart(folder, user)
         )
 
 
-def _as_user(user: str | None) -> dict[str, object]:
-    return {"user": user, "group": _group_of(user), "extra_groups": []} if user else {}
+def _kept_apart(folder: Path, user: str | None) -> dict[str, object]:
+    # MariaDB clears its temporary folder of such files as another one may be using at the moment.
+    apart: dict[str, object] = {"env": {**os.environ, "TMPDIR": str(folder)}}
+    return apart | ({"user": user, "group": _group_of(user), "extra_groups": []} if user else {})
 
 
 def _group_of(user: str) -> int:

@@ -21,9 +21,9 @@ from typing import TypeVar
 
 from sqlalchemy import URL, make_url
 
-from tests.support.links import Arrivals, Link, Way, Weather
+from tests.support.doors import Arrivals, Door
+from tests.support.links import Link, Way, Weather
 from tests.support.packets import Counts, Cut, Direction, Hook, OneCut
-from tests.support.processes import free_port
 
 T = TypeVar("T")
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -33,13 +33,12 @@ class Proxy:
     """Forwards 127.0.0.1:`port` to a server; `with` stops it."""
 
     def __init__(self, host: str, port: int, *, is_mysql: bool = True) -> None:
-        self.port = free_port()
+        self._door, self._hears = Door(), False
+        self.port = self._door.port
         self._server, self._is_mysql = (host, port), is_mysql
         self._weather, self._links, self._numbers = Weather(), set[Link](), itertools.count(1)
         self._calls: deque[tuple[Callable[[], object], Future]] = deque()
-        self._selector, self._fillers, self._is_stopped = selectors.DefaultSelector(), list[socket.socket](), False
-        self._listener, self._hears = self._bind(), False
-        self._listener.listen(256)
+        self._selector, self._is_stopped = selectors.DefaultSelector(), False
         self._ear, self._bell = socket.socketpair()
         for end in (self._ear, self._bell):
             end.setblocking(False)
@@ -151,7 +150,7 @@ class Proxy:
             self._watch_listener()
             for answer in answers:  # what was called for is done now, to the last socket
                 answer()
-        for left in (self._listener, self._ear, self._bell, *self._fillers, self._selector):
+        for left in (self._door, self._ear, self._bell, self._selector):
             left.close()
 
     def _answer(self, work: Callable[[], object], done: Future) -> Callable[[], None]:
@@ -171,9 +170,9 @@ class Proxy:
     def _watch_listener(self) -> None:
         wanted = self._weather.arrivals in ("pass", "silent") and not self._weather.is_frozen()
         if wanted and not self._hears:
-            self._selector.register(self._listener, READ, self._accept)
+            self._selector.register(self._door.listener, READ, self._accept)
         elif self._hears and not wanted:
-            self._selector.unregister(self._listener)
+            self._selector.unregister(self._door.listener)
         self._hears = wanted
 
     def _watch_link(self, link: Link) -> None:
@@ -204,7 +203,7 @@ class Proxy:
 
     def _accept(self, _: int) -> None:
         with suppress(BlockingIOError):
-            client, _address = self._listener.accept()
+            client, _address = self._door.listener.accept()
             server = socket.socket()
             for end in (client, server):
                 end.setblocking(False)
@@ -214,29 +213,12 @@ class Proxy:
                 server.connect_ex(self._server)
             self._links.add(link)
 
-    def _bind(self) -> socket.socket:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setblocking(False)
-        listener.bind(("127.0.0.1", self.port))  # even where it refuses: nobody else gets the port
-        return listener
-
     def _receive(self, arrivals: Arrivals) -> None:
-        """Treat those who come like this; those who have come and were not yet accepted are sent away."""
         if self._hears:
-            self._selector.unregister(self._listener)
+            self._selector.unregister(self._door.listener)
             self._hears = False
-        for sock in (self._listener, *self._fillers):
-            sock.close()
-        self._weather.arrivals, self._fillers, self._listener = arrivals, [], self._bind()
-        if arrivals == "lose":
-            self._listener.listen(0)  # Linux: a queue of one
-            self._fillers = [socket.socket() for _ in range(3)]
-            for filler in self._fillers:
-                filler.setblocking(False)
-                filler.connect_ex(("127.0.0.1", self.port))
-        elif arrivals != "refuse":
-            self._listener.listen(256)
+        self._weather.arrivals = arrivals
+        self._door.treat(arrivals)
 
     def _black_hole(self, existing: bool, new: bool, after_bytes: int) -> None:
         self._weather.is_black, self._weather.hole = True, after_bytes if new else inf

@@ -1,0 +1,100 @@
+"""No connection outlives its time, none is kept that is not needed, and all go with a goodbye."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from sqlalchemy import Engine
+
+from app.pool import freshness
+from tests.faults.clients import Clients
+from tests.faults.support import FaultServer, eventually, held, on_mariadb, on_mysql_family, reader
+from tests.faults.test_freshness import ask, opened
+from tests.support.packets import Packet
+from tests.support.proxy import Proxy
+
+
+@on_mysql_family
+def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[..., Flask]):
+    ends = lifetimes(reader(make_service(POOL_SIZE=100)), 100)
+
+    assert all(0.9 * 1800 <= life <= 1800 for life, _ in ends)
+    deaths = sorted(end for _, end in ends)
+    most_in_a_second = max(sum(first <= end < first + 1 for end in deaths) for first in deaths)
+    assert most_in_a_second <= 10  # 100 over 180 s; more than 10 within one is less likely than one in a billion
+
+
+@on_mysql_family
+def test_the_servers_own_limit_counts_if_it_is_shorter(make_service: Callable[..., Flask], fault_server: FaultServer):
+    with fault_server.set_globally(wait_timeout=20):
+        ends = lifetimes(reader(make_service(POOL_SIZE=20)), 20)
+
+    assert all(16 <= life <= 20 for life, _ in ends)
+
+
+def lifetimes(engine: Engine, number: int) -> list[tuple[float, float]]:
+    """Open so many connections at once; return how long each may live, and until when."""
+    with held(engine, number) as connections:
+        links = [connection.info["link"] for connection in connections]
+        return [(link.expires - link.opened, link.expires) for link in links]
+
+
+@on_mysql_family
+def test_connections_go_before_the_server_ends_them(make_service: Callable[..., Flask], fault_server: FaultServer):
+    with fault_server.set_globally(wait_timeout=2), fault_server.counting("Aborted_clients") as counted:
+        service = make_service(POOL_SIZE=4)
+        with held(reader(service), 4):
+            pass
+        clients = Clients(service, 2, pause=0.2).run(5)
+
+    assert clients.failed == []
+    assert opened(service) > 4
+    assert reader(service).pool.snapshot()["closed"].keys() <= {"expired"}
+    assert counted == {"Aborted_clients": 0}
+
+
+@on_mariadb
+def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch):
+    ask(service)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 86_400)
+
+    ask(service)
+    monkeypatch.setattr(time, "time", lambda: now() - 86_400)
+    ask(service)
+
+    assert opened(service) == 1
+
+
+@on_mariadb
+def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy):
+    with held(reader(service), 4):
+        pass
+    used: set[int] = set()
+
+    def note(packet: Packet) -> None:
+        used.add(packet.connection)
+
+    proxy.watch(note)
+    for _ in range(10):
+        ask(service)
+
+    assert len(used) == 1
+
+
+@on_mysql_family
+def test_what_is_not_needed_is_let_go_with_a_goodbye(service: Flask, fault_server, user: str, monkeypatch):
+    monkeypatch.setattr(freshness, "IDLE_SECONDS", 0.3)
+    with fault_server.counting("Aborted_clients") as counted:
+        with held(reader(service), 8):
+            assert len(fault_server.sessions(user)) == 8
+
+        clients = Clients(service, 1, pause=0.05).run(1.5)
+
+        assert eventually(lambda: len(fault_server.sessions(user)) == 1)
+
+    assert clients.failed == []
+    assert counted == {"Aborted_clients": 0}
+    assert reader(service).pool.snapshot()["closed"] == {"idle": 7}
