@@ -85,6 +85,7 @@ class LendingPool(Pool):
         self._idle = IdleStack(self.pool_size)
         self._loans = Loans()
         self._doomed_before = self._next_tidy = 0.0
+        self._first = threading.Lock()
         self.stats = Stats()
         self.breaker = Breaker()
 
@@ -133,10 +134,23 @@ class LendingPool(Pool):
         _, loan = _thread.borrowing
         self._gate.enter(deadline.seconds_for(self.timeout))
         try:
-            return self._fit_record(loan) or self._create_connection()
+            return self._fit_record(loan) or self._new_record()
         except BaseException:
             self._gate.leave()
             raise
+
+    def _new_record(self) -> ConnectionPoolEntry:
+        # SQLAlchemy gets to know the server with the first connection, under a lock for which others would wait as long
+        # as that takes.
+        while not self.stats.opened:
+            if not self._first.acquire(timeout=deadline.seconds_for(threading.TIMEOUT_MAX)):
+                raise DatabaseDownError("the first connection was not made within the deadline")
+            try:
+                if not self.stats.opened:
+                    return self._create_connection()
+            finally:
+                self._first.release()
+        return self._create_connection()
 
     def _fit_record(self, loan: Loan) -> ConnectionPoolEntry | None:
         """Return the connection that was used last and is still good; close those that are not."""

@@ -1,19 +1,26 @@
-"""Where a deadline is easily lost: names, and a thread that sleeps through it."""
+"""Where a deadline is easily lost: names, a thread that sleeps through it, the first connection."""
 
 from __future__ import annotations
 
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
+import pymysql
 import pytest
 from flask import Flask
+from sqlalchemy import Engine, make_url
 
+from app.extensions import db
 from app.pool import deadline
 from app.pool.admission import Gate
+from app.pool.errors import DatabaseDownError
 from tests.faults.clients import Clients
 from tests.faults.support import on_mariadb
-from tests.faults.test_deadline import DEADLINE_SECONDS, SLACK_SECONDS
+from tests.faults.test_deadline import DEADLINE_SECONDS, SLACK_SECONDS, THREADS
+from tests.support.databases import Database
 from tests.support.proxy import Proxy
 
 
@@ -65,3 +72,30 @@ def test_a_thread_that_slept_through_its_deadline_is_cut_too(app: Flask, proxy: 
 
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
     assert not clients.stuck
+
+
+@on_mariadb
+def test_nobody_waits_for_the_first_connection_beyond_the_deadline(app: Flask, seeded: Database, proxy: Proxy):
+    proxy.black_hole(after_bytes=size_of_handshake(proxy, seeded) + 1)
+
+    with app.app_context(), ThreadPoolExecutor() as others:
+        first = others.submit(connect_within, 2 * DEADLINE_SECONDS, db.engines["reader"])
+        time.sleep(0.2)
+        clients = Clients(app, THREADS).run(0)
+
+    assert isinstance(first.exception(), DatabaseDownError)
+    assert set(clients.statuses) == {503}
+    assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
+
+
+def size_of_handshake(proxy: Proxy, database: Database) -> int:
+    url = make_url(proxy.url(database.url))
+    to = {"host": url.host, "port": url.port, "user": url.username, "password": url.password, "database": url.database}
+    with proxy.counting() as counts, closing(pymysql.connect(**to, autocommit=None, ssl_disabled=True)):
+        pass
+    return counts.bytes_to_server + counts.bytes_to_client
+
+
+def connect_within(seconds: float, engine: Engine) -> None:
+    with deadline.within(seconds), engine.connect():
+        pass
