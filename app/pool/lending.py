@@ -25,6 +25,7 @@ from app.pool.loan import Link, Loan
 from app.pool.loans import Loans
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
+from app.pool.wire import disown
 
 Borrower = Callable[[], Mapping[str, object]]
 
@@ -275,7 +276,10 @@ class LendingPool(Pool):
 
     def forget_parent(self) -> None:
         """Begin anew in a child process: two processes on one connection would read each other's answers."""
-        _inherited.append(self._idle)
+        inherited = self._idle.close()
+        for record in inherited:
+            disown(record.dbapi_connection)
+        _inherited.extend(inherited)
         self._begin()
 
     # ---- telling ----

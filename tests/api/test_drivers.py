@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 
 import pytest
 from flask import Flask
@@ -12,11 +11,7 @@ from sqlalchemy import make_url
 
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.databases import Database, migrate_and_seed, new_database
-
-WITHOUT_MYSQLCLIENT = (
-    "mysqlclient is not installed (it needs a compiler): .venv/bin/pip install -r requirements-mysqlclient.txt"
-)
-MYSQLDB = pytest.param("mysqldb", marks=pytest.mark.skipif(not find_spec("MySQLdb"), reason=WITHOUT_MYSQLCLIENT))
+from tests.support.drivers import MYSQLDB
 
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import pytest
 from flask import Flask
@@ -20,6 +19,7 @@ from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, pool_of, seconds_until
 from tests.faults.support import FaultServer, Kind, on, on_mysql_family
 from tests.support.databases import Database
+from tests.support.drivers import MYSQLDB
 from tests.support.proxy import Proxy
 
 DEADLINE_SECONDS = 1.5
@@ -186,9 +186,8 @@ def test_a_connection_for_each_request_has_the_deadline_too(endure: Callable[...
     endure(fault, POOL_STRATEGY="request")
 
 
-if find_spec("MySQLdb"):  # needs a compiler to install
-
-    @on_mysql_family
-    @each_fault(frozen, black_hole, accepted_but_silent)
-    def test_mysqlclient_has_the_deadline_too(endure: Callable[..., None], fault: Fault):
-        endure(fault, driver="mysql+mysqldb")
+@on_mysql_family
+@each_fault(frozen, black_hole, accepted_but_silent)
+@pytest.mark.parametrize("driver", [MYSQLDB])
+def test_mysqlclient_has_the_deadline_too(endure: Callable[..., None], fault: Fault, driver: str):
+    endure(fault, driver=f"mysql+{driver}")

@@ -14,6 +14,7 @@ from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, leaving_nothing, pool_of
 from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.support.drivers import MYSQLDB
 from tests.support.packets import Cut
 from tests.support.proxy import Proxy
 
@@ -66,6 +67,21 @@ def test_reset_of_all_connections(fault_server: FaultServer, service: Flask, pro
     assert sum(cut) > 8
     assert_all_well(clients)
     assert_nothing_is_lent(service)
+
+
+@on_mysql_family
+@pytest.mark.parametrize("driver", [MYSQLDB])
+def test_kills_and_resets_with_mysqlclient(
+    fault_server: FaultServer, make_service: Callable[..., Flask], user: str, proxy: Proxy, driver: str
+):
+    clients = Clients(make_service(f"{fault_server.name}+{driver}"), 16)
+    faults = iter([proxy.reset_all, lambda: fault_server.kill_connections(user)] * 100)
+
+    with again_and_again(lambda: next(faults)()) as ended:
+        clients.run(FAULT_SECONDS)
+
+    assert sum(ended) > 8
+    assert_all_well(clients)
 
 
 @on_mysql_family

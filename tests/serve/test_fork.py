@@ -6,11 +6,12 @@ import os
 import signal
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 
 import pytest
 
-DRIVERS = ["pymysql"] + (["mysqldb"] if find_spec("MySQLdb") else [])  # the latter needs a compiler to install
+from tests.support.drivers import MYSQLDB
+
+DRIVERS = ["pymysql", MYSQLDB]
 
 READS_AT_IMPORT = """
 
