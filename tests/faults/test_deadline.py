@@ -17,7 +17,7 @@ from app.extensions import db, reading
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, pool_of, seconds_until
-from tests.faults.support import FaultServer, Kind, on, on_mysql_family
+from tests.faults.support import FaultServer, Kind, on, on_mariadb
 from tests.support.databases import Database
 from tests.support.drivers import MYSQLDB
 from tests.support.proxy import Proxy
@@ -186,7 +186,7 @@ def test_a_connection_for_each_request_has_the_deadline_too(endure: Callable[...
     endure(fault, POOL_STRATEGY="request")
 
 
-@on_mysql_family
+@on_mariadb
 @each_fault(frozen, black_hole, accepted_but_silent)
 @pytest.mark.parametrize("driver", [MYSQLDB])
 def test_mysqlclient_has_the_deadline_too(endure: Callable[..., None], fault: Fault, driver: str):
