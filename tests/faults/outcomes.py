@@ -1,0 +1,171 @@
+"""All that may become of a borrowed connection, by threads that take turns at random."""
+
+from __future__ import annotations
+
+import gc
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, exc, literal, select
+
+from app.pool import deadline
+from app.pool.connecting import Connector
+from app.pool.errors import PoolError, PoolExhaustedError
+from app.pool.lending import want_fresh
+
+NOW = select(literal(1))
+
+
+class OwnError(Exception):
+    """An error of whoever borrowed."""
+
+
+class Outcomes:
+    """What borrowers do; `done` counts what was really done."""
+
+    def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.engine, self.done = engine, Counter[str]()
+        self._failing, self._lock = threading.local(), threading.Lock()
+        self._let_connects_fail(monkeypatch)
+
+    def run(self, number: int, threads: int) -> None:
+        """Do so many things, shared out among threads; only the errors that belong to them may come."""
+        with ThreadPoolExecutor(threads + 1, "borrower") as pool:
+            ends = [pool.submit(self._do_some, seed, number // threads) for seed in range(threads)]
+            collector = pool.submit(self._collect_garbage, ends)
+            for end in [*ends, collector]:
+                end.result()
+
+    def _collect_garbage(self, ends: list[Future[None]]) -> None:
+        """Find what nobody refers to any more from another thread than that which made it."""
+        gc.freeze()  # what was there before need not be looked through
+        while not all(end.done() for end in ends):
+            gc.collect()
+            time.sleep(0.005)
+        gc.unfreeze()
+
+    def _do_some(self, seed: int, number: int) -> None:
+        choose = random.Random(seed)
+        ways = [getattr(self, name) for name in WAYS]
+        for _ in range(number):
+            way = choose.choices(ways, WAYS.values())[0]
+            try:
+                way()
+                self._count(way.__name__)
+            except PoolExhaustedError:
+                time.sleep(0.001)  # as a client does; or one thread would use up its turns in being refused
+            except (PoolError, exc.DBAPIError, OwnError) as error:
+                self._count(type(error).__name__)
+
+    def success(self) -> None:
+        with self.engine.connect() as connection:
+            assert connection.scalar(NOW) == 1
+
+    def hold(self) -> None:
+        with self.engine.connect():
+            time.sleep(0.004)
+
+    def no_patience(self) -> None:
+        with deadline.within(0.001):
+            self.success()
+
+    def overdue(self) -> None:
+        with deadline.within(0.02), self.engine.connect() as connection:
+            time.sleep(0.1)
+            connection.scalar(NOW)
+
+    def failed_connect(self) -> None:
+        want_fresh()
+        self._failing.now = True
+        try:
+            self.engine.connect().close()
+        finally:
+            self._failing.now = False
+
+    def invalidate(self) -> None:
+        with self.engine.connect() as connection:
+            connection.invalidate()
+
+    def invalidate_and_go_on(self) -> None:
+        with self.engine.connect() as connection:
+            connection.invalidate()
+            connection.rollback()
+            assert connection.scalar(NOW) == 1
+
+    def detach(self) -> None:
+        with self.engine.connect() as connection:
+            connection.detach()
+
+    def changed(self) -> None:
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def raw(self) -> None:
+        self.engine.raw_connection().close()
+
+    def error(self) -> None:
+        with self.engine.connect() as connection:
+            connection.scalar(NOW)
+            raise OwnError
+
+    def abandoned_generator(self) -> None:
+        def rows() -> Iterator[Any]:
+            with self.engine.connect() as connection:
+                yield from connection.execute(NOW)
+
+        assert next(rows()) == (1,)
+
+    def dropped(self) -> None:
+        connection = self.engine.connect()
+        assert connection.scalar(NOW) == 1
+        self._count("leaked")
+
+    def dropped_in_a_circle(self) -> None:
+        """Only the garbage collector finds it, in whichever thread that happens to run."""
+        circle: list[Any] = [self.engine.connect()]
+        circle.append(circle)
+        self._count("leaked")
+
+    def dropped_raw(self) -> None:
+        assert self.engine.raw_connection()
+        self._count("leaked")
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self.done[what] += 1
+
+    def _let_connects_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        really_open = Connector._open
+
+        def open_or_fail(connector: Connector, dialect: Any, *more: Any) -> Any:
+            if getattr(self._failing, "now", False):
+                raise dialect.loaded_dbapi.OperationalError("not today")
+            return really_open(connector, dialect, *more)
+
+        monkeypatch.setattr(Connector, "_open", open_or_fail)
+
+
+WAYS = {
+    "success": 20,
+    "hold": 8,
+    "no_patience": 8,
+    "overdue": 0.3,
+    "failed_connect": 4,
+    "invalidate": 4,
+    "invalidate_and_go_on": 4,
+    "detach": 4,
+    "changed": 4,
+    "raw": 4,
+    "error": 6,
+    "abandoned_generator": 6,
+    "dropped": 6,
+    "dropped_in_a_circle": 1,
+    "dropped_raw": 4,
+}
+"""How often each is chosen."""

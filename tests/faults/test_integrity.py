@@ -1,0 +1,109 @@
+"""A permit is never lost, and a connection that its holder forgot is found again."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, literal, select
+
+from tests.faults.ledger import reader_of
+from tests.faults.outcomes import WAYS, Outcomes
+from tests.faults.support import FaultServer, eventually, on_mariadb
+
+SETTINGS = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.1, "POOL_MAX_WAITING": 3}
+THREADS = 8
+
+
+def assert_all_is_there(engine: Engine) -> None:
+    """Nothing is lent, every connection that was opened is idle or closed, and all can be borrowed at once."""
+    pool = engine.pool
+    gc.collect()
+    assert eventually(lambda: pool.snapshot()["breaker"] == "closed")
+    seen = pool.snapshot()
+    assert (seen["in_use"], seen["waiting"]) == (0, 0), seen
+    assert seen["opened"] - sum(seen["closed"].values()) == seen["idle"], seen
+    with ExitStack() as borrowed:
+        for _ in range(SETTINGS["POOL_SIZE"]):
+            connection = borrowed.enter_context(engine.connect())
+            assert connection.scalar(select(literal(7))) == 7
+        assert pool.snapshot()["in_use"] == SETTINGS["POOL_SIZE"]
+
+
+def run_outcomes(engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int) -> Outcomes:
+    outcomes = Outcomes(engine, monkeypatch)
+    outcomes.run(number, THREADS)
+    return outcomes
+
+
+def test_after_ten_thousand_mixed_outcomes_on_sqlite_nothing_is_lost(
+    make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "empty.sqlite3"
+    file.touch()
+    engine = reader_of(make_app(DATABASE_URL=f"sqlite:///{file}", **SETTINGS))
+
+    outcomes = run_outcomes(engine, monkeypatch, 10_000)
+
+    assert_all_is_there(engine)
+    seen = engine.pool.snapshot()
+    assert seen["leaked"] == outcomes.done["leaked"] > 500
+    # Each of them was there, those that end in an error as well.
+    assert min(seen["timed_out"], seen["refused"], seen["closed"]["overdue"], seen["closed"]["detached"]) > 0
+    assert set(outcomes.done) >= {*WAYS, "OwnError", "OperationalError"} - {"error", "failed_connect", "overdue"}
+
+
+@on_mariadb
+def test_after_a_thousand_mixed_outcomes_on_a_server_nothing_is_lost(
+    make_service: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, fault_server: FaultServer, user: str
+):
+    engine = reader_of(make_service(**SETTINGS))
+
+    outcomes = run_outcomes(engine, monkeypatch, 1_000)
+
+    assert_all_is_there(engine)
+    seen = engine.pool.snapshot()
+    assert seen["leaked"] == outcomes.done["leaked"]
+    assert eventually(lambda: len(fault_server.sessions(user)) == seen["idle"])
+
+
+def forgotten_by_a_generator(engine: Engine) -> None:
+    def numbers() -> Iterator[Any]:
+        connection = engine.connect()
+        yield from connection.execute(select(literal(1)))
+        connection.close()
+
+    assert next(numbers())
+
+
+def forgotten_by_a_function(engine: Engine) -> None:
+    connection = engine.connect()
+    assert connection.scalar(select(literal(1))) == 1
+
+
+def forgotten_without_a_statement(engine: Engine) -> None:
+    assert engine.raw_connection()
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [forgotten_by_a_generator, forgotten_by_a_function, forgotten_without_a_statement],
+    ids=lambda f: f.__name__,
+)
+def test_a_forgotten_connection_is_closed_and_its_permit_comes_back(
+    make_service: Callable[..., Flask], forget: Callable[[Engine], None]
+):
+    engine = reader_of(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=0.2))
+
+    forget(engine)
+    gc.collect()
+
+    seen = engine.pool.snapshot()
+    assert (seen["in_use"], seen["leaked"], seen["closed"]) == (0, 1, {"dropped": 1})
+    with engine.connect() as connection:
+        assert connection.scalar(select(literal(2))) == 2
