@@ -5,7 +5,9 @@
        └───────────────────────────── a probe succeeds ────┴───────────────────────────────────────────┘
 
 While it is not closed nobody else connects, so a server that comes back is not met by a storm. Whoever is under way
-waits for the probe within their deadline; whoever comes once it is open is refused at once.
+waits for the probe within their deadline; whoever comes once it is open is refused at once. Idle connections are lent
+nevertheless, as long as something answers: a server that is full or wants another password serves them well, and those
+of one that went away are known to be closed. Only silence speaks against them, too.
 """
 
 import logging
@@ -43,6 +45,8 @@ class Breaker:
         self.probe: Probe | None = None
         """Makes a connection within so many seconds, and closes it; raises if it cannot."""
         self.state: State = "closed"
+        self.silent = False
+        """Whether the last probe had no answer at all."""
         self.probes = 0
 
     def admit(self, deadline: Deadline | None) -> None:
@@ -80,9 +84,11 @@ class Breaker:
         pause = shortest
         while not self._given_up:
             self.probes += 1
+            began, patience = self._clock(), max(PATIENCE_SECONDS, 2 * self._slowest_connect)
             try:
-                probe(max(PATIENCE_SECONDS, 2 * self._slowest_connect))
+                probe(patience)
             except Exception as error:
+                self.silent = self._clock() - began >= patience
                 if self.state == "suspect" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
                     self.state, self._opened = "open", self._clock()
                     log.error("database down: %s", error)
@@ -94,7 +100,7 @@ class Breaker:
         with self._changed:
             if self.state == "open":
                 log.warning("database back after %.1f s", self._clock() - self._since)
-            self.state = "closed"
+            self.state, self.silent = "closed", False
             self._changed.notify_all()
 
     def _wait(self, seconds: float) -> None:

@@ -42,6 +42,7 @@ class Connector:
         if pool is None or loan is None:  # an engine without our pool
             return self._open(dialect, positional, arguments, None, CONNECT_TIMEOUT_SECONDS)
         breaker = pool.breaker
+        breaker.admit(loan.deadline)
         breaker.wait(deadline.seconds_for(CONNECT_TIMEOUT_SECONDS))
         breaker.probe = partial(self._probe, pool, dialect, positional, arguments)
         loan.call_began = began = monotonic()

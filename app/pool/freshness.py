@@ -8,6 +8,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from app.pool.loan import Link
 
 JITTER = 0.1
+MARGIN_SECONDS = 2.0
+"""The housekeeping comes once a second."""
 IDLE_SECONDS = 60.0
 """How long a connection may be unused before it is let go, all but one. Reuse is last in, first out: what stays
 unused for a minute is not needed."""
@@ -16,11 +18,12 @@ unused for a minute is not needed."""
 def lifetime(recycle: float, wait_timeout: float | None) -> float:
     """Return for how many seconds a new connection may be used.
 
-    Never longer than the server waits for an idle client. Jitter only shortens: a connection that outlived
+    Shorter than the server waits for an idle client, so that it is us who say goodbye. Jitter only
+    shortens: a connection that outlived
     `wait_timeout` would be found dead by a user instead of by us; and what was opened in one second does not
     end in one.
     """
-    longest = min(recycle, wait_timeout) if wait_timeout else recycle
+    longest = min(recycle, max(wait_timeout - MARGIN_SECONDS, wait_timeout / 2)) if wait_timeout else recycle
     return longest * (1 - JITTER * random.random())  # noqa: S311 -- no secret
 
 

@@ -96,7 +96,8 @@ class LendingPool(Pool):
         """Return a connection, or raise PoolExhaustedError, DatabaseDownError or the driver's error."""
         watch_over(self)
         due = deadline.current()
-        self.breaker.admit(due)
+        if self.breaker.silent:
+            self.breaker.admit(due)
         loan = Loan(self.stats, monotonic(), due, fresh=_thread.__dict__.pop("fresh", False))
         if self.leak_after:
             loan.remember(self.borrower())

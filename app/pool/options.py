@@ -107,12 +107,13 @@ def _connect_arguments(driver: str, policy: PoolPolicy, role: Role) -> dict[str,
             return {"autocommit": role == "reader", "write_timeout": read_timeout, **timeouts, **tls}
         case "mysqldb":
             timeouts = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "read_timeout": read_timeout or 0}
-            return {"charset": "utf8mb4", **timeouts, **tls}
+            return {"charset": "utf8mb4", "autocommit": role == "reader", **timeouts, **tls}
         case "mysqlconnector":
             # The extension in C wants to be built against the server's own library; the pure one runs everywhere.
             return {"use_pure": True, "connection_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
         case "psycopg":
             limit = f"-c statement_timeout={policy.statement_seconds * 1000:.0f}"
             options = {} if role == "migration" else {"options": limit}
-            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **options, **tls}
+            # A statement that is prepared on its sixth run costs one more round trip, and fails behind PgBouncer.
+            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None, **options, **tls}
     return {"timeout": CONNECT_TIMEOUT_SECONDS}

@@ -168,5 +168,6 @@ def test_fifty_clients_of_a_slow_query_on_two_connections(slow_service: Flask):
     assert clients.stuck == 0
     assert set(clients.statuses) == {200, 503}
     assert clients.slowest < 1 + 0.1 + SLACK  # POOL_TIMEOUT_SECONDS, and the query
-    # 90 % and more where nothing else uses the machine
-    assert clients.statuses[200] >= 0.7 * 2 * seconds / 0.1
+    goodput = clients.statuses[200] / (2 * seconds / 0.1)
+    print(f"goodput {goodput:.0%} of capacity, slowest answer {clients.slowest:.2f} s")
+    assert goodput >= 0.7, "the figure is 90 % and more where nothing else uses the machine"

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 
-from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_nothing_is_lent, leaving_nothing, pool_of
+from tests.faults.leftovers import assert_nothing_is_lent, pool_of
 from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
 from tests.support.drivers import MYSQLDB
 from tests.support.packets import Cut
@@ -179,53 +178,3 @@ def test_one_timeout_costs_one_connection(fault_server: FaultServer, make_servic
 
     assert pool_of(service).snapshot()["opened"] - opened <= 1
     assert counts.accepted <= 3  # the new one and the probe, with one to spare for a probe that came too early
-
-
-@pytest.mark.parametrize("strategy", ["queue", "request"])
-def test_after_a_crash_the_first_answer_comes_within_a_second(
-    fault_server: FaultServer, make_service: Callable[..., Flask], strategy: str
-):
-    with leaving_nothing():
-        service = make_service(POOL_STRATEGY=strategy)
-        clients = Clients(service, 8, pause=0.02)
-        with clients.running():
-            time.sleep(0.3)
-            fault_server.kill()
-            time.sleep(1.5)
-            back = fault_server.start()
-            time.sleep(1.5)
-
-        first = min(answer.at for answer in clients.answers if answer.status == 200 and answer.at > back - 0.5)
-        assert first - back < 1.0
-        late = [answer for answer in clients.answers if answer.at - answer.seconds > back + 1]
-        assert late
-        assert all(answer.status == 200 for answer in late)
-        dispose(service)
-
-
-def test_while_it_is_down_requests_are_refused_at_once_and_nobody_storms(
-    fault_server: FaultServer, service: Flask, proxy: Proxy
-):
-    clients = Clients(service, 16, pause=0.01)
-    clients.run(0.3)
-    size = pool_of(service).size()
-
-    with proxy.counting() as counts:
-        proxy.refuse()
-        proxy.reset_all()
-        with clients.running():
-            time.sleep(3.5)  # those who were under way are let go at their deadline
-            opened = time.monotonic()
-            time.sleep(1.5)
-    down = [answer for answer in clients.answers if answer.at - answer.seconds > opened]
-
-    assert len(down) > 100
-    assert {answer.status for answer in down} == {503}
-    assert sorted(answer.seconds for answer in down)[len(down) * 99 // 100] < 0.25, (
-        "the figure is 0.05 on a quiet machine"
-    )
-    # Connects that the proxy never saw are counted where they were tried.
-    assert pool_of(service).snapshot()["probes"] < 3 + 5.2 / 0.2
-    assert counts.accepted <= size
-    answer = service.test_client().get("/?city=London")
-    assert answer.headers["Retry-After"] == "1"

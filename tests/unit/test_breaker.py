@@ -17,7 +17,7 @@ class Database:
     """A database that can be down, a clock, and a breaker that looks at both."""
 
     def __init__(self) -> None:
-        self.now, self.is_down = 100.0, False
+        self.now, self.is_down, self.is_silent = 100.0, False, False
         self.probed, self.patience, self.pauses = 0, 0.0, []
         self._go = threading.Semaphore(0)
         self.breaker = Breaker(clock=lambda: self.now, rest=self._rest)
@@ -26,6 +26,8 @@ class Database:
     def _probe(self, seconds: float) -> None:
         self.probed += 1
         self.patience = seconds
+        if self.is_silent:
+            self.now += seconds
         if self.is_down:
             raise ConnectionRefusedError("down")
 
@@ -142,6 +144,19 @@ def test_a_probe_has_the_patience_that_connecting_was_seen_to_need(database: Dat
     database.fail()
 
     assert database.patience == pytest.approx(1.6)
+
+
+def test_only_silence_speaks_against_connections_that_are_there(database: Database):
+    database.fail()
+    assert not database.breaker.silent  # it was refused: something answers
+
+    database.is_silent = True
+    database.next_probe(after=1)
+    assert database.breaker.silent
+
+    database.is_silent = database.is_down = False
+    database.next_probe(after=1)
+    assert not database.breaker.silent
 
 
 def test_it_can_open_again(database: Database):

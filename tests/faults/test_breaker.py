@@ -1,0 +1,118 @@
+"""The database is down, silent or full: who is told so at once, and when the first answer comes again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pymysql
+import pytest
+from flask import Flask
+
+from tests.conftest import dispose
+from tests.faults.clients import Answer, Clients
+from tests.faults.leftovers import leaving_nothing, pool_of
+from tests.faults.support import FaultServer, held, on_mysql_family, reader
+from tests.support.proxy import Proxy
+
+
+@pytest.mark.parametrize("strategy", ["queue", "request"])
+def test_after_a_crash_the_first_answer_comes_within_a_second(
+    fault_server: FaultServer, make_service: Callable[..., Flask], strategy: str
+):
+    with leaving_nothing():
+        service = make_service(POOL_STRATEGY=strategy)
+        clients = Clients(service, 8, pause=0.02)
+        with clients.running():
+            time.sleep(0.3)
+            fault_server.kill()
+            time.sleep(1.5)
+            back = fault_server.start()
+            time.sleep(1.5)
+
+        first = min(answer.at for answer in clients.answers if answer.status == 200 and answer.at > back - 0.5)
+        print(f"first answer {first - back:.2f} s after the server let somebody in")
+        assert first - back < 1.0
+        late = [answer for answer in clients.answers if answer.at - answer.seconds > back + 1]
+        assert late
+        assert all(answer.status == 200 for answer in late)
+        dispose(service)
+
+
+def assert_refused_at_once(answers: list[Answer]) -> None:
+    assert len(answers) > 50
+    assert {answer.status for answer in answers} == {503}
+    p99 = sorted(answer.seconds for answer in answers)[len(answers) * 99 // 100]
+    print(f"while it is down: {len(answers)} answers, p99 {p99 * 1000:.0f} ms")
+    assert p99 < 0.25, "the figure is 0.05 on a machine that does nothing else"
+
+
+def test_while_it_is_down_requests_are_refused_at_once_and_nobody_storms(service: Flask, proxy: Proxy):
+    clients = Clients(service, 16, pause=0.01)
+    clients.run(0.3)
+    size = pool_of(service).size()
+
+    with proxy.counting() as counts:
+        proxy.refuse()
+        proxy.reset_all()
+        with clients.running():
+            time.sleep(3.5)  # those who were under way are let go at their deadline
+            opened = time.monotonic()
+            time.sleep(1.5)
+
+    assert_refused_at_once([answer for answer in clients.answers if answer.at - answer.seconds > opened])
+    assert pool_of(service).snapshot()["probes"] < 3 + 5.2 / 0.2  # connects that are refused never reach the proxy
+    assert counts.accepted <= size
+    assert service.test_client().get("/?city=London").headers["Retry-After"] == "1"
+
+
+def test_silence_is_found_out_though_idle_connections_look_good(make_service: Callable[..., Flask], proxy: Proxy):
+    service = make_service(REQUEST_DEADLINE_SECONDS=1)
+    clients = Clients(service, 2, pause=0.01)  # the others are idle, and nobody could tell that they are dead
+    with held(reader(service), 8):
+        pass
+
+    proxy.black_hole()
+    with clients.running():
+        time.sleep(2.5)
+        opened = time.monotonic()
+        time.sleep(1)
+
+    assert pool_of(service).snapshot()["idle"] > 0
+    assert_refused_at_once([answer for answer in clients.answers if answer.at - answer.seconds > opened])
+
+
+@on_mysql_family
+def test_a_server_that_takes_no_more_connections_goes_on_serving_those_it_has(
+    fault_server: FaultServer, make_service: Callable[..., Flask]
+):
+    service = make_service(POOL_SIZE="4")
+    client = service.test_client()
+    assert client.get("/?city=London").status_code == 200
+
+    with fault_server.set_globally(max_connections=10):
+        with fill(fault_server):
+            clients = Clients(service, 8, pause=0.01).run(1.5)
+            assert pool_of(service).snapshot()["breaker"] == "open"
+            assert client.get("/?city=London").status_code == 200  # on the connection that is there
+        time.sleep(1)
+        assert Clients(service, 8).run(0.3).failed == []
+
+    assert {answer.status for answer in clients.answers} == {200, 503}
+    assert clients.statuses[200] > 20
+
+
+@contextmanager
+def fill(fault_server: FaultServer) -> Iterator[None]:
+    """Take all connections that the server still allows."""
+    url, taken = fault_server.server.url, []
+    try:
+        with suppress(pymysql.OperationalError):  # 1040
+            while True:
+                taken.append(pymysql.connect(host=url.host, port=url.port, user=url.username, password=url.password))
+        taken.pop().close()  # the administrator has one to spare: it does not count
+        yield
+    finally:
+        for connection in taken:
+            connection.close()
