@@ -65,10 +65,10 @@ class Gate:
             self._serve()
 
     def _serve(self) -> None:
-        while self._free and self._queue:
-            turn = self._queue.popleft()
+        while self._free > 0 and self._queue:
+            # Counted first: during a call the garbage collector may give one back, and come by here as well.
             self._free -= 1
-            turn.release()
+            self._queue.popleft().release()
 
     def _step_out(self, turn: Lock) -> bool:
         """Leave the queue; return False for who was served already."""

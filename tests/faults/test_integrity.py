@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, literal, select
 
+from app.pool.admission import Gate
 from tests.faults.ledger import reader_of
 from tests.faults.outcomes import WAYS, Outcomes
 from tests.faults.support import FaultServer, eventually, on_mariadb
@@ -70,6 +73,31 @@ def test_after_a_thousand_mixed_outcomes_on_a_server_nothing_is_lost(
     seen = engine.pool.snapshot()
     assert seen["leaked"] == outcomes.done["leaked"]
     assert eventually(lambda: len(fault_server.sessions(user)) == seen["idle"])
+
+
+def test_a_permit_that_the_garbage_collector_gives_back_in_the_middle_is_given_out_once():
+    class Interrupted(deque):
+        """A queue during whose call the garbage collector finds a forgotten connection."""
+
+        def popleft(self) -> Any:
+            turn = super().popleft()
+            if len(self) == 2:
+                gate.leave()
+            return turn
+
+    gate = Gate(3, most_waiting=3)
+    gate._queue = Interrupted()
+    for _ in range(3):
+        gate.enter(0)
+    with ThreadPoolExecutor(3) as threads:
+        ends = [threads.submit(gate.enter, 5) for _ in range(3)]
+        assert eventually(lambda: gate.waiting == 3)
+
+        gate.leave()
+
+        assert eventually(lambda: sum(end.done() for end in ends) == 2)
+        assert (gate.in_use, gate.waiting) == (3, 1)
+        gate.leave()
 
 
 def forgotten_by_a_generator(engine: Engine) -> None:
