@@ -12,7 +12,8 @@ from app.cities.models import City, Country
 from app.cities.names import fold
 from app.cities.schema import schema_state
 from app.extensions import db
-from app.pool import recovery
+from app.pool import in_transaction, recovery
+from app.pool.errors import DatabaseDownError, OutcomeUnknownError
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -28,19 +29,22 @@ class OtherRowsError(click.ClickException):
 def command(if_empty: bool) -> None:
     """Fill empty tables with Sakila's 109 countries and 600 cities; harmless when done again."""
     try:
-        with db.engine.begin() as connection:
-            refuse_unknown_schema(connection)
+        in_transaction(db.engine, refuse_unknown_schema)
+        countries, cities = read_countries(), read_cities()
         # A transaction of its own: MySQL shows the data as of its first read, which must come after the lock.
-        with db.engine.begin() as connection:
-            click.echo(seed(connection, read_countries(), read_cities()))
+        click.echo(in_transaction(db.engine, lambda connection: seed(connection, countries, cities)))
     except OtherRowsError as error:
         if not if_empty:
             raise
         click.echo(f"Not seeded: {error.message}")
-    except DBAPIError as error:
+    except OutcomeUnknownError as error:
+        raise click.ClickException(
+            f"{error}: all rows are there now, or none. Seed again, which does no harm."
+        ) from None
+    except (DBAPIError, DatabaseDownError) as error:
         if not recovery.is_unavailable(error):
             raise
-        raise click.ClickException(f"the database cannot be reached: {error.orig}") from None
+        raise click.ClickException(f"the database cannot be reached: {getattr(error, 'orig', error)}") from None
 
 
 def read_countries() -> Rows:

@@ -101,7 +101,7 @@ class Connector:
         self, pool: LendingPool, dialect: Dialect, positional: list[Any], arguments: Arguments, seconds: float
     ) -> None:
         """Make a connection and close it again, all within these seconds: else each probe would leave one behind."""
-        with deadline.within(seconds) as due, pool.watching(Loan(pool.stats, monotonic(), due)) as attempt:
+        with deadline.within(seconds) as due, pool.loans.watching(Loan(pool.stats, monotonic(), due)) as attempt:
             dialect.do_close(self._open(dialect, positional, arguments, attempt, seconds))
 
 

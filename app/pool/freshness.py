@@ -1,11 +1,14 @@
 """Is this idle connection still good, and how long is it to live?"""
 
 import random
+from time import monotonic
 
 from sqlalchemy import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool.loan import Link
+from app.pool.loan import Link, Loan
+from app.pool.stats import CloseReason
 
 JITTER = 0.1
 MARGIN_SECONDS = 2.0
@@ -27,16 +30,52 @@ def lifetime(recycle: float, wait_timeout: float | None) -> float:
     return longest * (1 - JITTER * random.random())  # noqa: S311 -- no secret
 
 
-def is_stale(link: Link) -> bool:
+class Freshness:
+    """Says why a connection is not to be used, or not to be kept."""
+
+    def __init__(self, dialect: Dialect, *, pre_ping: bool, ping_after: float) -> None:
+        self._dialect, self._pre_ping, self._ping_after = dialect, pre_ping, ping_after
+        self._doomed_before = 0.0
+
+    def doom(self) -> None:
+        """Have no connection used again that was opened before now: the server goes away, or takes no writes."""
+        self._doomed_before = monotonic()
+
+    def why_over(self, link: Link, now: float) -> CloseReason | None:
+        """Return why its life is over, if it is."""
+        if now >= link.expires:
+            return "expired"
+        return "doomed" if link.opened < self._doomed_before else None
+
+    def why_unfit(self, record: ConnectionPoolEntry, loan: Loan) -> CloseReason | None:
+        """Return why an idle connection cannot be lent, if it cannot; costs a round trip only after long idling."""
+        link: Link = record.info["link"]
+        connection, now = record.dbapi_connection, monotonic()
+        if connection is None:
+            return "error"
+        loan.wire = link.wire
+        if (reason := self.why_over(link, now)) or not self._pre_ping:
+            return reason
+        loan.call_began = now  # a ping is watched like a statement
+        return None if not _is_stale(link) and self._answers(link, connection, now) else "stale"
+
+    def why_unneeded(self, now: float, record: ConnectionPoolEntry, more: bool) -> CloseReason | None:
+        """Return why an idle connection may go, if it may; the last one is kept as long as it is good."""
+        link: Link = record.info["link"]
+        if _is_stale(link):
+            return "stale"
+        return "idle" if more and now - link.used > IDLE_SECONDS else self.why_over(link, now)
+
+    def _answers(self, link: Link, connection: DBAPIConnection, now: float) -> bool:
+        # What idled for long is pinged: firewalls drop connections without a word. So is what shows no socket.
+        if link.wire is not None and now - link.used <= self._ping_after:
+            return True
+        try:
+            return bool(self._dialect.do_ping(connection))
+        except self._dialect.loaded_dbapi.Error:
+            return False
+
+
+def _is_stale(link: Link) -> bool:
     """Tell without a round trip whether the server, or something on the way, has closed an idle connection."""
     return link.wire is not None and not link.wire.is_quiet()
-
-
-def answers(link: Link, connection: DBAPIConnection, dialect: Dialect, ping_after: float, now: float) -> bool:
-    """Tell whether it can be used: what idled for long is pinged, since firewalls drop connections without a word."""
-    if link.wire is not None and now - link.used <= ping_after:
-        return True
-    try:
-        return bool(dialect.do_ping(connection))
-    except dialect.loaded_dbapi.Error:
-        return False

@@ -5,27 +5,27 @@ A subclass of `sqlalchemy.Pool` in the way of SQLAlchemy's own: it hands out a r
 many wait, or to let idle connections go (docs/decisions/0007).
 """
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any, Self
-from weakref import WeakSet, ref
+from weakref import ref
 
 from sqlalchemy import Dialect, Pool, PoolProxiedConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool import deadline, freshness, leaks
+from app.pool import deadline, leaks
 from app.pool.admission import Gate
 from app.pool.breaker import Breaker
 from app.pool.errors import DatabaseDownError
+from app.pool.forking import begin_anew_after_fork, disown
+from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
 from app.pool.loan import Link, Loan
 from app.pool.loans import Loans
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
-from app.pool.wire import disown
 
 Borrower = Callable[[], Mapping[str, object]]
 
@@ -33,10 +33,6 @@ TIDY_EVERY_SECONDS = 1.0
 
 _thread = threading.local()
 """`borrowing`: the pool and loan this thread is busy with; `fresh`: its next loan is to be a new connection."""
-
-_pools: "WeakSet[LendingPool]" = WeakSet()
-_inherited: list[object] = []
-"""Connections of a parent process. They are kept, not closed: a goodbye would end the parent's session."""
 
 
 def current() -> "tuple[LendingPool | None, Loan | None]":
@@ -79,13 +75,14 @@ class LendingPool(Pool):
         self.ping_after, self.leak_after = ping_after, leak_after
         self.dialect, self.borrower = dialect, borrower
         self._begin()
-        _pools.add(self)
+        begin_anew_after_fork(self)
 
     def _begin(self) -> None:
         self._gate = Gate(self.pool_size + self.max_overflow, self.max_waiting)
         self._idle = IdleStack(self.pool_size)
-        self._loans = Loans()
-        self._doomed_before = self._next_tidy = 0.0
+        self.loans = Loans()
+        self.freshness = Freshness(self.dialect, pre_ping=self.pre_ping, ping_after=self.ping_after)
+        self._next_tidy = 0.0
         self._first = threading.Lock()
         self.stats = Stats()
         self.breaker = Breaker()
@@ -102,27 +99,18 @@ class LendingPool(Pool):
         if self.leak_after:
             loan.remember(self.borrower())
         outer, _thread.borrowing = current(), (self, loan)
-        self._loans.begin(loan)
+        self.loans.begin(loan)
         try:
             proxy = super().connect()
             self._grant(loan, proxy)
         except BaseException as error:
-            self._loans.end(loan)
+            self.loans.end(loan)
             if loan.overdue:
                 raise DatabaseDownError("no connection could be made within the deadline") from error
             raise
         finally:
             _thread.borrowing = outer
         return proxy
-
-    @contextmanager
-    def watching(self, loan: Loan) -> Iterator[Loan]:
-        """Have the watchdog end what is begun for this loan and is overdue; it never becomes a borrowing."""
-        self._loans.begin(loan)
-        try:
-            yield loan
-        finally:
-            self._loans.end(loan)
 
     def _grant(self, loan: Loan, proxy: PoolProxiedConnection) -> None:
         link: Link = proxy.info["link"]
@@ -158,7 +146,7 @@ class LendingPool(Pool):
         """Return the connection that was used last and is still good; close those that are not."""
         while record := self._idle.pop():
             try:
-                reason = "replaced" if loan.fresh else self._why_unfit(record, loan)
+                reason = "replaced" if loan.fresh else self.freshness.why_unfit(record, loan)
             except BaseException:
                 self._close(record, "error")
                 raise
@@ -169,23 +157,6 @@ class LendingPool(Pool):
             if loan.fresh:
                 break
         return None
-
-    def _why_unfit(self, record: ConnectionPoolEntry, loan: Loan) -> CloseReason | None:
-        link: Link = record.info["link"]
-        connection, now = record.dbapi_connection, monotonic()
-        if connection is None or (reason := self._why_over(link, now)):
-            return reason if connection else "error"
-        loan.wire = link.wire
-        if not self.pre_ping:
-            return None
-        loan.call_began = now  # a ping is watched like a statement
-        good = not freshness.is_stale(link) and freshness.answers(link, connection, self.dialect, self.ping_after, now)
-        return None if good else "stale"
-
-    def _why_over(self, link: Link, now: float) -> CloseReason | None:
-        if now >= link.expires:
-            return "expired"
-        return "doomed" if link.opened < self._doomed_before else None
 
     # ---- returning ----
 
@@ -201,7 +172,7 @@ class LendingPool(Pool):
             return  # it could not be made
         loan, link.loan, link.used = link.loan, None, monotonic()
         if loan is not None:
-            self._loans.end(loan)
+            self.loans.end(loan)
         if record.dbapi_connection is None:  # closed after an error, or taken out of the pool
             link.end("detached")
             return
@@ -216,7 +187,7 @@ class LendingPool(Pool):
             return "dropped"
         if loan.overdue:
             return "overdue"
-        return "changed" if loan.changed else self._why_over(link, link.used)
+        return "changed" if loan.changed else self.freshness.why_over(link, link.used)
 
     # ---- closing ----
 
@@ -225,10 +196,6 @@ class LendingPool(Pool):
         link: Link = record.info["link"]
         link.end(reason)
         record.close()
-
-    def doom(self) -> None:
-        """Give no connection out again that was opened before now."""
-        self._doomed_before = monotonic()
 
     def dispose(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
@@ -260,27 +227,18 @@ class LendingPool(Pool):
 
     def patrol(self, now: float) -> None:
         """Cut what is overdue, tell of leaks and, once a second, let connections go that are not needed."""
-        if self._loans.cut_overdue(now):
+        if self.loans.cut_overdue(now):
             self.breaker.suspect("a call was cut at its deadline")
         if self.leak_after:
-            self._loans.report_leaks(now, self.leak_after)
+            self.loans.report_leaks(now, self.leak_after)
         if now >= self._next_tidy:
             self._next_tidy = now + TIDY_EVERY_SECONDS
-            for record, reason in self._idle.sort_out(lambda record, more: self._why_unneeded(record, more, now)):
+            for record, reason in self._idle.sort_out(partial(self.freshness.why_unneeded, now)):
                 self._close(record, reason)
-
-    def _why_unneeded(self, record: ConnectionPoolEntry, more: bool, now: float) -> CloseReason | None:
-        link: Link = record.info["link"]
-        if freshness.is_stale(link):
-            return "stale"
-        return "idle" if more and now - link.used > freshness.IDLE_SECONDS else self._why_over(link, now)
 
     def forget_parent(self) -> None:
         """Begin anew in a child process: two processes on one connection would read each other's answers."""
-        inherited = self._idle.close()
-        for record in inherited:
-            disown(record.dbapi_connection)
-        _inherited.extend(inherited)
+        disown(self._idle.close())
         self._begin()
 
     # ---- telling ----
@@ -313,11 +271,3 @@ class LendingPool(Pool):
         """Return the gauges in words."""
         gate = self._gate
         return f"{gate.in_use} of {gate.permits} in use, {self.checkedin()} idle, {gate.waiting} waiting"
-
-
-def _after_fork() -> None:
-    for pool in list(_pools):
-        pool.forget_parent()
-
-
-os.register_at_fork(after_in_child=_after_fork)

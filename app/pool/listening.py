@@ -111,7 +111,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     if verdict in (Verdict.ALL_DEAD, Verdict.READ_ONLY) and context.engine is not None:
         pool = context.engine.pool
         if isinstance(pool, LendingPool):
-            pool.doom()
+            pool.freshness.doom()
     # A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
     if verdict is Verdict.TIMED_OUT or (loan.overdue and verdict is not Verdict.TRY_AGAIN):
         return DeadlineExceededError(f"a statement ran out of time: {error}")

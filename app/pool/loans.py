@@ -1,5 +1,7 @@
 """Who has a connection at this moment: what the watchdog looks at."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import RLock
 from time import monotonic
 
@@ -31,6 +33,15 @@ class Loans:
         elif loan.wire:
             loan.wire.close()  # nobody else knows of a connection that was only begun
         leaks.report_return(loan, now)
+
+    @contextmanager
+    def watching(self, loan: Loan) -> Iterator[Loan]:
+        """Have what is begun for it ended when it is overdue; nothing is lent."""
+        self.begin(loan)
+        try:
+            yield loan
+        finally:
+            self.end(loan)
 
     def cut_overdue(self, now: float) -> bool:
         """End the calls whose deadline has passed; tell whether the server was silent in one of them."""

@@ -69,17 +69,6 @@ class LocalWire:
         """Nothing to do."""
 
 
-def disown(connection: Any) -> None:
-    """Cut off a connection that belongs to the process we were forked from.
-
-    mysqlclient says goodbye when its object goes, at the latest when the process ends, and that would end the other
-    process's session; so it says it to /dev/null.
-    """
-    if fileno := getattr(connection, "fileno", None):
-        with open(os.devnull, "r+b") as nowhere:
-            os.dup2(nowhere.fileno(), fileno())
-
-
 def wire_of(connection: Any) -> Wire | None:
     """Return the wire of a driver's connection, None where the driver does not show its socket (mysql-connector)."""
     if isinstance(connection, sqlite3.Connection):
