@@ -120,7 +120,8 @@ def _answer_http(error: HTTPException) -> AnyResponse:
     return _render(slug, status, KINDS[slug].title if slug in KINDS else phrase, detail, headers)
 
 
-def _answer_unexpected(error: Exception) -> Response:
+def _answer_unexpected(raised: Exception) -> Response:
+    error = recovery.unwrapped(raised)
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, PoolExhaustedError):
         log.warning("pool exhausted", error=str(error))

@@ -1,5 +1,6 @@
 """What SQLAlchemy tells us of a connection's life: statements begin and end, errors happen, it is closed."""
 
+import logging
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,6 +25,8 @@ from app.pool.errors import DeadlineExceededError
 from app.pool.lending import LendingPool
 from app.pool.loan import Link, Loan
 from app.pool.recovery import CLOSES_CONNECTION, Verdict, judge
+
+log = logging.getLogger(__name__)
 
 LEAVES_NO_TRACE = "leaves_no_trace"
 """An execution option with which an author vouches for a statement in text: it changes nothing of the session."""
@@ -69,6 +72,8 @@ def leaves_no_trace(context: Any) -> bool:
         return False
     if (known := _known.get(compiled)) is None:
         known = _known[compiled] = _is_plain(compiled.statement)
+        if not known:
+            log.info("a statement may change its session, so its connection is not kept: %s", context.statement)
     return known
 
 

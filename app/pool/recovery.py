@@ -4,7 +4,7 @@ from enum import Enum
 
 from sqlalchemy import exc
 
-from app.pool.errors import DatabaseDownError, TransactionLostError
+from app.pool.errors import DatabaseDownError, PoolError, TransactionLostError
 
 
 class Verdict(Enum):
@@ -83,6 +83,12 @@ def judge(error: BaseException | None) -> Verdict:
     if "InternalError" in names and code is None:  # PyMySQL: packet sequence number wrong
         return Verdict.CONNECTION_DEAD
     return Verdict.REFUSED if names & {"IntegrityError", "DataError"} else Verdict.MISTAKE
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """Return the pool's own error where SQLAlchemy wraps it: it replaces a lost connection within a statement."""
+    inner = error.orig if isinstance(error, exc.StatementError) else None
+    return inner if isinstance(inner, PoolError) else error
 
 
 def is_unavailable(error: BaseException) -> bool:

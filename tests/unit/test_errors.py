@@ -66,6 +66,7 @@ def test_500_tells_people_the_request_id(fail: Callable[..., FlaskClient], accep
         (exc.OperationalError(None, None, Exception(DRIVER_TEXT)), "database-unavailable"),
         (DatabaseDownError("no connection"), "database-unavailable"),
         (PoolExhaustedError("all in use"), "pool-exhausted"),
+        (exc.StatementError("while reconnecting", "SELECT 1", {}, PoolExhaustedError("all in use")), "pool-exhausted"),
         (SchemaMissingError("no table"), "schema-missing"),
     ],
 )
