@@ -13,7 +13,7 @@ from app.cities.names import fold
 from app.cities.schema import schema_state
 from app.extensions import db
 from app.pool import in_transaction, recovery
-from app.pool.errors import DatabaseDownError, OutcomeUnknownError
+from app.pool.errors import OutcomeUnknownError, PoolError
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -38,13 +38,13 @@ def command(if_empty: bool) -> None:
             raise
         click.echo(f"Not seeded: {error.message}")
     except OutcomeUnknownError as error:
-        raise click.ClickException(
-            f"{error}: all rows are there now, or none. Seed again, which does no harm."
-        ) from None
-    except (DBAPIError, DatabaseDownError) as error:
+        raise click.ClickException(f"{error}; all rows are there, or none. To seed again does no harm.") from None
+    except PoolError as error:
+        raise click.ClickException(str(error)) from None
+    except DBAPIError as error:
         if not recovery.is_unavailable(error):
             raise
-        raise click.ClickException(f"the database cannot be reached: {getattr(error, 'orig', error)}") from None
+        raise click.ClickException(f"the database cannot be reached: {error.orig}") from None
 
 
 def read_countries() -> Rows:

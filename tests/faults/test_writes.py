@@ -119,6 +119,17 @@ def test_a_commit_whose_answer_is_lost_is_told_as_a_problem_of_its_own(
     assert eventually(lambda: witness.times(unit) == kept)  # the server may still be about it
 
 
+def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, writer: Engine, proxy: Proxy):
+    event.listen(writer, "commit", lambda _: proxy.cut(Cut.AFTER), once=True)
+
+    with service.app_context():
+        result = service.test_cli_runner().invoke(args=["seed"])
+
+    assert result.exit_code == 1
+    assert "Error: the answer to COMMIT was lost" in result.output
+    assert "does no harm" in result.output
+
+
 def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Witness):
     class Broken(Unit):
         def between(self, connection: Connection) -> None:
