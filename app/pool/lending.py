@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Self
 from weakref import ref
 
-from sqlalchemy import Dialect, Pool, PoolProxiedConnection
+from sqlalchemy import Dialect, Pool, PoolProxiedConnection, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.pool import deadline, leaks
@@ -130,16 +130,19 @@ class LendingPool(Pool):
             raise
 
     def _new_record(self) -> ConnectionPoolEntry:
+        if self.stats.opened:
+            return self._create_connection()
         # SQLAlchemy gets to know the server with the first connection, under a lock for which others would wait as long
         # as that takes.
-        while not self.stats.opened:
-            if not self._first.acquire(timeout=deadline.seconds_for(threading.TIMEOUT_MAX)):
-                raise DatabaseDownError("the first connection was not made within the deadline")
-            try:
-                if not self.stats.opened:
-                    return self._create_connection()
-            finally:
-                self._first.release()
+        if not self._first.acquire(timeout=deadline.seconds_for(threading.TIMEOUT_MAX)):
+            raise DatabaseDownError("the first connection was not made within the deadline")
+        try:
+            if not self.stats.opened:
+                return self._create_connection()
+        except (NotImplementedError, exc.InvalidRequestError) as error:  # what it raises if that connection is lost
+            raise self.dialect.loaded_dbapi.OperationalError("the first connection was lost") from error
+        finally:
+            self._first.release()
         return self._create_connection()
 
     def _fit_record(self, loan: Loan) -> ConnectionPoolEntry | None:

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 
+from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
 from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
 from tests.support.drivers import MYSQLDB
-from tests.support.packets import Cut
+from tests.support.packets import Cut, Direction
 from tests.support.proxy import Proxy
 
 EVERY_SECONDS = 0.4
@@ -178,3 +179,21 @@ def test_one_timeout_costs_one_connection(fault_server: FaultServer, make_servic
 
     assert pool_of(service).snapshot()["opened"] - opened <= 1
     assert counts.accepted <= 3  # the new one and the probe, with one to spare for a probe that came too early
+
+
+@pytest.mark.parametrize("direction", ["to server", "to client"])
+def test_a_connect_that_is_cut_anywhere_is_repeated(
+    fault_server: FaultServer, make_service: Callable[..., Flask], proxy: Proxy, direction: Direction
+):
+    """The first one, with which SQLAlchemy gets to know the server; cut at each packet in turn, until none is left."""
+    for number in range(1, 40):
+        service = make_service()
+        cut = proxy.cut(Cut.BEFORE, direction, number=number)
+
+        answer = service.test_client().get("/?city=London")
+
+        assert (answer.status_code, answer.text) == (200, 'City "London" is #312\n'), f"cut at packet {number}"
+        dispose(service)
+        if not cut.happened:
+            break
+    assert number > 4
