@@ -110,7 +110,14 @@ def _connect_arguments(driver: str, policy: PoolPolicy, role: Role) -> dict[str,
             return {"charset": "utf8mb4", "autocommit": role == "reader", **timeouts, **tls}
         case "mysqlconnector":
             # The extension in C wants to be built against the server's own library; the pure one runs everywhere.
-            return {"use_pure": True, "connection_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
+            # It shows no socket to the watchdog: a silent server is left after so long for each piece of an answer.
+            silence = None if role == "migration" else math.ceil(policy.deadline_seconds)
+            timeouts = {
+                "connection_timeout": CONNECT_TIMEOUT_SECONDS,
+                "read_timeout": silence,
+                "write_timeout": silence,
+            }
+            return {"use_pure": True, **timeouts, **tls}
         case "psycopg":
             limit = f"-c statement_timeout={policy.statement_seconds * 1000:.0f}"
             options = {} if role == "migration" else {"options": limit}

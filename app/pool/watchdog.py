@@ -12,7 +12,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 TICK_SECONDS = 0.05
-"""How late the watchdog may be. Waking twenty times a second costs about a thousandth of a core."""
+"""How late the watchdog may be. Waking twenty times a second costs a few thousandths of a core."""
 
 log = logging.getLogger(__name__)
 
