@@ -17,7 +17,7 @@ from app.extensions import db, reading
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, pool_of, seconds_until
-from tests.faults.support import FaultServer, Kind, on, on_mariadb
+from tests.faults.support import FaultServer, on_mariadb, on_postgresql
 from tests.support.databases import Database
 from tests.support.drivers import MYSQLDB
 from tests.support.proxy import Proxy
@@ -180,10 +180,14 @@ def test_every_request_is_answered_in_time(endure: Callable[..., None], fault: F
     endure(fault)
 
 
-@on(Kind.MARIADB, Kind.POSTGRESQL)
-@each_fault(frozen, slow_query)
-def test_a_connection_for_each_request_has_the_deadline_too(endure: Callable[..., None], fault: Fault):
-    endure(fault, POOL_STRATEGY="request")
+@on_postgresql
+def test_a_connection_for_each_request_has_the_deadline_too(endure: Callable[..., None]):
+    endure(frozen, POOL_STRATEGY="request")
+
+
+@on_mariadb
+def test_a_connection_for_each_request_has_slow_queries_stopped_too(endure: Callable[..., None]):
+    endure(slow_query, POOL_STRATEGY="request")
 
 
 @on_mariadb

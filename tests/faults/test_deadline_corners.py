@@ -19,9 +19,11 @@ from app.pool.admission import Gate
 from app.pool.errors import DatabaseDownError
 from tests.faults.clients import Clients
 from tests.faults.support import on_mariadb
-from tests.faults.test_deadline import DEADLINE_SECONDS, SLACK_SECONDS, THREADS
+from tests.faults.test_deadline import SLACK_SECONDS, THREADS
 from tests.support.databases import Database
 from tests.support.proxy import Proxy
+
+DEADLINE_SECONDS = 1.0
 
 
 @pytest.fixture
