@@ -6,30 +6,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support.echo import Echo, asked, connect, is_silent, packet
-from tests.support.packets import Cut, Packet
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
 SLACK = 0.3
 """Seconds that a busy machine may add."""
-
-
-@pytest.fixture
-def echo() -> Iterator[Echo]:
-    server = Echo()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def proxy(echo: Echo) -> Iterator[Proxy]:
-    with Proxy("127.0.0.1", echo.port) as made:
-        yield made
 
 
 def test_bytes_pass_in_both_directions(proxy: Proxy):
@@ -175,93 +160,6 @@ def test_nothing_is_lost_in_a_freeze(proxy: Proxy):
         assert asked(client, packet(b"b")) == packet(b"b")
 
         assert 0.3 <= time.monotonic() - started < 0.3 + SLACK
-
-
-@pytest.mark.parametrize(
-    ("direction", "when", "heard", "got"),
-    [
-        ("to server", Cut.BEFORE, b"", b""),
-        ("to server", Cut.AFTER, packet(b"b"), b""),
-        ("to client", Cut.BEFORE, packet(b"b") + packet(b"c"), b""),
-        ("to client", Cut.AFTER, packet(b"b") + packet(b"c"), packet(b"b")),
-    ],
-)
-def test_a_cut_at_the_second_packet(proxy: Proxy, echo: Echo, direction, when: Cut, heard: bytes, got: bytes):
-    one = proxy.cut(when, direction, number=2)
-
-    with connect(proxy) as client:
-        asked(client, packet(b"a"))
-        assert not one.happened
-        client.sendall(packet(b"b") + packet(b"c"))
-        assert client.makefile("rb").read() == got
-
-    assert one.happened
-    assert eventually(lambda: echo.ends == ["closed"])
-    assert echo.heard == packet(b"a") + heard
-    assert eventually(lambda: proxy.counts().open == 0)
-
-
-def test_a_cut_when_bytes_are_seen_hits_one_connection_once(proxy: Proxy):
-    proxy.cut(Cut.BEFORE, holding=b"COMMIT")
-
-    with connect(proxy) as client, connect(proxy) as other:
-        assert asked(client, packet(b"BEGIN")) == packet(b"BEGIN")
-        client.sendall(packet(b"COMMIT"))
-        assert client.recv(1) == b""
-        assert asked(other, packet(b"COMMIT")) == packet(b"COMMIT")
-
-
-def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Proxy, echo: Echo):
-    seen: list[Packet] = []
-
-    def look(packet: Packet) -> None:
-        seen.append(packet)
-        if b"now" in packet.data:
-            proxy.reset_all()
-
-    proxy.watch(look)
-    with connect(proxy) as client:
-        asked(client, packet(b"\x03SELECT 1"))
-        client.sendall(packet(b"now"))
-        with pytest.raises(ConnectionResetError):
-            client.recv(1)
-
-    assert [(each.direction, each.command) for each in seen] == [
-        ("to server", 3),
-        ("to client", None),
-        ("to server", 110),
-    ]
-    assert eventually(lambda: len(echo.ends) == 1)
-    assert b"now" not in echo.heard
-
-
-def test_commands_and_round_trips_are_counted(proxy: Proxy):
-    with connect(proxy) as client:
-        asked(client, packet(b"\x03SELECT 1"))
-        with proxy.counting() as counts:
-            asked(client, packet(b"\x03SELECT 2"))
-            asked(client, packet(b"\x0e"))
-            asked(client, packet(b"more of an answer", sequence=1))
-        with proxy.counting() as goodbye:
-            client.sendall(packet(b"\x01"))
-            assert eventually(lambda: proxy.counts().commands[1] == 1)
-
-    assert counts.commands == {0x03: 1, 0x0E: 1}
-    assert counts.round_trips == 3
-    assert (counts.accepted, counts.open) == (0, 0)
-    assert counts.bytes_to_server == counts.bytes_to_client == 13 + 5 + 21
-    assert goodbye.commands == {0x01: 1}
-
-
-def test_after_the_wish_for_tls_all_bytes_pass_and_none_is_a_command(proxy: Proxy):
-    wish = packet((0x0800).to_bytes(4, "little") + bytes(28), sequence=1)
-
-    with connect(proxy) as client, proxy.counting() as counts:
-        asked(client, wish)
-        assert asked(client, b"\x16\x03\x01\x00 TLS \x00") == b"\x16\x03\x01\x00 TLS \x00"
-
-    assert counts.commands == {}
-    assert counts.round_trips == 2
 
 
 def test_stopping_takes_no_time_and_leaves_nothing(echo: Echo):
