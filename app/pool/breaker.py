@@ -40,7 +40,7 @@ class Breaker:
         self._changed = Condition()
         self._rest = rest or self._wait
         self._since = self._opened = 0.0
-        self._slowest_connect = 0.0
+        self._last_connect = 0.0
         self._given_up = False
         self.probe: Probe | None = None
         """Makes a connection within so many seconds, and closes it; raises if it cannot."""
@@ -62,7 +62,7 @@ class Breaker:
 
     def connected(self, seconds: float) -> None:
         """Note how long a connect took: a probe must have the patience for it."""
-        self._slowest_connect = max(seconds, self._slowest_connect)
+        self._last_connect = seconds
 
     def suspect(self, error: BaseException | str) -> None:
         """Begin to probe, unless that is being done."""
@@ -84,7 +84,7 @@ class Breaker:
         pause = shortest
         while not self._given_up:
             self.probes += 1
-            began, patience = self._clock(), max(PATIENCE_SECONDS, 2 * self._slowest_connect)
+            began, patience = self._clock(), max(PATIENCE_SECONDS, 2 * self._last_connect)
             try:
                 probe(patience)
             except Exception as error:

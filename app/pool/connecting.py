@@ -14,7 +14,6 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.pool import deadline, freshness
-from app.pool.errors import DatabaseDownError
 from app.pool.lending import LendingPool, current
 from app.pool.loan import Link, Loan
 from app.pool.tls import PreferTLS
@@ -110,7 +109,7 @@ def _open_pymysql(dialect: Dialect, loan: Loan | None, seconds: float, arguments
     try:
         # In a thread: a name server takes its own time, and each address of a name is given all of ours.
         own = _in_time(lambda: _open_socket(arguments, seconds), dialect, seconds)
-    except (OSError, DatabaseDownError) as error:
+    except OSError as error:  # a TimeoutError is one
         message = f"Can't connect to MySQL server on {arguments.get('host')!r} ({error})"
         raise dialect.loaded_dbapi.OperationalError(CR_CONN_HOST_ERROR, message) from error
     if loan is not None:
@@ -137,11 +136,17 @@ def _open_socket(arguments: Arguments, seconds: float) -> socket.socket:
 def _open_in_time(dialect: Dialect, arguments: Arguments, seconds: float) -> Any:
     # The drivers in C count whole seconds, psycopg at least two.
     known = {name: max(2, math.ceil(seconds)) for name in ("connect_timeout",) if name in arguments}
-    return _in_time(lambda: dialect.connect(**arguments | known), dialect, seconds)
+    try:
+        return _in_time(lambda: dialect.connect(**arguments | known), dialect, seconds)
+    except TimeoutError as error:
+        raise dialect.loaded_dbapi.OperationalError(str(error)) from error
 
 
 def _in_time(connect: Callable[[], Any], dialect: Dialect, seconds: float) -> Any:
-    """Connect in a thread of its own, and go without it when it takes too long: nothing can end it from outside."""
+    """Connect in a thread of its own, and go without it when it takes too long: nothing can end it from outside.
+
+    Raises TimeoutError, or what connecting raises.
+    """
     made: Future[Any] = Future()
 
     def work() -> None:
@@ -154,5 +159,7 @@ def _in_time(connect: Callable[[], Any], dialect: Dialect, seconds: float) -> An
     try:
         return made.result(seconds)
     except TimeoutError:
+        if made.done():  # its own
+            raise
         made.add_done_callback(lambda late: None if late.exception() else dialect.do_close(late.result()))
-        raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s") from None
+        raise TimeoutError(f"no connection could be made within {seconds:.1f} s") from None

@@ -7,10 +7,10 @@ from app.pool.loan import Loan, printed, stack_of
 log = logging.getLogger(__name__)
 
 
-def report(loan: Loan, now: float, after: float) -> None:
-    """Warn once about a loan that has lasted longer than so many seconds."""
+def report(loan: Loan, now: float, after: float) -> bool:
+    """Warn once about a loan that has lasted longer than so many seconds; tell whether this was the time."""
     if loan.reported or loan.granted is None or now - loan.granted <= after:
-        return
+        return False
     loan.reported = True
     log.warning(
         "a connection has been held for %.1f s\nborrowed at (innermost call first):\n%sits holder is now at:\n%s",
@@ -19,6 +19,7 @@ def report(loan: Loan, now: float, after: float) -> None:
         printed(stack_of(loan.thread)),
         extra=loan.borrower,
     )
+    return True
 
 
 def report_return(loan: Loan, now: float) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.pool import deadline, leaks
 from app.pool.admission import Gate
 from app.pool.breaker import Breaker
-from app.pool.errors import DatabaseDownError
+from app.pool.errors import DatabaseDownError, PoolError
 from app.pool.forking import begin_anew_after_fork, disown
 from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
@@ -105,7 +105,7 @@ class LendingPool(Pool):
             self._grant(loan, proxy)
         except BaseException as error:
             self.loans.end(loan)
-            if loan.overdue:
+            if loan.overdue and not isinstance(error, PoolError):
                 raise DatabaseDownError("no connection could be made within the deadline") from error
             raise
         finally:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from flask import Flask, g
+from flask import Flask, g, request
 from sqlalchemy import select
 
 from app.cities.models import City
@@ -37,6 +37,8 @@ def make_leaky(database: Database, make_app: Callable[..., Flask]) -> Iterator[C
 
     def forget() -> str:
         g.forgotten = db.engines["reader"].connect()  # goes when the request does, and nobody has closed it
+        if "after" in request.args:
+            g.forgotten.execute(select(City.city_id)).all()
         return "forgotten"
 
     def make() -> Flask:
@@ -112,6 +114,23 @@ def test_a_forgotten_connection_is_counted_and_recovered(
     assert len(told) == 5
     assert "in forget" in told[0]["event"]
     assert client.get("/?city=London").status_code == 200
+
+
+@SERVERS
+def test_a_circle_of_references_is_looked_for_when_it_has_lasted(make_leaky: Callable[[], Flask]):
+    leaky = make_leaky()
+    gc.disable()
+    try:
+        assert leaky.test_client().get("/forget?after=statement").status_code == 200
+        assert pool_of(leaky).snapshot()["in_use"] == 1
+        end = time.monotonic() + 3
+        while pool_of(leaky).snapshot()["in_use"] and time.monotonic() < end:
+            time.sleep(0.02)
+    finally:
+        gc.enable()
+
+    seen = pool_of(leaky).snapshot()
+    assert (seen["in_use"], seen["leaked"]) == (0, 1)
 
 
 @SERVERS
