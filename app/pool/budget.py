@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, Executable, text
 
 RESERVE = 5
 """Connections that are left for people, backups, probes and the commands."""
@@ -111,7 +111,7 @@ def read_limits(connection: Connection) -> list[Limit]:
     if not has_limits(connection.engine.url):
         return []
     if connection.dialect.name == "postgresql":
-        most, reserved, role, database = connection.execute(text(_POSTGRESQL)).one()
+        most, reserved, role, database = connection.execute(_plain(_POSTGRESQL)).one()
         name = "max_connections - superuser_reserved_connections" if reserved else "max_connections"
         limits = [
             Limit(name, most - reserved, "server"),
@@ -119,9 +119,13 @@ def read_limits(connection: Connection) -> list[Limit]:
             Limit("CONNECTION LIMIT of the database", database, "database"),
         ]
         return [limit for limit in limits if limit.connections >= 0]
-    most, user = connection.execute(text(_MYSQL)).one()
+    most, user = connection.execute(_plain(_MYSQL)).one()
     limits = [Limit("max_connections", int(most), "server"), Limit("max_user_connections", int(user), "user")]
     return [limit for limit in limits if limit.connections > 0]
+
+
+def _plain(select: str) -> Executable:
+    return text(select).execution_options(leaves_no_trace=True)
 
 
 def budgets(pools: Sequence[tuple[Pool, Iterable[Limit]]], workers: int) -> list[Budget]:

@@ -73,7 +73,7 @@ def leaves_no_trace(context: Any) -> bool:
     if (known := _known.get(compiled)) is None:
         known = _known[compiled] = _is_plain(compiled.statement)
         if not known:
-            log.info("a statement may change its session, so its connection is not kept: %s", context.statement)
+            log.debug("a statement may change its session, so its connection is not kept: %s", context.statement)
     return known
 
 
