@@ -55,8 +55,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     wsgi_app = _within(settings.request_deadline_seconds, app.wsgi_app)
     app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
     with app.app_context():
-        for engine in db.engines.values():
-            watch(engine, writer)
+        watch(db.engine, writer)
+        watch(db.engines["reader"], reader)
 
 
 def reading(query: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:

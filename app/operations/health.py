@@ -18,7 +18,6 @@ from app.openapi import operation
 from app.pool import deadline
 from app.pool.errors import PoolExhaustedError
 from app.pool.lending import LendingPool
-from config import Settings
 
 BOUND_SECONDS = 1.0
 
@@ -64,8 +63,8 @@ class Probe:
     At most one check is in flight; whoever asks meanwhile waits for that one, so stuck checks never pile up.
     """
 
-    def __init__(self, engine: Engine, most_connections: int) -> None:
-        self._engine, self._most_connections = engine, most_connections
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._lock = Lock()
         self._check: Check | None = None
 
@@ -96,7 +95,7 @@ class Probe:
 
     def _is_full(self) -> bool:
         pool = self._engine.pool
-        return isinstance(pool, LendingPool) and pool.checkedout() >= self._most_connections
+        return isinstance(pool, LendingPool) and pool.checkedout() >= pool.snapshot()["size"]
 
 
 @bp.get("/livez")
@@ -131,12 +130,7 @@ def judge(reader: Check, writer: Check) -> Readiness:
 def _probes() -> dict[str, Probe]:
     probes: dict[str, Probe] | None = current_app.extensions.get("probes")
     if probes is None:
-        settings: Settings = current_app.extensions["settings"]
-        overflow = settings.pool_max_overflow
-        made = {
-            "reader": Probe(db.engines["reader"], settings.pool_size + overflow),
-            "writer": Probe(db.engine, settings.writer_pool_size + overflow),
-        }
+        made = {"reader": Probe(db.engines["reader"]), "writer": Probe(db.engine)}
         probes = current_app.extensions.setdefault("probes", made)
     return probes
 

@@ -23,6 +23,7 @@ def watch(engine: Engine, policy: PoolPolicy) -> None:
         event.listen(engine, "commit", wait_within_deadline)
     event.listen(engine, "engine_connect", listening.begin_connection)
     event.listen(engine, "before_cursor_execute", listening.begin_statement)
+    event.listen(engine, "commit", listening.begin_commit)
     event.listen(engine, "after_cursor_execute", listening.end_statement)
     event.listen(engine, "handle_error", listening.hear_error)
     event.listen(engine, "close", listening.forget)

@@ -69,8 +69,9 @@ class Breaker:
         with self._changed:
             if self.state != "closed" or self.probe is None or self._given_up:
                 return
-            self.state, self._since = "suspect", self._clock()
+            self._since = self._clock()
             Thread(target=self._run, args=(self.probe,), name="database-probe", daemon=True).start()
+            self.state = "suspect"  # only now: a thread that cannot be started would never end it
         log.warning("database suspect: %s", error)
 
     def retire(self) -> None:

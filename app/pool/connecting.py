@@ -42,7 +42,8 @@ class Connector:
             return self._open(dialect, positional, arguments, None, CONNECT_TIMEOUT_SECONDS)
         breaker = pool.breaker
         breaker.admit(loan.deadline)
-        breaker.wait(deadline.seconds_for(CONNECT_TIMEOUT_SECONDS))
+        breaker.wait(loan.deadline.left if loan.deadline else CONNECT_TIMEOUT_SECONDS)
+        loan.wire = None  # of a connection that was not fit
         breaker.probe = partial(self._probe, pool, dialect, positional, arguments)
         loan.call_began = began = monotonic()
         try:

@@ -42,15 +42,19 @@ class IdleStack:
             records, self._stack = list(self._stack), deque()
             return records
 
+    def left_behind(self) -> list[ConnectionPoolEntry]:
+        """Return all of them in a child process, where another thread may have held the lock, and is not there."""
+        return list(self._stack)
+
     def sort_out(self, why: Callable[[ConnectionPoolEntry, bool], CloseReason | None]) -> Unneeded:
         """Take out and return those for which there is a reason; `why` is told whether a better one is kept."""
         unneeded: Unneeded = []
         with self._lock:
-            kept: deque[ConnectionPoolEntry] = deque()
-            for record in reversed(self._stack):
-                if reason := why(record, bool(kept)):
+            kept = False
+            for record in reversed(list(self._stack)):
+                if reason := why(record, kept):
                     unneeded.append((record, reason))
+                    self._stack.remove(record)
                 else:
-                    kept.appendleft(record)
-            self._stack = kept
+                    kept = True
         return unneeded

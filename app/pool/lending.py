@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.pool import deadline, leaks
 from app.pool.admission import Gate
 from app.pool.breaker import Breaker
-from app.pool.errors import DatabaseDownError, PoolError
+from app.pool.errors import DatabaseDownError, PoolError, PoolExhaustedError
 from app.pool.forking import begin_anew_after_fork, disown
 from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
@@ -92,10 +92,10 @@ class LendingPool(Pool):
     def connect(self) -> PoolProxiedConnection:
         """Return a connection, or raise PoolExhaustedError, DatabaseDownError or the driver's error."""
         watch_over(self)
-        due = deadline.current()
-        if self.breaker.silent:
+        due, fresh = deadline.current(), _thread.__dict__.pop("fresh", False)
+        if self.breaker.silent or not self._idle:
             self.breaker.admit(due)
-        loan = Loan(self.stats, monotonic(), due, fresh=_thread.__dict__.pop("fresh", False))
+        loan = Loan(self.stats, monotonic(), due, fresh)
         if self.leak_after:
             loan.remember(self.borrower())
         outer, _thread.borrowing = current(), (self, loan)
@@ -105,7 +105,7 @@ class LendingPool(Pool):
             self._grant(loan, proxy)
         except BaseException as error:
             self.loans.end(loan)
-            if loan.overdue and not isinstance(error, PoolError):
+            if loan.overdue and isinstance(error, Exception) and not isinstance(error, PoolError):
                 raise DatabaseDownError("no connection could be made within the deadline") from error
             raise
         finally:
@@ -122,7 +122,12 @@ class LendingPool(Pool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         _, loan = _thread.borrowing
-        self._gate.enter(deadline.seconds_for(self.timeout))
+        try:
+            self._gate.enter(deadline.seconds_for(self.timeout))
+        except PoolExhaustedError as error:
+            if self.breaker.state == "open":  # those in front wait for the database
+                raise DatabaseDownError(f"no connection could be made; {error}") from error
+            raise
         try:
             return self._fit_record(loan) or self._new_record()
         except BaseException:
@@ -164,6 +169,10 @@ class LendingPool(Pool):
     # ---- returning ----
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        link: Link | None = record.info.get("link")
+        if link is not None and link.stats is not self.stats:
+            disown([record])  # lent before the fork
+            return
         try:
             self._take_back(record)
         finally:
@@ -241,8 +250,9 @@ class LendingPool(Pool):
 
     def forget_parent(self) -> None:
         """Begin anew in a child process: two processes on one connection would read each other's answers."""
-        disown(self._idle.close())
+        idle = self._idle
         self._begin()
+        disown(idle.left_behind())
 
     # ---- telling ----
 

@@ -1,6 +1,7 @@
 """What SQLAlchemy tells us of a connection's life: statements begin and end, errors happen, it is closed."""
 
 import logging
+import re
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,10 +19,11 @@ from sqlalchemy import (
     Update,
 )
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.sql.visitors import iterate
 
-from app.pool.errors import DeadlineExceededError
+from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
 from app.pool.lending import LendingPool
 from app.pool.loan import Link, Loan
 from app.pool.recovery import CLOSES_CONNECTION, Verdict, judge
@@ -30,6 +32,13 @@ log = logging.getLogger(__name__)
 
 LEAVES_NO_TRACE = "leaves_no_trace"
 """An execution option with which an author vouches for a statement in text: it changes nothing of the session."""
+
+HARMLESS_FUNCTIONS = re.compile(
+    "abs|ceil|char_length|date|day|floor|greatest|ifnull|least|left|length|lower|ltrim|month|nullif|replace|right|round|"
+    "rtrim|substr|substring|trim|upper|year",
+    re.IGNORECASE,
+)
+"""Those in daily use of which SQLAlchemy knows no more than the name."""
 
 _known: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
 
@@ -46,7 +55,13 @@ def begin_statement(
     """Note when it began, and whether it may change the session."""
     if (loan := _loan(connection)) is not None:
         loan.changed = loan.changed or not leaves_no_trace(context)
-        loan.call_began = monotonic()
+        loan.committing, loan.call_began = False, monotonic()
+
+
+def begin_commit(connection: Connection) -> None:
+    """Note that from here on silence means that nobody knows what was kept."""
+    if (loan := _loan(connection)) is not None:
+        loan.committing = True
 
 
 def end_statement(
@@ -78,13 +93,15 @@ def leaves_no_trace(context: Any) -> bool:
 
 
 def _is_plain(statement: Any) -> bool:
+    if isinstance(statement, SavepointClause | RollbackToSavepointClause | ReleaseSavepointClause):
+        return True
     known = isinstance(statement, Select | CompoundSelect | Insert | Update | Delete)
     return known and not any(map(_is_free_text, iterate(statement)))
 
 
 def _is_free_text(part: Any) -> bool:
     if isinstance(part, Function):
-        return not isinstance(part, GenericFunction)
+        return not isinstance(part, GenericFunction) and not HARMLESS_FUNCTIONS.fullmatch(part.name)
     # count(*) has a column in text as well.
     return isinstance(part, TextClause) or (getattr(part, "is_literal", False) and part.name not in ("*", "1"))
 
@@ -117,6 +134,9 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
         pool = context.engine.pool
         if isinstance(pool, LendingPool):
             pool.freshness.doom()
+    silent = context.is_disconnect and verdict is not Verdict.READ_ONLY  # that is a no, and an answer
+    if loan.committing and isinstance(error, Exception) and (silent or verdict is Verdict.TIMED_OUT):
+        return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
     # A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
     if verdict is Verdict.TIMED_OUT or (loan.overdue and verdict is not Verdict.TRY_AGAIN):
         return DeadlineExceededError(f"a statement ran out of time: {error}")

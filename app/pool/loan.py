@@ -39,6 +39,7 @@ class Loan:
     """Seconds that went into making a new connection."""
     call_began: float | None = None
     """When the driver began what it is doing now: connecting, or a statement."""
+    committing: bool = False
     overdue: bool = False
     wire: Wire | None = None
     proxy: "ReferenceType[Any] | None" = None

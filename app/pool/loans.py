@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock
+from threading import RLock, Thread
 from time import monotonic
 
 from app.pool import leaks
@@ -64,5 +64,5 @@ class Loans:
         del loans
         if any(reported):
             # A connection that ran a statement is in a circle of references: without this, it would come back whenever
-            # Python next looks for such.
-            gc.collect()
+            # Python next looks for such. In a thread of its own: other people's finalizers may wait for something.
+            Thread(target=gc.collect, name="look-for-circles", daemon=True).start()

@@ -60,7 +60,7 @@ def engine_options(url: URL, policy: PoolPolicy, *, role: Role, borrower: Borrow
         url = existing_file(url)
     return {
         "url": url,
-        "connect_args": _connect_arguments(driver_of(url), policy, role),
+        "connect_args": _connect_arguments(url, policy, role),
         "hide_parameters": True,  # values are what people typed; they do not belong in a log
         **_pool_options(policy, role, borrower),
         **_transaction_options(role),
@@ -83,6 +83,9 @@ def _pool_options(policy: PoolPolicy, role: Role, borrower: Borrower) -> dict[st
         "pool_recycle": policy.recycle_seconds,
         "pool_pre_ping": policy.pre_ping,
         "pool_timeout": policy.timeout_seconds,
+        # Whoever began a transaction ends it, and what was used in any other way is closed. A ROLLBACK to be sure would
+        # be one more round trip, and might be sent by the garbage collector, in a thread that must not wait.
+        "pool_reset_on_return": None,
         "max_waiting": policy.max_waiting,
         "ping_after": policy.ping_after_seconds,
         "leak_after": policy.leak_seconds,
@@ -97,7 +100,8 @@ def _transaction_options(role: Role) -> dict[str, Any]:
     return {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 
 
-def _connect_arguments(driver: str, policy: PoolPolicy, role: Role) -> dict[str, Any]:
+def _connect_arguments(url: URL, policy: PoolPolicy, role: Role) -> dict[str, Any]:
+    driver = driver_of(url)
     tls = tls_arguments(driver, policy.tls, policy.tls_ca)
     read_timeout = None if role == "migration" else max(READ_TIMEOUT_SECONDS, math.ceil(policy.deadline_seconds))
     match driver:
@@ -119,8 +123,8 @@ def _connect_arguments(driver: str, policy: PoolPolicy, role: Role) -> dict[str,
             }
             return {"use_pure": True, **timeouts, **tls}
         case "psycopg":
-            limit = f"-c statement_timeout={policy.statement_seconds * 1000:.0f}"
-            options = {} if role == "migration" else {"options": limit}
+            limit = f"{url.query.get('options', '')} -c statement_timeout={policy.statement_seconds * 1000:.0f}"
+            options = {} if role == "migration" else {"options": limit.strip()}
             # A statement that is prepared on its sixth run costs one more round trip, and fails behind PgBouncer.
             return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None, **options, **tls}
     return {"timeout": CONNECT_TIMEOUT_SECONDS}

@@ -94,10 +94,11 @@ def unwrapped(error: BaseException) -> BaseException:
 def is_unavailable(error: BaseException) -> bool:
     """Tell whether the database is away: not reached, lost on the way, interrupted, or too busy with others.
 
-    SQLAlchemy wraps what a driver raises while connecting without a statement.
+    SQLAlchemy wraps what a driver raises while connecting without a statement; and what COMMIT refuses, too.
     """
     if isinstance(error, exc.DBAPIError):
-        return error.statement is None or judge(error) in MAY_PASS
+        verdict = judge(error)
+        return verdict in MAY_PASS or (error.statement is None and verdict is not Verdict.REFUSED)
     return isinstance(error, DatabaseDownError)
 
 

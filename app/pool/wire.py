@@ -5,7 +5,7 @@ import os
 import select
 import socket
 import sqlite3
-from threading import Lock
+from threading import RLock
 from typing import Any, Protocol
 
 
@@ -33,7 +33,7 @@ class SocketWire:
         self._socket = socket.socket(fileno=os.dup(fileno))
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
-        self._lock = Lock()
+        self._lock = RLock()  # the garbage collector may close a forgotten connection at any time
 
     def is_quiet(self) -> bool:
         """Ask the kernel alone, half a microsecond: bytes, an end of file and a reset all make a socket readable."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, exc
 
 from app.pool import deadline, listening
-from app.pool.errors import OutcomeUnknownError, TransactionLostError
+from app.pool.errors import TransactionLostError
 from app.pool.lending import LendingPool, want_fresh
 from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 MOST_TRIES = 3
 """How often a unit of work is begun that others got in the way of."""
-LONGEST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 0.2
 
 
 def read(engine: Engine, work: Callable[[Connection], T]) -> T:
@@ -63,20 +63,13 @@ def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
         result = work(connection)
         if listening.is_lost(connection):
             raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
-        try:
-            transaction.commit()
-        except exc.InvalidRequestError:
-            raise  # there was nothing to commit any more
-        except Exception as error:
-            # The server's own no is an answer; silence is not.
-            if isinstance(error, exc.DBAPIError) and not error.connection_invalidated:
-                raise
-            raise OutcomeUnknownError("the answer to COMMIT was lost") from error
+        transaction.commit()
         return result
 
 
 def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
     """Connect, again and again until the deadline; after a failure the breaker lets us wait until it is worth a try."""
+    pause = 0.0
     while True:
         if fresh:
             want_fresh()
@@ -85,6 +78,9 @@ def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
         except exc.DBAPIError:
             if deadline.current() is None or not _time_is_left():
                 raise
+        # The breaker knows nothing of what fails after the login.
+        time.sleep(deadline.seconds_for(random.uniform(pause / 2, pause)))  # noqa: S311 -- no secret
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS) or 0.01
 
 
 def _time_is_left() -> bool:

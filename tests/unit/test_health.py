@@ -45,7 +45,7 @@ def deaf(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_checks_of_a_deaf_database_do_not_pile_up(deaf: threading.Event) -> None:
-    probe = Probe(create_engine("sqlite://", poolclass=NullPool), 1)
+    probe = Probe(create_engine("sqlite://", poolclass=NullPool))
 
     first, second = probe.start(), probe.start()
     deaf.set()
@@ -59,7 +59,7 @@ def test_checks_of_a_deaf_database_do_not_pile_up(deaf: threading.Event) -> None
 
 
 def test_check_of_another_process_is_not_waited_for(deaf: threading.Event) -> None:
-    probe = Probe(create_engine("sqlite://", poolclass=NullPool), 1)
+    probe = Probe(create_engine("sqlite://", poolclass=NullPool))
     inherited = probe.start()
     inherited.pid = os.getpid() + 1
 
