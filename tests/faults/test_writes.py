@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, event, exc, insert
+from sqlalchemy import Connection, Engine, event, exc, insert, text
+from werkzeug.test import TestResponse
 
+from app.extensions import db
 from app.pool import deadline, in_transaction
 from app.pool.errors import OutcomeUnknownError, PoolError
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import eventually
+from tests.faults.support import FaultServer, eventually, on_mysql_family, on_postgresql
 from tests.support.databases import Database
 from tests.support.packets import Cut, Direction
 from tests.support.problems import assert_problem
@@ -99,24 +101,76 @@ def test_wherever_a_new_connection_is_cut_the_unit_is_written_once(
     assert Counter(what for what, _ in rows)["kept"] > 4, rows
 
 
+def as_a_unit(unit: Unit) -> str:
+    return in_transaction(db.engine, unit)
+
+
+def in_a_session(unit: Unit) -> str:
+    """Write as Flask-SQLAlchemy's own documentation has it."""
+    unit(db.session.connection())
+    db.session.commit()
+    return unit.nonce
+
+
+def post(service: Flask, view: Callable[[], str]) -> TestResponse:
+    service.add_url_rule("/api/write", view_func=view, methods=["POST"])
+    return service.test_client().post("/api/write")
+
+
+@pytest.mark.parametrize("write_it", [as_a_unit, in_a_session])
 @pytest.mark.parametrize(
     ("when", "direction", "kept"),
     [(Cut.BEFORE, "to server", 0), (Cut.AFTER, "to server", 1), (Cut.BEFORE, "to client", 1)],
     ids=["never sent", "sent", "answered"],
 )
 def test_a_commit_whose_answer_is_lost_is_told_as_a_problem_of_its_own(
-    service: Flask, writer: Engine, witness: Witness, proxy: Proxy, when: Cut, direction: Direction, kept: int
+    service: Flask,
+    writer: Engine,
+    witness: Witness,
+    proxy: Proxy,
+    when: Cut,
+    direction: Direction,
+    kept: int,
+    write_it: Callable[[Unit], str],
 ):
     unit = Unit()
-    service.add_url_rule("/api/write", view_func=lambda: in_transaction(writer, unit), methods=["POST"])
     # The next packet is that of COMMIT, or the answer to it.
     event.listen(writer, "commit", lambda _: proxy.cut(when, direction), once=True)
 
-    response = service.test_client().post("/api/write")
+    response = post(service, lambda: write_it(unit))
 
     assert_problem(response, 500, "outcome-unknown", saying="not known")
     assert "Retry-After" not in response.headers
     assert eventually(lambda: witness.times(unit) == kept)  # the server may still be about it
+
+
+@pytest.mark.parametrize("write_it", [as_a_unit, in_a_session])
+@on_mysql_family
+def test_a_commit_that_a_server_refuses_which_became_read_only_was_not_kept_for_sure(
+    service: Flask, writer: Engine, witness: Witness, fault_server: FaultServer, write_it: Callable[[Unit], str]
+):
+    unit = Unit()
+    with fault_server.set_globally(read_only=0):
+        event.listen(writer, "commit", lambda _: fault_server.admin("SET GLOBAL read_only = 1"), once=True)
+        response = post(service, lambda: write_it(unit))
+
+    assert_problem(response, 503, "database-unavailable")
+    assert witness.times(unit) == 0
+
+
+@on_postgresql
+def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(service: Flask, seeded: Database):
+    with seeded.connect() as connection:
+        connection.execute(text("CREATE TABLE once (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+
+    def write_twice(connection: Connection) -> str:
+        connection.execute(text("INSERT INTO once VALUES (7), (7)"))
+        return "the server looks at it when it is committed"
+
+    response = post(service, lambda: in_transaction(db.engine, write_twice))
+
+    assert_problem(response, 500, "internal-error")
+    assert "Retry-After" not in response.headers
 
 
 def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, writer: Engine, proxy: Proxy):

@@ -1,0 +1,82 @@
+"""What the garbage collector finds may belong to a server that is silent, or to somebody else: nobody waits for it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, literal, select
+
+from tests.faults.clients import Clients
+from tests.faults.ledger import reader_of, writer_of
+from tests.faults.support import on_mariadb
+from tests.support.proxy import Proxy
+
+DEADLINE_SECONDS, SLACK_SECONDS = 1.0, 0.5
+LEAK_SECONDS = 0.2
+
+
+@pytest.fixture(autouse=True)
+def only_when_told() -> Iterator[None]:
+    """Look for circles of references only where a test or the application asks for it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def forget(engine: Engine) -> None:
+    """Leave a connection that has begun a transaction where the garbage collector alone finds it."""
+    connection = engine.connect()
+    assert connection.scalar(select(literal(1))) == 1
+    circle: list[Any] = [connection]
+    circle.append(circle)
+
+
+@on_mariadb
+def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: Flask, proxy: Proxy):
+    engine = writer_of(service)
+    forget(engine)
+    proxy.black_hole()
+
+    collecting = threading.Thread(target=gc.collect, daemon=True)
+    collecting.start()
+    collecting.join(2)
+
+    assert not collecting.is_alive()
+    seen = engine.pool.snapshot()
+    assert (seen["in_use"], seen["closed"]) == (0, {"dropped": 1})
+
+
+@on_mariadb
+def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(make_service: Callable[..., Flask], proxy: Proxy):
+    found, over = threading.Event(), threading.Event()
+
+    class Circle:
+        """Waits when it is found, as others' finalizers may."""
+
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            found.set()
+            over.wait(5)
+
+    service = make_service(POOL_LEAK_SECONDS=LEAK_SECONDS, REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
+    Clients(service, 1).ask_once()
+    Circle()
+    with reader_of(service).connect():
+        time.sleep(LEAK_SECONDS)
+        assert found.wait(2)  # a long loan has circles looked for
+
+    proxy.black_hole()
+    clients = Clients(service, 2).run(0)
+    over.set()
+
+    assert clients.stuck == 0
+    assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS

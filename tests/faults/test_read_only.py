@@ -1,0 +1,50 @@
+"""The writer's server takes no writes any more, as after a failover: its connections lead to the wrong place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+
+from app.pool import in_transaction
+from tests.faults.ledger import Unit, witness_of, writer_of
+from tests.faults.support import FaultServer, held
+from tests.support.databases import Database
+from tests.support.problems import assert_problem
+
+
+@contextmanager
+def read_only(server: FaultServer, user: str) -> Iterator[None]:
+    """Refuse writes for a while; on PostgreSQL to who connects meanwhile, for as long as that connection lasts."""
+    if server.is_mysql:
+        with server.set_globally(read_only=1):
+            yield
+        return
+    server.admin(f"ALTER ROLE {user} SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        server.admin(f"ALTER ROLE {user} RESET default_transaction_read_only")
+
+
+def test_a_write_is_refused_and_the_next_one_goes_to_whoever_is_the_writer_then(
+    make_service: Callable[..., Flask], fault_server: FaultServer, seeded: Database, user: str
+):
+    service, unit = make_service(WRITER_POOL_SIZE=3), Unit()
+    engine, client = writer_of(service), service.test_client()
+    service.add_url_rule("/api/write", view_func=lambda: in_transaction(engine, unit), methods=["POST"])
+
+    with witness_of(seeded) as witness:
+        with read_only(fault_server, user):
+            with held(engine, 3):
+                pass
+            assert_problem(client.post("/api/write"), 503, "database-unavailable")
+            assert (unit.begun, witness.times(unit)) == (1, 0)
+            assert client.get("/?city=London").status_code == 200
+
+        assert client.post("/api/write").status_code == 200
+        assert witness.times(unit) == 1
+
+    # The one that was refused, and the others without having been tried.
+    assert engine.pool.snapshot()["closed"] == {"error": 1, "doomed": 2}

@@ -1,0 +1,54 @@
+"""The socket under a connection: cut and closed from threads that know nothing of each other."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from app.pool.wire import SocketWire
+
+
+class Forgotten:
+    """A descriptor in the middle of whose shutdown the garbage collector finds the connection forgotten."""
+
+    def __init__(self, wire: SocketWire) -> None:
+        self._wire, self._real = wire, wire._socket
+
+    def shutdown(self, how: int) -> None:
+        self._wire._socket = self._real
+        self._wire.close()
+        self._real.shutdown(how)
+
+
+def test_a_wire_may_be_closed_while_the_same_thread_cuts_it():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire = SocketWire(ours.fileno())
+        wire._socket = Forgotten(wire)
+        cutting = threading.Thread(target=wire.cut, daemon=True)
+
+        cutting.start()
+        cutting.join(2)
+
+        assert not cutting.is_alive(), "it waits for itself, and everybody who is lent a connection for it"
+        wire.close()
+
+
+def test_a_wire_is_cut_in_another_thread_than_reads_from_it():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire = SocketWire(ours.fileno())
+        timer = threading.Timer(0.1, wire.cut)
+        timer.start()
+        ours.settimeout(5)
+
+        assert ours.recv(1) == b""
+
+        timer.join()
+        assert not wire.is_quiet()
+        wire.close()
+        wire.cut()  # too late, and no error
+        with pytest.raises(OSError, match="Bad file"):
+            wire._socket.getpeername()
