@@ -101,7 +101,9 @@ def _is_plain(statement: Any) -> bool:
 
 def _is_free_text(part: Any) -> bool:
     if isinstance(part, Function):
-        return not isinstance(part, GenericFunction) and not HARMLESS_FUNCTIONS.fullmatch(part.name)
+        # With a schema's name before it, it may be anybody's.
+        harmless = not part.packagenames and HARMLESS_FUNCTIONS.fullmatch(part.name)
+        return not harmless and not isinstance(part, GenericFunction)
     # count(*) has a column in text as well.
     return isinstance(part, TextClause) or (getattr(part, "is_literal", False) and part.name not in ("*", "1"))
 

@@ -1,13 +1,33 @@
-"""A server that echoes, and the proxy of the fault tests before it."""
+"""A server that echoes, the proxy of the fault tests before it, and engines as the application has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine, make_url
 
+from app.pool import PoolPolicy, engine_options, watch
+from app.pool.options import Role
 from tests.support.echo import Echo
 from tests.support.proxy import Proxy
+
+POLICY = PoolPolicy(
+    strategy="queue",
+    size=1,
+    max_overflow=0,
+    recycle_seconds=1800,
+    pre_ping=True,
+    timeout_seconds=1.0,
+    ping_after_seconds=30.0,
+    max_waiting=64,
+    leak_seconds=10.0,
+    deadline_seconds=3.0,
+    tls="prefer",
+    tls_ca=None,
+)
 
 
 @pytest.fixture
@@ -21,3 +41,25 @@ def echo() -> Iterator[Echo]:
 def proxy(echo: Echo) -> Iterator[Proxy]:
     with Proxy("127.0.0.1", echo.port) as made:
         yield made
+
+
+@pytest.fixture
+def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+    """Return an engine that keeps one connection, unless the policy says otherwise; on an empty SQLite file."""
+    made: list[Engine] = []
+    (tmp_path / "empty.sqlite3").touch()
+
+    def make(role: Role = "reader", url: str = f"sqlite:///{tmp_path}/empty.sqlite3", **policy: object) -> Engine:
+        chosen = replace(POLICY, **policy)
+        made.append(create_engine(**engine_options(make_url(url), chosen, role=role)))
+        watch(made[-1], chosen)
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(make_engine: Callable[..., Engine]) -> Engine:
+    return make_engine()

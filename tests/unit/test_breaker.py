@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.pool.breaker import OPEN_AFTER_SECONDS, PAUSE_SECONDS, Breaker
+from app.pool.breaker import OPEN_AFTER_SECONDS, PATIENCE_SECONDS, PAUSE_SECONDS, Breaker
 from app.pool.deadline import Deadline
 from app.pool.errors import DatabaseDownError
 
@@ -144,6 +144,30 @@ def test_a_probe_has_the_patience_that_connecting_was_seen_to_need(database: Dat
     database.fail()
 
     assert database.patience == pytest.approx(1.6)
+
+
+def test_one_slow_connect_is_forgotten_with_the_next_that_is_not(database: Database):
+    database.breaker.connected(2.9)
+    database.breaker.connected(0.01)
+
+    database.fail()
+
+    assert database.patience == PATIENCE_SECONDS
+
+
+def test_without_a_thread_to_probe_it_stays_closed(database: Database, monkeypatch: pytest.MonkeyPatch):
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="new thread"):
+            database.breaker.suspect("connection refused")
+
+    assert database.breaker.state == "closed"
+    database.breaker.wait(0)
+    database.fail()
+    assert (database.breaker.state, database.probed) == ("suspect", 1)
 
 
 def test_only_silence_speaks_against_connections_that_are_there(database: Database):

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine
 
 from app.operations import health
 from app.operations.health import Check, Probe, judge
+from app.pool.errors import PoolExhaustedError
+from app.pool.lending import LendingPool
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,33 @@ def test_check_of_another_process_is_not_waited_for(deaf: threading.Event) -> No
     inherited.pid = os.getpid() + 1
 
     assert probe.start() is not inherited
+
+
+@pytest.mark.parametrize(
+    ("policy", "state"),
+    [({"strategy": "request", "size": 2}, "down"), ({"size": 2, "max_overflow": 1}, "down"), ({"size": 2}, "busy")],
+    ids=str,
+)
+def test_only_a_pool_of_which_all_is_lent_is_busy(
+    make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, policy: dict[str, Any], state: str
+) -> None:
+    """What it is until a connection comes, which may be never."""
+    engine, waits, over = make_engine(**policy), threading.Event(), threading.Event()
+
+    def connect(_: object) -> Any:
+        waits.set()
+        over.wait(5)
+        raise PoolExhaustedError("the test is over")
+
+    with engine.connect(), engine.connect():
+        monkeypatch.setattr(LendingPool, "connect", connect)
+        check = Probe(engine).start()
+        assert waits.wait(5)
+        seen = check.state
+        over.set()
+        assert check.done.wait(5)
+
+    assert seen == state
 
 
 def test_deaf_database_is_down_after_a_second(
