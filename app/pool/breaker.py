@@ -11,8 +11,8 @@ of one that went away are known to be closed. Only silence speaks against them, 
 """
 
 import logging
-import random
 from collections.abc import Callable
+from random import SystemRandom
 from threading import Condition, Thread
 from time import monotonic
 from typing import Literal
@@ -28,6 +28,7 @@ PAUSE_SECONDS = (0.02, 0.4)
 """The first pause between probes, and the longest: it doubles. With the patience below, a server that is back is
 found within a second."""
 PATIENCE_SECONDS = 0.5
+DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Breaker:
             else:
                 break
             # Jitter, so that many processes do not knock in step.
-            self._rest(pause * random.uniform(0.5, 1))  # noqa: S311 -- no secret
+            self._rest(pause * DICE.uniform(0.5, 1))
             pause = min(2 * pause, longest)
         with self._changed:
             if self.state == "open":

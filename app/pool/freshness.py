@@ -1,6 +1,6 @@
 """Is this idle connection still good, and how long is it to live?"""
 
-import random
+from random import SystemRandom
 from time import monotonic
 
 from sqlalchemy import Dialect
@@ -10,6 +10,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.pool.loan import Link, Loan
 from app.pool.stats import CloseReason
 
+DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 JITTER = 0.1
 MARGIN_SECONDS = 2.0
 """The housekeeping comes once a second."""
@@ -27,7 +28,7 @@ def lifetime(recycle: float, wait_timeout: float | None) -> float:
     end in one.
     """
     longest = min(recycle, max(wait_timeout - MARGIN_SECONDS, wait_timeout / 2)) if wait_timeout else recycle
-    return longest * (1 - JITTER * random.random())  # noqa: S311 -- no secret
+    return longest * (1 - JITTER * DICE.random())
 
 
 class Freshness:

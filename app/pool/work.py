@@ -1,8 +1,8 @@
 """How work is done on a database: a read may be sent twice, a unit of writing is never repeated in the dark."""
 
-import random
 import time
 from collections.abc import Callable
+from random import SystemRandom
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exc
@@ -14,6 +14,7 @@ from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
 
 T = TypeVar("T")
 
+DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 MOST_TRIES = 3
 """How often a unit of work is begun that others got in the way of."""
 LONGEST_PAUSE_SECONDS = 0.2
@@ -48,7 +49,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
                 raise
         _note_retry(engine)
         # At random, or the same two would meet again.
-        time.sleep(deadline.seconds_for(random.uniform(0, LONGEST_PAUSE_SECONDS)))  # noqa: S311 -- no secret
+        time.sleep(deadline.seconds_for(DICE.uniform(0, LONGEST_PAUSE_SECONDS)))
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -79,7 +80,7 @@ def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
             if deadline.current() is None or not _time_is_left():
                 raise
         # The breaker knows nothing of what fails after the login.
-        time.sleep(deadline.seconds_for(random.uniform(pause / 2, pause)))  # noqa: S311 -- no secret
+        time.sleep(deadline.seconds_for(DICE.uniform(pause / 2, pause)))
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS) or 0.01
 
 
