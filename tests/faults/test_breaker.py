@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pymysql
 import pytest
 from flask import Flask
 
+from app.pool import connecting
 from tests.conftest import dispose
 from tests.faults.clients import Answer, Clients
-from tests.faults.leftovers import leaving_nothing, pool_of
-from tests.faults.support import FaultServer, held, on_mysql_family, reader
+from tests.faults.leftovers import leaving_nothing, pool_of, seconds_until
+from tests.faults.support import FaultServer, held, on_mariadb, on_mysql_family, reader
+from tests.support.packets import Cut
 from tests.support.proxy import Proxy
 
 
@@ -49,7 +52,7 @@ def assert_refused_at_once(answers: list[Answer]) -> None:
 
 
 def test_while_it_is_down_requests_are_refused_at_once_and_nobody_storms(service: Flask, proxy: Proxy):
-    clients = Clients(service, 16, pause=0.01)
+    clients, newcomers = Clients(service, 16, pause=0.01), Clients(service, 4, pause=0.01)
     clients.run(0.3)
     size = pool_of(service).size()
 
@@ -57,12 +60,12 @@ def test_while_it_is_down_requests_are_refused_at_once_and_nobody_storms(service
         proxy.refuse()
         proxy.reset_all()
         with clients.running():
-            time.sleep(3.5)  # those who were under way are let go at their deadline
-            opened = time.monotonic()
-            time.sleep(1.5)
+            seconds_until(lambda: pool_of(service).breaker.state == "open", 1.5)
+            newcomers.run(1.5)  # while as many as there are permits wait for the database until their deadline
 
-    assert_refused_at_once([answer for answer in clients.answers if answer.at - answer.seconds > opened])
-    assert pool_of(service).snapshot()["probes"] < 3 + 5.2 / 0.2  # connects that are refused never reach the proxy
+    assert_refused_at_once(newcomers.answers)
+    assert {answer.text for answer in clients.failed + newcomers.answers} == {"The database is away. Try again soon.\n"}
+    assert pool_of(service).snapshot()["probes"] < 6 + 4 / 0.2  # connects that are refused never reach the proxy
     assert counts.accepted <= size
     assert service.test_client().get("/?city=London").headers["Retry-After"] == "1"
 
@@ -75,12 +78,48 @@ def test_silence_is_found_out_though_idle_connections_look_good(make_service: Ca
 
     proxy.black_hole()
     with clients.running():
-        time.sleep(2.5)
+        seconds_until(lambda: pool_of(service).breaker.state == "open", 2.5)
         opened = time.monotonic()
         time.sleep(1)
 
     assert pool_of(service).snapshot()["idle"] > 0
     assert_refused_at_once([answer for answer in clients.answers if answer.at - answer.seconds > opened])
+
+
+@on_mariadb
+def test_who_was_under_way_waits_until_the_deadline_and_not_as_long_as_a_connect(
+    make_service: Callable[..., Flask], proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_SECONDS", 0.5)
+    service = make_service(REQUEST_DEADLINE_SECONDS=4)
+    with held(reader(service)):
+        pass
+
+    proxy.refuse()
+    proxy.reset_all()
+    with ThreadPoolExecutor(1) as threads:
+        asking = threads.submit(service.test_client().get, "/?city=London")
+        time.sleep(1.3)
+        proxy.heal()
+
+    assert asking.result().status_code == 200
+
+
+@on_mariadb
+def test_connects_that_fail_after_the_login_are_no_storm_either(make_service: Callable[..., Flask], proxy: Proxy):
+    """The breaker takes the login for a success; what repeats the connect has to pause by itself."""
+    service = make_service(REQUEST_DEADLINE_SECONDS=1)
+    with held(reader(service)):
+        pass
+
+    proxy.reset_all()
+    proxy.watch(lambda packet: Cut.BEFORE if b"SET SESSION" in packet.data else None)
+    with proxy.counting() as counts:
+        answer = service.test_client().get("/?city=London")
+
+    assert answer.status_code == 503
+    # At once, after pauses that double up to 0.1 to 0.2 s, and one to spare: at most 17 in a second.
+    assert 3 < counts.accepted <= 17
 
 
 @on_mysql_family

@@ -107,8 +107,12 @@ def test_postgresql_closes_what_idles(fault_server: FaultServer, make_service: C
     assert_all_well(clients)
 
 
-def test_a_kill_between_the_test_and_the_query(fault_server: FaultServer, service: Flask, user: str, proxy: Proxy):
+@pytest.mark.parametrize(("strategy", "opened"), [("queue", 2), ("request", 3)])
+def test_a_kill_between_the_test_and_the_query(
+    make_service: Callable[..., Flask], proxy: Proxy, strategy: str, opened: int
+):
     """The proxy ends the connection when it sees the query: the test before it cannot have seen anything."""
+    service = make_service(POOL_STRATEGY=strategy)
     client = service.test_client()
     assert client.get("/?city=London").status_code == 200
 
@@ -117,7 +121,7 @@ def test_a_kill_between_the_test_and_the_query(fault_server: FaultServer, servic
 
     assert (answer.status_code, answer.text) == (200, 'City "London" is #312\n')
     seen = pool_of(service).snapshot()
-    assert (seen["retried"], seen["opened"]) == (1, 2)
+    assert (seen["retried"], seen["opened"]) == (1, opened)
 
 
 def test_a_read_is_not_sent_a_third_time(fault_server: FaultServer, service: Flask, proxy: Proxy):
