@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, exc, literal, select
+from sqlalchemy import Engine, exc, literal, select, table
 
 from app.pool import deadline
 from app.pool.connecting import Connector
@@ -102,6 +102,16 @@ class Outcomes:
         with self.engine.connect() as connection:
             connection.detach()
 
+    def cut(self) -> None:
+        """Something on the way ends the connection; SQLite has nothing on its way."""
+        with self.engine.connect() as connection:
+            connection.info["link"].wire.cut()
+            assert connection.scalar(NOW) == 1
+
+    def wrong_statement(self) -> None:
+        with self.engine.connect() as connection:
+            connection.scalar(select(literal(1)).select_from(table("nowhere")))
+
     def changed(self) -> None:
         with self.engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
@@ -136,6 +146,14 @@ class Outcomes:
         assert self.engine.raw_connection()
         self._count("leaked")
 
+    def assert_all_were_there(self) -> None:
+        """Each way was gone, those that end in an error as well, and the pool counted what there is to count."""
+        seen = self.engine.pool.snapshot()
+        assert set(self.done) >= {ENDS_IN.get(way, way) for way in WAYS}
+        assert min(seen["timed_out"], seen["refused"]) > 0
+        assert min(seen["closed"][why] for why in ("overdue", "detached", "changed", "error", "dropped")) > 0
+        assert seen["leaked"] == self.done["leaked"] > self.done.total() / 20
+
     def _count(self, what: str) -> None:
         with self._lock:
             self.done[what] += 1
@@ -160,6 +178,8 @@ WAYS = {
     "invalidate": 4,
     "invalidate_and_go_on": 4,
     "detach": 4,
+    "cut": 1,
+    "wrong_statement": 2,
     "changed": 4,
     "raw": 4,
     "error": 6,
@@ -169,3 +189,11 @@ WAYS = {
     "dropped_raw": 4,
 }
 """How often each is chosen."""
+ENDS_IN = {
+    "cut": "OperationalError",
+    "wrong_statement": "ProgrammingError",
+    "failed_connect": "OperationalError",
+    "overdue": "DeadlineExceededError",
+    "error": "OwnError",
+}
+"""What is counted in their place."""
