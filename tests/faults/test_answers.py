@@ -25,7 +25,7 @@ from tests.faults.support import FaultServer, eventually
 from tests.support.databases import Database
 from tests.support.proxy import Proxy
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "5"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
 DEADLINE_SECONDS = 0.9
 """The server stops a statement after two thirds of it; a frozen network (0.3 s) is survived once, not three times."""
 
