@@ -19,7 +19,7 @@ from tests.faults.ledger import reader_of
 from tests.faults.outcomes import Outcomes
 from tests.faults.support import FaultServer, eventually, on_mariadb
 
-SETTINGS = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.1, "POOL_MAX_WAITING": 3}
+SETTINGS = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.05, "POOL_MAX_WAITING": 3}
 THREADS = 8
 
 
@@ -54,6 +54,7 @@ def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
 
     assert_all_is_there(engine)
     outcomes.assert_all_were_there()
+    assert outcomes.done.total() - outcomes.done["leaked"] == 10_000
     assert eventually(lambda: len(fault_server.sessions(user)) == engine.pool.snapshot()["idle"])
 
 
