@@ -161,7 +161,7 @@ class Outcomes:
         assert set(self.done) >= {ENDS_IN.get(way, way) for way in WAYS} | {"timeout"}
         assert seen["refused"] > 0
         assert min(seen["closed"][why] for why in ("overdue", "detached", "changed", "error", "dropped")) > 0
-        assert seen["leaked"] == self.done["leaked"] > self.done.total() / 20
+        assert seen["leaked"] == self.done["leaked"] > self.done.total() / 30
 
     def _count(self, what: str) -> None:
         with self._lock:
@@ -179,8 +179,8 @@ class Outcomes:
 
 
 WAYS = {
-    "success": 80,
-    "hold": 8,
+    "success": 110,
+    "hold": 6,
     "no_patience": 8,
     "overdue": 0.3,
     "failed_connect": 4,
