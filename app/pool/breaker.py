@@ -71,8 +71,11 @@ class Breaker:
             if self.state != "closed" or self.probe is None or self._given_up:
                 return
             self._since = self._clock()
-            Thread(target=self._run, args=(self.probe,), name="database-probe", daemon=True).start()
-            self.state = "suspect"  # only now: a thread that cannot be started would never end it
+            try:
+                Thread(target=self._run, args=(self.probe,), name="database-probe", daemon=True).start()
+            except RuntimeError:
+                return  # no more threads: whoever fails next tries again
+            self.state = "suspect"
         log.warning("database suspect: %s", error)
 
     def retire(self) -> None:

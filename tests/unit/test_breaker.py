@@ -161,8 +161,7 @@ def test_without_a_thread_to_probe_it_stays_closed(database: Database, monkeypat
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", start)
-        with pytest.raises(RuntimeError, match="new thread"):
-            database.breaker.suspect("connection refused")
+        database.breaker.suspect("connection refused")
 
     assert database.breaker.state == "closed"
     database.breaker.wait(0)
