@@ -136,8 +136,10 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
         pool = context.engine.pool
         if isinstance(pool, LendingPool):
             pool.freshness.doom()
+    if not isinstance(error, Exception):
+        return None  # Ctrl-C stays what it is
     silent = context.is_disconnect and verdict is not Verdict.READ_ONLY  # that is a no, and an answer
-    if loan.committing and isinstance(error, Exception) and (silent or verdict is Verdict.TIMED_OUT):
+    if loan.committing and (silent or verdict is Verdict.TIMED_OUT):
         return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
     # A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
     if verdict is Verdict.TIMED_OUT or (loan.overdue and verdict is not Verdict.TRY_AGAIN):
