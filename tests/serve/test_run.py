@@ -112,7 +112,8 @@ def test_an_interrupted_install_heals_at_the_next_start(bare_tree):
         ["./run", "serve"], cwd=bare_tree, env=environment(bare_tree), start_new_session=True, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 60
-    while not list(venv.glob("lib/*/site-packages/sqlalchemy")) and time.monotonic() < deadline:
+    # As soon as the first package is there: pip must not be done before it hears of it.
+    while len(list(venv.glob("lib/*/site-packages/*.dist-info"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(first.pid, signal.SIGINT)
     first.communicate(timeout=30)
