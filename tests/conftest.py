@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from flask import Flask
@@ -99,9 +99,14 @@ def obtain_or_skip(config: pytest.Config, name: str) -> Server:
     try:
         return config.stash[fleet].get(name)
     except MissingError as error:
-        if REQUIRE_ALL:
-            pytest.fail(f"{name} is required (REQUIRE_ALL) but {error}", pytrace=False)
-        pytest.skip(f"{name}: {error}")
+        leave_out(name, error)
+
+
+def leave_out(name: str, error: MissingError) -> NoReturn:
+    """Skip a test whose server cannot be had here, or fail it where all is required."""
+    if REQUIRE_ALL:
+        pytest.fail(f"{name} is required (REQUIRE_ALL) but {error}", pytrace=False)
+    pytest.skip(f"{name}: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from app import create_app
 from config import load_settings
-from tests.conftest import REQUIRE_ALL, dispose
+from tests.conftest import dispose, leave_out
 from tests.faults.support import FaultServer, Kind, obtain, seeded_database
 from tests.support.databases import Database
 from tests.support.proxy import Proxy
@@ -66,9 +66,7 @@ def fault_server(request: pytest.FixtureRequest) -> FaultServer:
     try:
         return request.config.stash[fleet].begin(request.param).result()
     except MissingError as error:
-        if REQUIRE_ALL:
-            pytest.fail(f"{request.param.value} is required (REQUIRE_ALL) but {error}", pytrace=False)
-        pytest.skip(f"{request.param.value}: {error}")
+        leave_out(request.param.value, error)
 
 
 @pytest.fixture(scope="session")

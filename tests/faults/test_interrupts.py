@@ -51,7 +51,7 @@ def assert_answers_its_own(engine: Engine) -> None:
     """Several questions in a row each have their own answer, and nothing is lent any more."""
     for _ in range(3):
         nonce = secrets.token_hex(8)
-        assert read(engine, lambda connection: connection.scalar(select(literal(nonce)))) == nonce  # noqa: B023 -- now
+        assert read(engine, lambda connection: connection.scalar(select(literal(nonce)))) == nonce  # noqa: B023 -- called at once
     assert engine.pool.snapshot()["in_use"] == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from config import ROOT
-from tests.conftest import REQUIRE_ALL
+from tests.conftest import leave_out
 from tests.serve.serving import Serving
 from tests.support import databases, servers
 from tests.support.databases import Database
@@ -84,7 +84,7 @@ def mariadb() -> Iterator[Database]:
     try:
         server = servers.obtain("mariadb")
     except servers.MissingError as error:
-        (pytest.fail if REQUIRE_ALL else pytest.skip)(f"mariadb: {error}")
+        leave_out("mariadb", error)
     try:
         with databases.new_database(server) as made:
             databases.migrate_and_seed(made.url)
