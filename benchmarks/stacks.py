@@ -1,0 +1,172 @@
+"""What is compared: this application and its peers, and how each of them is started."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.support.databases import ROOT, environment
+from tests.support.processes import free_port
+
+START_SECONDS = 40
+STOP_SECONDS = 15
+
+
+class NotStartedError(Exception):
+    """A stack did not answer; the text is the end of its log."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that answers."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    counts_master: bool
+    """Whether the process that was started answers requests by itself."""
+
+    @property
+    def url(self) -> str:
+        """Return the address of its front page."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[int]:
+        """Return the pids of the processes that answer requests, the oldest first."""
+        if self.counts_master:
+            return [self.process.pid]
+        children = psutil.Process(self.process.pid).children()
+        return sorted(child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline()))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One way to answer; all read port, workers and threads from the environment."""
+
+    key: str
+    title: str
+    command: list[str]
+    environ: dict[str, str] = field(default_factory=dict)
+    driver: str = "mysql+pymysql"
+    is_async: bool = False
+
+    @contextmanager
+    def start(
+        self, database_url: str, folder: Path, workers: int = 1, threads: int = 16, **environ: str
+    ) -> Iterator[Running]:
+        """Start it and wait for its first right answer; stop it after the block.
+
+        The kernel ends it with the thread that calls this, however that ends.
+        """
+        port = free_port()
+        log = folder / f"{self.key}-{port}.log"
+        asked = {"HOST": "127.0.0.1", "PORT": str(port), "WORKERS": str(workers), "THREADS": str(threads)}
+        # uvicorn's words for these
+        asked |= {"UVICORN_PORT": str(port), "UVICORN_WORKERS": str(workers)} if self.is_async else {}
+        url = f"{self.driver}://{database_url.partition('://')[2]}"
+        process = _start(self.command, log, environment(url, **asked | self.environ | environ))
+        try:
+            running = Running(port, process, log, counts_master=self.is_async and workers == 1)
+            _wait_for_answer(running)
+            yield running
+        finally:
+            _stop(process)
+
+
+def _start(command: list[str], log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    leash = ["setpriv", "--pdeathsig", "TERM"] if sys.platform == "linux" and shutil.which("setpriv") else []
+    with log.open("wb") as output:
+        # A session of its own keeps Ctrl-C from it: we stop it in order.
+        return subprocess.Popen(
+            [*leash, *command],
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _wait_for_answer(running: Running) -> None:
+    end = time.monotonic() + START_SECONDS
+    while running.process.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{running.url}/?city=London", timeout=5) as answer:
+                if answer.read() == b'City "London" is #312\n':
+                    return
+        except OSError:  # the errors of urllib are too
+            pass
+        time.sleep(0.05)
+    end_of_log = running.log.read_text(errors="replace")[-2000:]
+    raise NotStartedError(f"no right answer after {START_SECONDS} s:\n{end_of_log}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for left in children:  # of a master that was killed
+        if left.is_running():
+            left.kill()
+
+
+def _gunicorn(module: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "gunicorn"),
+        "--config=benchmarks/peers/gunicorn_conf.py",
+        f"benchmarks.peers.{module}:app",
+    ]
+
+
+FASTAPI = [
+    *(sys.executable, "-m", "uvicorn"),
+    *("--host=127.0.0.1", "--no-access-log", "--timeout-keep-alive=65"),
+    "benchmarks.peers.fastapi_async:app",
+]
+OURS = [sys.executable, "-m", "gunicorn"]
+
+# The same work as the peers: no line a request, and no worker that is replaced by a fresh one.
+LIKE_THE_PEERS = {"ACCESS_LOG": "off", "MAX_REQUESTS": "0"}
+
+_ALL = [
+    Stack("floor", "no database (the floor)", _gunicorn("floor")),
+    Stack("raw", "a thread's own bare connection (the raw limit)", _gunicorn("raw")),
+    Stack("per-request", "a connection per request, PyMySQL on `g`", _gunicorn("per_request")),
+    Stack("persistent-db", "DBUtils PersistentDB", _gunicorn("persistent_db")),
+    Stack("pooled-db", "DBUtils PooledDB", _gunicorn("pooled_db")),
+    Stack("connector-pool", "MySQL Connector/Python's pool", _gunicorn("connector_pool")),
+    Stack("singleton-thread", "SQLAlchemy SingletonThreadPool", _gunicorn("singleton_thread")),
+    Stack("flask-sqlalchemy", "Flask-SQLAlchemy", _gunicorn("flask_sqlalchemy")),
+    Stack(
+        "flask-sqlalchemy-pre-ping",
+        "Flask-SQLAlchemy, `pool_pre_ping`",
+        _gunicorn("flask_sqlalchemy"),
+        {"PRE_PING": "on"},
+    ),
+    Stack("fastapi-async", "FastAPI, async SQLAlchemy, asyncmy", FASTAPI, is_async=True),
+    Stack("ours", "**this application**", OURS, LIKE_THE_PEERS),
+    Stack("ours-as-shipped", "**this application**, as shipped", OURS),
+    Stack("ours-mysqlclient", "**this application**, mysqlclient", OURS, LIKE_THE_PEERS, "mysql+mysqldb"),
+    Stack(
+        "ours-request",
+        "**this application**, `POOL_STRATEGY=request`",
+        OURS,
+        LIKE_THE_PEERS | {"POOL_STRATEGY": "request"},
+    ),
+]
+
+STACKS: dict[str, Stack] = {stack.key: stack for stack in _ALL}
