@@ -1,0 +1,197 @@
+"""Where the time goes: the CPU of the application's one worker under load, by layer (`python -m benchmarks.profile`).
+
+py-spy looks from outside which thread holds the GIL and where it is. Each sample belongs to the innermost frame of a
+known layer, so the standard library's time is that of whoever called it. What the kernel does for the worker happens
+without the GIL; the kernel counts that itself, and it stands in a row of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.load import Round, ask
+from benchmarks.publishing import circumstances, publish
+from benchmarks.stacks import STACKS, Running
+from tests.faults.support import Kind, obtain, seeded_database
+
+# folder in a frame's path -> layer
+LAYERS = {
+    "/app/pool/": "this application: the pool",
+    "/app/": "this application: the rest",
+    "/benchmarks/peers/": "the peer's own code",
+    "/gunicorn/": "Gunicorn",
+    "/werkzeug/": "Flask and Werkzeug",
+    "/flask/": "Flask and Werkzeug",
+    "/flask_sqlalchemy/": "Flask-SQLAlchemy",
+    "/sqlalchemy/": "SQLAlchemy",
+    "/pymysql/": "driver",
+    "/MySQLdb/": "driver",
+    "/mysql/connector/": "driver",
+    "/dbutils/": "DBUtils",
+    "/pydantic/": "Pydantic",
+    "/structlog/": "logging",
+}
+OTHER = "the rest"
+FRAME = re.compile(r"(?P<function>.*) \((?P<path>.*?)(?::\d+)?\)")
+CLIENTS = (1, 16)
+SAMPLES_PER_SECOND = 100  # each stops all threads for a moment
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How many samples each layer and each function had, by itself, in one run of py-spy."""
+
+    layers: Counter[str]
+    functions: Counter[tuple[str, str]]
+
+    def share(self, layer: str) -> float:
+        """Return which part of the samples a layer has."""
+        return self.layers[layer] / max(1, self.layers.total())
+
+
+def layer_of(path: str) -> str | None:
+    """Return the layer that a file belongs to, None for the standard library's."""
+    # The last folder that fits, and of two that begin there the longer one: a checkout may itself be at /app/.
+    known = [(path.rfind(part), len(part), layer) for part, layer in LAYERS.items() if part in path]
+    return max(known)[2] if known else None
+
+
+def summed_up(stacks: Iterable[str]) -> Profile:
+    """Return the profile in py-spy's raw lines: `outer (file:1);inner (file:2) 17`."""
+    layers, functions = Counter[str](), Counter[tuple[str, str]]()
+    for line in stacks:
+        stack, _, samples = line.rpartition(" ")
+        layer, function = _owner(stack)
+        layers[layer] += int(samples)
+        functions[layer, function] += int(samples)
+    return Profile(layers, functions)
+
+
+def _owner(stack: str) -> tuple[str, str]:
+    for frame in reversed(stack.split(";")):
+        found = FRAME.fullmatch(frame)
+        if found and (layer := layer_of(found["path"])):
+            return layer, f"{found['function']} ({'/'.join(Path(found['path']).parts[-2:])})"
+    return OTHER, stack.rpartition(";")[2]
+
+
+# ---- measuring ----
+
+
+def sample(running: Running, clients: int, seconds: int, folder: Path) -> Profile:
+    """Return what py-spy sees of the worker while so many clients ask."""
+    raw = folder / f"raw-{clients}"
+    (pid,) = running.workers()
+    command = [*(_py_spy(), "record", "--pid", str(pid), "--duration", str(seconds), "--format", "raw")]
+    command += ["--gil", "--rate", str(SAMPLES_PER_SECOND), "--full-filenames", "--output", str(raw)]
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(ask, running, clients, seconds + 1)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
+        load.result()
+    if done.returncode:
+        sys.exit(f"py-spy could not watch the worker (it needs root or ptrace): {done.stderr.strip()[-500:]}")
+    return summed_up(raw.read_text(encoding="utf-8").splitlines())
+
+
+def _py_spy() -> str:
+    beside = Path(sys.executable).with_name("py-spy")
+    found = str(beside) if beside.exists() else shutil.which("py-spy")
+    return found or sys.exit("py-spy is missing: pip install -r requirements-bench.txt")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that is known of one stack: rounds without the profiler, profiles with it."""
+
+    key: str
+    rounds: dict[int, Round]
+    profiles: dict[int, Profile]
+
+    def us(self, clients: int, layer: str) -> float:
+        """Return the CPU microseconds of a request that a layer has outside the kernel."""
+        return self.rounds[clients].user_us * self.profiles[clients].share(layer)
+
+    def us_of_function(self, clients: int, layer: str, function: str) -> float:
+        """Return the same of one function."""
+        profile = self.profiles[clients]
+        return self.rounds[clients].user_us * profile.functions[layer, function] / max(1, profile.layers.total())
+
+
+def measure(key: str, seconds: int) -> Measured:
+    """Return where the time of one stack goes."""
+    server = obtain(Kind.MARIADB)
+    try:
+        with seeded_database(server) as database, tempfile.TemporaryDirectory(prefix="sakila-profile-") as name:
+            folder = Path(name)
+            with STACKS[key].start(database.url, folder, DATABASE_TLS="off") as running:
+                ask(running, CLIENTS[-1], 1)
+                rounds = {clients: ask(running, clients, max(2, seconds // 4)) for clients in CLIENTS}
+                profiles = {clients: sample(running, clients, seconds, folder) for clients in CLIENTS}
+                return Measured(key, rounds, profiles)
+    finally:
+        server.remove()
+
+
+# ---- telling ----
+
+
+def table(measured: Measured, functions: int) -> str:
+    """Return the CPU of a request by layer and the busiest functions, as Markdown."""
+    one, many = CLIENTS
+    rounds, profiles = measured.rounds, measured.profiles
+    lines = [
+        f"| `{measured.key}`: microseconds of CPU a request | 1 client | {many} clients |",
+        "|---|--:|--:|",
+    ]
+    for layer in sorted({*profiles[one].layers, *profiles[many].layers}, key=profiles[many].share, reverse=True):
+        lines.append(f"| {layer} | {measured.us(one, layer):.0f} | {measured.us(many, layer):.0f} |")
+    lines += [
+        f"| the kernel: sockets, and handing on the GIL | {rounds[one].kernel_us:.0f} | {rounds[many].kernel_us:.0f} |",
+        f"| **all** | **{rounds[one].web_us:.0f}** | **{rounds[many].web_us:.0f}** |",
+        f"| requests/s | {rounds[one].per_second:,.0f} | {rounds[many].per_second:,.0f} |",
+        "",
+        f"| function, with what it calls in the standard library | layer | 1 client | {many} clients |",
+        "|---|---|--:|--:|",
+    ]
+    both = profiles[one].functions + profiles[many].functions
+    for layer, function in [name for name, _ in both.most_common(functions)]:
+        us = [f"{measured.us_of_function(clients, layer, function):.1f}" for clients in CLIENTS]
+        lines.append(f"| `{function}` | {layer} | {us[0]} | {us[1]} |")
+    counted = " and ".join(str(profile.layers.total()) for profile in profiles.values())
+    return "\n".join([*lines, "", f"{counted} samples."])
+
+
+def as_data(measured: Measured) -> dict[str, object]:
+    """Return the same as what JSON can hold."""
+    rounds = [asdict(each) for each in measured.rounds.values()]
+    samples = {clients: dict(profile.layers.most_common()) for clients, profile in measured.profiles.items()}
+    return {"stack": measured.key, "rounds": rounds, "samples": samples}
+
+
+def main() -> None:
+    """Profile one stack and write the result."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__.partition("\n")[0])
+    parser.add_argument("--stack", default="ours", choices=STACKS, help="what is profiled (default: ours)")
+    parser.add_argument("--seconds", type=int, default=20, help="of each of the two profiles (default: 20)")
+    parser.add_argument("--functions", type=int, default=25, help="how many are listed (default: 25)")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/profile.* and README.md")
+    options = parser.parse_args()
+    measured = measure(options.stack, options.seconds)
+    text = table(measured, options.functions)
+    print(text)
+    if options.save:
+        publish("profile", text, as_data(measured), circumstances("py-spy"))
+
+
+if __name__ == "__main__":
+    main()

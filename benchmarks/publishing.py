@@ -1,0 +1,67 @@
+"""Writes what was measured: JSON and Markdown in `benchmarks/results/`, the Markdown into `README.md` too."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.markers import replace_between
+
+FOLDER = Path(__file__).parent
+PACKAGES = ("Flask", "Werkzeug", "gunicorn", "SQLAlchemy", "Flask-SQLAlchemy", "PyMySQL")
+
+
+def circumstances(*packages: str) -> dict[str, Any]:
+    """Return where and with what this process measures."""
+    return {
+        "command": " ".join(["python -m", _module(), *sys.argv[1:]]),
+        "commit": _commit(),
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in (*PACKAGES, *packages)},
+    }
+
+
+def in_words(where: dict[str, Any]) -> str:
+    """Return the circumstances as the line below a table."""
+    machine = f"{where['cores']} cores ({where['processor']}), {where['system']}"
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    return f"`{where['command']}` at `{where['commit']}`: {machine}, Python {where['python']}, {versions}."
+
+
+def publish(name: str, text: str, data: dict[str, Any], where: dict[str, Any]) -> None:
+    """Write results/NAME.json and NAME.md, and the latter between NAME's markers in README.md."""
+    results = FOLDER / "results"
+    results.mkdir(exist_ok=True)
+    whole = f"{text}\n\n{in_words(where)}\n"
+    (results / f"{name}.json").write_text(json.dumps({"circumstances": where, **data}, indent=1) + "\n", "utf-8")
+    (results / f"{name}.md").write_text(whole, "utf-8")
+    replace_between(FOLDER / "README.md", name, whole)
+
+
+def _module() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else sys.argv[0]
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    said = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    return said.stdout.strip() or "unknown"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
