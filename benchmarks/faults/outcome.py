@@ -1,0 +1,104 @@
+"""What an incident did to one stack: the figures of a cell, counted from its requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.faults.crowd import Request
+
+Interval = tuple[float, float]
+
+
+RECOVERY_SECONDS = 1.0
+"""How long a stack may take to find out that the database is back; how long it took is a figure of its own."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """When it happened, on the monotonic clock: what was under way at `opened` or came later counts, until `closed`."""
+
+    opened: float
+    recovered: float
+    closed: float
+    outages: Sequence[Interval] = ()
+    write_outages: Sequence[Interval] = ()
+
+    def was_down(self, request: Request, grace: float = 0.0) -> bool:
+        """Tell whether the database was away during any part of a request, or shortly before it."""
+        intervals = [*self.outages, *(self.write_outages if request.kind == "write" else ())]
+        ended = self.closed if request.ended is None else request.ended
+        return any(request.began <= end + grace and ended >= began for began, end in intervals)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The figures of a cell."""
+
+    asked: int
+    """Reads and writes that count."""
+    failed_up: int
+    """Those without a good answer, though the database was there from a second before their beginning to their end."""
+    failed_after: int
+    """Those that came in the first second after an outage, while a stack may find out that it is over."""
+    failed_down: int
+    writes_cut: int
+    """Writes that failed where the fault took their answer away."""
+    wrong: int
+    """Answers with another city's id; writes kept twice, or said to be kept and not there."""
+    worst_seconds: float
+    first_good_seconds: float | None
+    """From the recovery to the first 200, None if there was none until the end."""
+    reconnects: int
+    stuck: int
+    """Requests begun before the recovery that still had no answer at the end."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """The failed ones by kind, status and the first words of the answer; 0 is a connection that broke."""
+
+
+def measure(
+    requests: Iterable[Request], times: Times, reconnects: int, kept: Mapping[str, int], *, cuts_writes: bool = False
+) -> Outcome:
+    """Count."""
+    counted = [each for each in list(requests) if each.kind != "other" and _matters(each, times)]
+    failed = [each for each in counted if _has_ended(each, times) and not each.is_good]
+    cut = [each for each in failed if cuts_writes and each.kind == "write"]
+    blamed = [each for each in failed if not (cuts_writes and each.kind == "write") and not each.is_wrong]
+    down = [each for each in blamed if times.was_down(each)]
+    after = [each for each in blamed if times.was_down(each, RECOVERY_SECONDS) and each not in down]
+    return Outcome(
+        asked=len(counted),
+        failed_up=len(blamed) - len(down) - len(after),
+        failed_after=len(after),
+        failed_down=len(down),
+        writes_cut=len(cut),
+        wrong=sum(each.is_wrong for each in counted) + _wrong_writes(counted, kept),
+        worst_seconds=max((_seconds(each, times) for each in counted), default=0.0),
+        first_good_seconds=_first_good(counted, times),
+        reconnects=reconnects,
+        stuck=sum(not _has_ended(each, times) and each.began < times.recovered for each in counted),
+        failures=dict(Counter(each.outcome for each in failed).most_common()),
+    )
+
+
+def _matters(request: Request, times: Times) -> bool:
+    return request.began <= times.closed and (request.ended is None or request.ended >= times.opened)
+
+
+def _has_ended(request: Request, times: Times) -> bool:
+    return request.ended is not None and request.ended <= times.closed
+
+
+def _seconds(request: Request, times: Times) -> float:
+    return (request.ended if _has_ended(request, times) else times.closed) - request.began
+
+
+def _first_good(requests: Iterable[Request], times: Times) -> float | None:
+    good = [each.ended for each in requests if each.kind == "read" and each.is_good and _has_ended(each, times)]
+    return min((ended - times.recovered for ended in good if ended >= times.recovered), default=None)
+
+
+def _wrong_writes(requests: Iterable[Request], kept: Mapping[str, int]) -> int:
+    writes = [each for each in requests if each.kind == "write" and each.ended is not None]
+    return sum(kept.get(each.wanted, 0) > 1 or (each.is_good and kept.get(each.wanted, 0) != 1) for each in writes)

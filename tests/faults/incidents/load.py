@@ -1,0 +1,25 @@
+"""The database is there, and something else keeps it or its connections busy."""
+
+from __future__ import annotations
+
+from tests.faults.incidents.scene import Scene, incident
+
+
+@incident(touches_server=True)
+def slow_queries(scene: Scene) -> None:
+    """Four clients ask for a report that takes five seconds; the others go on asking for cities."""
+    with scene.asking("/slow?seconds=5", clients=4):
+        scene.wait()
+
+
+@incident(touches_server=True)
+def pool_exhausted(scene: Scene) -> None:
+    """Sixteen more clients ask for what takes half a second: there are never enough connections for all."""
+    with scene.asking("/slow?seconds=0.5", clients=16):
+        scene.wait()
+
+
+@incident()
+def leak(scene: Scene) -> None:
+    """Once a second a request keeps the connection it has borrowed, and forgets about it."""
+    scene.again_and_again(lambda: scene.ask_once("/leak"), every=1)

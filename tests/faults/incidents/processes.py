@@ -1,0 +1,42 @@
+"""What happens to the processes of the application themselves."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.faults.incidents.scene import Scene, incident
+
+
+@incident(workers=2, preload=True)
+def forked_after_connecting(scene: Scene) -> None:
+    """The application asks the database while it is imported, and its two workers are forked afterwards (--preload)."""
+    scene.wait(scene.seconds / 2)
+
+
+@incident(workers=2)
+def reload_under_load(scene: Scene) -> None:
+    """A new version is rolled out (SIGHUP) under load, twice."""
+    for _ in range(2):
+        scene.signal(signal.SIGHUP)
+        scene.wait(scene.seconds / 2)
+
+
+@incident(workers=2, max_requests=60)
+def workers_replaced(scene: Scene) -> None:
+    """Each worker is replaced after 60 requests (max_requests)."""
+    scene.wait()
+
+
+@incident(touches_server=True)
+def clock_set_back(scene: Scene) -> None:
+    """The clock is set back by an hour, and then all connections are killed."""
+    scene.ask_once("/clock?step=-3600")
+    scene.wait(0.5)
+    scene.again_and_again(scene.kill_connections, every=2)
+
+
+@incident()
+def clock_set_forward(scene: Scene) -> None:
+    """The clock is set forward by a day."""
+    scene.ask_once("/clock?step=86400")
+    scene.wait(scene.seconds / 2)

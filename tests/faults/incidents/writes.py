@@ -1,0 +1,44 @@
+"""Some of the requests write, and each must be kept once or not at all."""
+
+from __future__ import annotations
+
+from tests.faults.incidents.scene import Scene, incident
+from tests.support.packets import Cut
+
+
+@incident(cuts_writes=True)
+def cut_after_the_commit(scene: Scene) -> None:
+    """The server has kept a write, and the connection is lost before it says so."""
+    with scene.writing(clients=4):
+        scene.again_and_again(lambda: scene.network.cut_one(Cut.AFTER, holding=b"COMMIT"))
+
+
+@incident(cuts_writes=True)
+def cut_after_the_insert(scene: Scene) -> None:
+    """The server has run the first statement of a write, and the connection is lost before it says so."""
+    with scene.writing(clients=4):
+        scene.again_and_again(lambda: scene.network.cut_one(Cut.AFTER, holding=b"INSERT"))
+
+
+@incident(touches_server=True)
+def deadlock(scene: Scene) -> None:
+    """Eight clients write to the same two rows in opposite orders: the server ends one of each pair (error 1213)."""
+    with scene.writing(clients=8):
+        scene.wait()
+
+
+@incident(touches_server=True)
+def row_locked(scene: Scene) -> None:
+    """Somebody holds a lock on the row that four clients write to; the others go on asking for cities."""
+    lock = "SELECT * FROM counter WHERE id = 1 FOR UPDATE"
+    with scene.writing(clients=4), scene.write_outage(), scene.holding(lock):
+        scene.wait()
+
+
+@incident(touches_server=True)
+def read_only_failover(scene: Scene) -> None:
+    """The server becomes read-only (error 1290) while four clients write, and takes writes again a while later."""
+    with scene.writing(clients=4):
+        with scene.write_outage(), scene.server.set_globally(read_only=1):
+            scene.wait()
+        scene.wait(1)
