@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.load import Round, ask
-from benchmarks.publishing import circumstances, publish
+from benchmarks.publishing import circumstances, publish, table
 from benchmarks.stacks import STACKS, Running
 from tests.faults.support import Kind, obtain, seeded_database
 
@@ -62,6 +62,7 @@ class Profile:
 def layer_of(path: str) -> str | None:
     """Return the layer that a file belongs to, None for the standard library's."""
     # The last folder that fits, and of two that begin there the longer one: a checkout may itself be at /app/.
+    path = path.rpartition("/site-packages")[2]
     known = [(path.rfind(part), len(part), layer) for part, layer in LAYERS.items() if part in path]
     return max(known)[2] if known else None
 
@@ -145,30 +146,37 @@ def measure(key: str, seconds: int) -> Measured:
 # ---- telling ----
 
 
-def table(measured: Measured, functions: int) -> str:
+def report(measured: Measured, functions: int) -> str:
     """Return the CPU of a request by layer and the busiest functions, as Markdown."""
-    one, many = CLIENTS
-    rounds, profiles = measured.rounds, measured.profiles
-    lines = [
-        f"| `{measured.key}`: microseconds of CPU a request | 1 client | {many} clients |",
-        "|---|--:|--:|",
+    clients = [f"{number} client{'s' if number > 1 else ''}" for number in CLIENTS]
+    samples = " and ".join(str(profile.layers.total()) for profile in measured.profiles.values())
+    parts = [
+        table([f"`{measured.key}`: microseconds of CPU a request", *clients], _layers(measured)),
+        table(
+            ["function, with what it calls in the standard library", "layer", *clients],
+            _busiest(measured, functions),
+            texts=2,
+        ),
+        f"{samples} samples.",
     ]
-    for layer in sorted({*profiles[one].layers, *profiles[many].layers}, key=profiles[many].share, reverse=True):
-        lines.append(f"| {layer} | {measured.us(one, layer):.0f} | {measured.us(many, layer):.0f} |")
-    lines += [
-        f"| the kernel: sockets, and handing on the GIL | {rounds[one].kernel_us:.0f} | {rounds[many].kernel_us:.0f} |",
-        f"| **all** | **{rounds[one].web_us:.0f}** | **{rounds[many].web_us:.0f}** |",
-        f"| requests/s | {rounds[one].per_second:,.0f} | {rounds[many].per_second:,.0f} |",
-        "",
-        f"| function, with what it calls in the standard library | layer | 1 client | {many} clients |",
-        "|---|---|--:|--:|",
-    ]
-    both = profiles[one].functions + profiles[many].functions
-    for layer, function in [name for name, _ in both.most_common(functions)]:
-        us = [f"{measured.us_of_function(clients, layer, function):.1f}" for clients in CLIENTS]
-        lines.append(f"| `{function}` | {layer} | {us[0]} | {us[1]} |")
-    counted = " and ".join(str(profile.layers.total()) for profile in profiles.values())
-    return "\n".join([*lines, "", f"{counted} samples."])
+    return "\n\n".join(parts)
+
+
+def _layers(measured: Measured) -> Iterator[list[str]]:
+    known = {layer for profile in measured.profiles.values() for layer in profile.layers}
+    for layer in sorted(known, key=measured.profiles[CLIENTS[-1]].share, reverse=True):
+        yield [layer, *(f"{measured.us(clients, layer):.0f}" for clients in CLIENTS)]
+    rounds = [measured.rounds[clients] for clients in CLIENTS]
+    yield ["the kernel: sockets, and handing on the GIL", *(f"{each.kernel_us:.0f}" for each in rounds)]
+    yield ["**all**", *(f"**{each.web_us:.0f}**" for each in rounds)]
+    yield ["requests/s", *(f"{each.per_second:,.0f}" for each in rounds)]
+
+
+def _busiest(measured: Measured, number: int) -> Iterator[list[str]]:
+    samples = sum((profile.functions for profile in measured.profiles.values()), Counter[tuple[str, str]]())
+    for (layer, function), _ in samples.most_common(number):
+        us = [measured.us_of_function(clients, layer, function) for clients in CLIENTS]
+        yield [f"`{function}`", layer, *(f"{each:.1f}" for each in us)]
 
 
 def as_data(measured: Measured) -> dict[str, object]:
@@ -187,7 +195,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/profile.* and README.md")
     options = parser.parse_args()
     measured = measure(options.stack, options.seconds)
-    text = table(measured, options.functions)
+    text = report(measured, options.functions)
     print(text)
     if options.save:
         publish("profile", text, as_data(measured), circumstances("py-spy"))

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,12 @@ def in_words(where: dict[str, Any]) -> str:
     machine = f"{where['cores']} cores ({where['processor']}), {where['system']}"
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     return f"`{where['command']}` at `{where['commit']}`: {machine}, Python {where['python']}, {versions}."
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
+    """Return a Markdown table whose first columns are texts and whose others are numbers."""
+    rule = ["---"] * texts + ["--:"] * (len(head) - texts)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
 def publish(name: str, text: str, data: dict[str, Any], where: dict[str, Any]) -> None:

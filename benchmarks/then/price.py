@@ -1,0 +1,56 @@
+"""What a connection costs beside what a lookup costs, one after the other in one thread, without HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import pymysql
+from sqlalchemy import make_url
+
+from benchmarks.load import cpu_seconds
+from benchmarks.then import tls
+
+FIND = "SELECT city_id FROM city WHERE city_key = 'london' ORDER BY city_id LIMIT 1"
+
+
+@dataclass(frozen=True)
+class Price:
+    """Milliseconds of one call, and of CPU on both sides."""
+
+    what: str
+    ms: float
+    client_ms: float
+    server_ms: float
+
+
+def prices(database_url: str, database: int, seconds: float) -> list[Price]:
+    """Return the price of a lookup on an open connection and of opening and closing one, with each kind of TLS."""
+    url = make_url(database_url)
+    server = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    server |= {"database": url.database, "autocommit": True}
+    with closing(pymysql.connect(**server, ssl_disabled=True)) as connection:
+        found = [_price("a lookup on an open connection", lambda: _look_up(connection), database, seconds)]
+    for how in tls.WAYS:
+        arguments = server | tls.arguments(how)
+        open_and_close = lambda arguments=arguments: pymysql.connect(**arguments).close()  # noqa: E731 -- one line a case
+        found.append(_price(f"connect and close, TLS: {how}", open_and_close, database, seconds))
+    return found
+
+
+def _look_up(connection: pymysql.Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(FIND)
+        cursor.fetchone()
+
+
+def _price(what: str, call: Callable[[], None], database: int, seconds: float) -> Price:
+    call()
+    number, began, own, server = 0, time.monotonic(), time.process_time(), sum(cpu_seconds([database]))
+    while time.monotonic() < began + seconds:
+        call()
+        number += 1
+    spent = time.monotonic() - began, time.process_time() - own, sum(cpu_seconds([database])) - server
+    return Price(what, *(each / number * 1000 for each in spent))

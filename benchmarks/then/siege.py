@@ -1,0 +1,82 @@
+"""siege as the 2010s used it: every client asks again at once, each time on a new connection."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load import cpu_seconds
+from benchmarks.stacks import Running
+from tests.support import cities
+
+# siege's own defaults, written down so that nobody's ~/.siege changes them.
+SETTINGS = """
+verbose = false
+color = off
+logging = false
+protocol = HTTP/1.1
+connection = close
+parser = false
+failures = 1024
+"""
+IDS = {"london": cities.first_ids()["London"], "Aden": cities.first_ids()["Aden"]}
+
+
+class WrongAnswerError(Exception):
+    """The application did not say what it should."""
+
+
+@dataclass(frozen=True)
+class Siege:
+    """What one round gave."""
+
+    clients: int
+    seconds: float
+    per_second: float
+    failed: int
+    web_percent: float
+    database_percent: float
+
+
+def lay(running: Running, database: int, clients: int, seconds: int, folder: Path) -> Siege:
+    """Besiege an application for so long, and check its answers before and after."""
+    check(running)
+    web, server = _cpu(running.workers()), _cpu([database])
+    said = _siege(running, clients, seconds, folder)
+    web, server = _cpu(running.workers()) - web, _cpu([database]) - server
+    check(running)
+    took = said["elapsed_time"]  # before and after it nobody asks, though siege takes a while to end
+    percents = web / took * 100, server / took * 100
+    return Siege(clients, took, said["transaction_rate"], int(said["failed_transactions"]), *percents)
+
+
+def check(running: Running) -> None:
+    """Ask for two cities, London in the spelling of the experiment."""
+    for name, city_id in IDS.items():
+        right = f'City "{name}" is #{city_id}\n'
+        with urllib.request.urlopen(f"{running.url}/?city={name}", timeout=10) as answer:
+            if (got := answer.read().decode()) != right:
+                raise WrongAnswerError(f"{got!r} instead of {right!r}")
+
+
+def _siege(running: Running, clients: int, seconds: int, folder: Path) -> dict[str, float]:
+    settings = folder / "siegerc"
+    settings.write_text(SETTINGS)
+    command = ["siege", f"--rc={settings}", "-b", "-t", f"{seconds}S", "-c", str(clients), "-q", "-j"]
+    done = subprocess.run(
+        [*command, f"{running.url}/?city=london"],
+        env={**os.environ, "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        check=True,
+    )
+    return json.loads(done.stdout[done.stdout.index("{") :])
+
+
+def _cpu(pids: list[int]) -> float:
+    return sum(cpu_seconds(pids))
