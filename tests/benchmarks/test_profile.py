@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("psutil", reason="comes with requirements-bench.txt, which ./run bench installs")
 
-from benchmarks.profile import OTHER, layer_of, summed_up  # noqa: E402 -- only where they can be imported
+from benchmarks.profile import OTHER, layer_of, summed_up
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("psutil", reason="comes with requirements-bench.txt, which ./run bench installs")
 
-from benchmarks.then.price import Price  # noqa: E402 -- only where they can be imported
-from benchmarks.then.siege import Siege  # noqa: E402 -- only where they can be imported
-from benchmarks.then.table import report  # noqa: E402 -- only where they can be imported
-from benchmarks.then.variants import CLIENTS  # noqa: E402 -- only where they can be imported
+from benchmarks.then.price import Price
+from benchmarks.then.siege import Siege
+from benchmarks.then.table import report
+from benchmarks.then.variants import CLIENTS
 
 
 def rounds(per_second, failed=0):
