@@ -51,8 +51,16 @@ def _gain(persistent: Siege, per_request: Siege) -> str:
 
 
 def _prices(prices: Sequence[Price]) -> str:
-    rows = [[each.what, *(f"{ms:.2f}" for ms in (each.ms, each.client_ms, each.server_ms))] for each in prices]
-    return table(["in one thread, without HTTP", "ms", "ms of CPU, client", "ms of CPU, server"], rows)
+    head = ["one thread, no HTTP", "ms", "ms of CPU, client", "ms of CPU, server", "a second in a tenth of a core"]
+    rows = [
+        [
+            each.what,
+            *(f"{ms:.2f}" for ms in (each.ms, each.client_ms, each.server_ms)),
+            f"{each.per_second_in_a_tenth:,.0f}",
+        ]
+        for each in prices
+    ]
+    return table(head, rows)
 
 
 def _failed(siege: Siege) -> str:
