@@ -7,6 +7,8 @@ import itertools
 import random
 import re
 import secrets
+import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -60,7 +62,7 @@ class Request:
 class Crowd:
     """So many clients, each a thread with a connection that it keeps, pausing for a random while after each answer."""
 
-    def __init__(self, port: int, readers: int = 16, pause: tuple[float, float] = (0.05, 0.15)) -> None:
+    def __init__(self, port: int, pause: tuple[float, float], readers: int = 16) -> None:
         self.port, self.pause = port, pause
         self.requests: list[Request] = []
         self._seeds = itertools.count(1)
@@ -137,6 +139,8 @@ def _choice(kind: Kind, path: str, chance: random.Random) -> tuple[str, str]:
 
 def _answer(connection: http.client.HTTPConnection, kind: Kind, address: str) -> tuple[int, str]:
     """Return status and text, or 0 and the error."""
+    if _was_dropped(connection.sock):
+        connection.close()
     was_kept = connection.sock is not None
     try:
         return _exchange(connection, kind, address)
@@ -151,6 +155,11 @@ def _answer(connection: http.client.HTTPConnection, kind: Kind, address: str) ->
         connection.close()
         time.sleep(0.05)
         return 0, repr(error)
+
+
+def _was_dropped(sock: socket.socket | None) -> bool:
+    """Tell whether the server has closed a kept connection; clients with a pool look before they send."""
+    return sock is not None and bool(select.select([sock], [], [], 0)[0])
 
 
 def _exchange(connection: http.client.HTTPConnection, kind: Kind, address: str) -> tuple[int, str]:

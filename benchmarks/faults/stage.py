@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from sqlalchemy import make_url
 
 from benchmarks.faults.crowd import Crowd
 from benchmarks.faults.outcome import Outcome, Times, measure
@@ -19,7 +21,7 @@ from benchmarks.stacks import STACKS, Stack
 from tests.faults.incidents import Incident, Player, Scene
 from tests.faults.support import FaultServer, seeded_database
 from tests.support import servers
-from tests.support.databases import Database, administer
+from tests.support.databases import PREFIX, Database, administer, plain_engine
 from tests.support.proxy import Proxy
 
 ROUTES = {
@@ -34,12 +36,11 @@ ROUTES = {
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """How long an incident takes, in seconds, and how eagerly the clients ask."""
+    """How long an incident takes, in seconds: the fault itself, and what is before and after it."""
 
     fault: float = 6.0
     before: float = 2.0
     after: float = 3.0
-    pause: tuple[float, float] = (0.1, 0.3)
 
 
 FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0)
@@ -53,19 +54,24 @@ class Stage:
         administer(database.url, *TABLES)
 
     def perform(self, incident: Incident, keys: Sequence[str], pace: Pace) -> dict[str, Outcome]:
-        """Let an incident happen to these stacks, to all at the same time; return what became of each."""
+        """Let an incident happen to these stacks, as a rule to all at the same time; return what became of each."""
+        groups = [[key] for key in keys] if incident.one_at_a_time else [keys]
+        return {key: cell for group in groups for key, cell in self._perform(incident, group, pace).items()}
+
+    def _perform(self, incident: Incident, keys: Sequence[str], pace: Pace) -> dict[str, Outcome]:
         with ExitStack() as stack:
             if incident.variables:
                 stack.enter_context(self.server.set_globally(**incident.variables))
+            urls = [stack.enter_context(self._copy()) for _ in keys]
             # Before anything is started: a process just forked holds for a moment the port that is being tried out.
             proxies = [stack.enter_context(Proxy("127.0.0.1", self.server.server.url.port)) for _ in keys]
             starters = stack.enter_context(ThreadPoolExecutor(len(keys)))  # must outlive what they start
 
-            def enter(key: str, proxy: Proxy) -> Player:
-                return stack.enter_context(self._player(incident, key, proxy, pace))
+            def enter(key: str, url: str, proxy: Proxy) -> Player:
+                return stack.enter_context(self._player(incident, key, url, proxy))
 
             try:
-                return self._watch(incident, list(starters.map(enter, keys, proxies)), pace)
+                return self._watch(incident, list(starters.map(enter, keys, urls, proxies)), pace)
             finally:
                 if incident.touches_server:
                     self.server.repair()
@@ -77,14 +83,15 @@ class Stage:
         opened = [player.proxy.counts().accepted - count for player, count in zip(cast, before, strict=True)]
         for player in cast:
             _end_at_once(player.master.pid)
-        kept = self._kept()
         return {
-            player.key: measure(player.audience.requests, times, count, kept, cuts_writes=incident.cuts_writes)
+            player.key: measure(
+                player.audience.requests, times, count, _kept(player.url), cuts_writes=incident.cuts_writes
+            )
             for player, count in zip(cast, opened, strict=True)
         }
 
     def _happen(self, incident: Incident, cast: Sequence[Player], pace: Pace) -> Times:
-        scene = Scene(self.server, self.database.url, cast, pace.fault)
+        scene = Scene(self.server, cast, pace.fault)
         opened = time.monotonic()
         incident.play(scene)
         recovered = time.monotonic()
@@ -95,19 +102,35 @@ class Stage:
         return Times(opened, recovered, time.monotonic(), scene.outages, scene.write_outages)
 
     @contextmanager
-    def _player(self, incident: Incident, key: str, proxy: Proxy, pace: Pace) -> Iterator[Player]:
+    def _player(self, incident: Incident, key: str, url: str, proxy: Proxy) -> Iterator[Player]:
         environ = {"ASK_AT_IMPORT": "1"} if incident.preload else {}
-        stack, url = _for_incident(STACKS[key], incident), proxy.url(self.database.url)
-        with stack.start(url, self.folder, incident.workers, **environ) as running:
+        stack = _for_incident(STACKS[key], incident)
+        with stack.start(proxy.url(url), self.folder, incident.workers, **environ) as running:
             try:
-                yield Player(key, proxy, Crowd(running.port, pause=pace.pause), running.process)
+                yield Player(key, url, proxy, Crowd(running.port, incident.pause), running.process)
             finally:  # whoever hangs would be waited for
                 _end_at_once(running.process.pid)
 
-    def _kept(self) -> dict[str, int]:
-        """Return how often each write was kept."""
-        with self.database.connect() as connection:
-            return dict(connection.exec_driver_sql("SELECT nonce, COUNT(*) FROM visit GROUP BY nonce").all())
+    @contextmanager
+    def _copy(self) -> Iterator[str]:
+        """Yield the address of a copy of the database, with a user of its own: no stack meets another's locks."""
+        template, token, order = make_url(self.database.url), secrets.token_hex(6), self.server.admin
+        copy = template.set(username=f"app_{token}", database=PREFIX + token)
+        order(f"CREATE DATABASE {copy.database} CHARACTER SET utf8mb4")
+        order(f"CREATE USER '{copy.username}'@'%' IDENTIFIED BY '{copy.password}'")
+        order(f"GRANT ALL PRIVILEGES ON {copy.database}.* TO '{copy.username}'@'%'")
+        for (table,) in order(f"SHOW TABLES FROM {template.database}"):
+            order(f"CREATE TABLE {copy.database}.{table} LIKE {template.database}.{table}")
+            order(f"INSERT INTO {copy.database}.{table} SELECT * FROM {template.database}.{table}")
+        yield copy.render_as_string(hide_password=False)
+        order(f"DROP DATABASE {copy.database}")
+        order(f"DROP USER '{copy.username}'@'%'")
+
+
+def _kept(url: str) -> dict[str, int]:
+    """Return how often each write was kept."""
+    with plain_engine(url).connect() as connection:
+        return dict(connection.exec_driver_sql("SELECT nonce, COUNT(*) FROM visit GROUP BY nonce").all())
 
 
 def _for_incident(stack: Stack, incident: Incident) -> Stack:

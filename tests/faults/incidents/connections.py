@@ -9,7 +9,7 @@ QUERY = b"FROM city"
 """What every stack's lookup has in it."""
 
 
-@incident(touches_server=True)
+@incident()
 def killed_connections(scene: Scene) -> None:
     """An administrator kills all connections, once a second."""
     scene.again_and_again(scene.kill_connections, every=1)

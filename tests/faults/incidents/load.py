@@ -5,14 +5,14 @@ from __future__ import annotations
 from tests.faults.incidents.scene import Scene, incident
 
 
-@incident(touches_server=True)
+@incident()
 def slow_queries(scene: Scene) -> None:
     """Four clients ask for a report that takes five seconds; the others go on asking for cities."""
     with scene.asking("/slow?seconds=5", clients=4):
         scene.wait()
 
 
-@incident(touches_server=True)
+@incident()
 def pool_exhausted(scene: Scene) -> None:
     """Sixteen more clients ask for what takes half a second: there are never enough connections for all."""
     with scene.asking("/slow?seconds=0.5", clients=16):

@@ -32,7 +32,7 @@ def frozen_server(scene: Scene) -> None:
         scene.server.thaw()
 
 
-@incident(touches_server=True)
+@incident()
 def table_locked(scene: Scene) -> None:
     """Somebody holds a lock on the table (LOCK TABLES, a long ALTER): every lookup waits, all else works."""
     with scene.outage(), scene.holding("LOCK TABLES city WRITE"):

@@ -7,27 +7,26 @@ import signal
 from tests.faults.incidents.scene import Scene, incident
 
 
-@incident(workers=2, preload=True)
+@incident(workers=2, one_at_a_time=True, preload=True, pause=(0, 0.02))
 def forked_after_connecting(scene: Scene) -> None:
     """The application asks the database while it is imported, and its two workers are forked afterwards (--preload)."""
     scene.wait(scene.seconds / 2)
 
 
-@incident(workers=2)
+@incident(workers=2, one_at_a_time=True)
 def reload_under_load(scene: Scene) -> None:
-    """A new version is rolled out (SIGHUP) under load, twice."""
-    for _ in range(2):
-        scene.signal(signal.SIGHUP)
-        scene.wait(scene.seconds / 2)
+    """A new version is rolled out (SIGHUP) under load."""
+    scene.signal(signal.SIGHUP)
+    scene.wait()
 
 
-@incident(workers=2, max_requests=60)
+@incident(workers=2, one_at_a_time=True, max_requests=60)
 def workers_replaced(scene: Scene) -> None:
     """Each worker is replaced after 60 requests (max_requests)."""
     scene.wait()
 
 
-@incident(touches_server=True)
+@incident()
 def clock_set_back(scene: Scene) -> None:
     """The clock is set back by an hour, and then all connections are killed."""
     scene.ask_once("/clock?step=-3600")

@@ -39,9 +39,11 @@ class Master(Protocol):
 
 @dataclass
 class Player:
-    """One stack on the scene: its proxy, its clients, its first process."""
+    """One stack on the scene: its database, its proxy, its clients, its first process."""
 
     key: str
+    url: str = field(repr=False)
+    """The database's address, past the proxy; nobody else uses the database, nor its user."""
     proxy: Proxy
     audience: Audience
     master: Master
@@ -70,8 +72,6 @@ class Scene:
     """The stacks that an incident happens to, all at the same time, and since when the database was away."""
 
     server: FaultServer
-    url: str = field(repr=False)
-    """The database's address, past all proxies."""
     players: Sequence[Player]
     seconds: float
     """How long a fault lasts."""
@@ -108,13 +108,16 @@ class Scene:
 
     def kill_connections(self) -> None:
         """End all connections to the server that the stacks have now."""
-        self.server.kill_connections(make_url(self.url).username)
+        for player in self.players:
+            self.server.kill_connections(make_url(player.url).username)
 
     @contextmanager
     def holding(self, order: str) -> Iterator[None]:
-        """Somebody else gives this order on a connection of their own, and ends it after the block."""
-        with plain_engine(self.url).connect() as connection:
-            connection.execute(text(order))
+        """Somebody else gives this order in each stack's database, and lets go of what they hold after the block."""
+        with ExitStack() as stack:
+            for player in self.players:
+                connection = stack.enter_context(plain_engine(player.url).connect())
+                connection.execute(text(order))
             yield
 
     @contextmanager
@@ -175,6 +178,10 @@ class Incident:
     workers: int = 1
     preload: bool = False
     """The application is imported, and asks the database, before its workers are forked."""
+    one_at_a_time: bool = False
+    """Starting processes takes so much CPU that stacks side by side would be in each other's way."""
+    pause: tuple[float, float] = (0.1, 0.3)
+    """For how long clients pause after an answer, in seconds."""
     max_requests: int = 0
     """After how many requests a worker is replaced."""
 

@@ -20,14 +20,14 @@ def cut_after_the_insert(scene: Scene) -> None:
         scene.again_and_again(lambda: scene.network.cut_one(Cut.AFTER, holding=b"INSERT"))
 
 
-@incident(touches_server=True)
+@incident()
 def deadlock(scene: Scene) -> None:
     """Eight clients write to the same two rows in opposite orders: the server ends one of each pair (error 1213)."""
     with scene.writing(clients=8):
         scene.wait()
 
 
-@incident(touches_server=True)
+@incident()
 def row_locked(scene: Scene) -> None:
     """Somebody holds a lock on the row that four clients write to; the others go on asking for cities."""
     lock = "SELECT * FROM counter WHERE id = 1 FOR UPDATE"
