@@ -5,7 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import errors, extensions, logging, openapi, security
 from app.cities import api, pages
-from app.commands import doctor, seed
+from app.commands import doctor, load, seed
 from app.operations import health
 from config import Settings, load_settings_or_exit
 
@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health.bp)
 
     app.cli.add_command(seed.command)
+    app.cli.add_command(load.command)
     app.cli.add_command(doctor.command)
 
     hops = settings.trusted_proxy_hops

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, FromClause, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from app.cities.models import City, Country
 from app.cities.names import fold
-from app.cities.schema import schema_state
+from app.commands.writing import continue_numbering, refuse_unknown_schema, wait_for_others
 from app.extensions import db
 from app.pool import in_transaction, recovery
 from app.pool.errors import OutcomeUnknownError, PoolError
@@ -65,29 +65,23 @@ def read_cities() -> Rows:
     ]
 
 
-def refuse_unknown_schema(connection: Connection) -> None:
-    """Raise ClickException where the tables are missing or not ours."""
-    if schema_state(connection) not in ("current", "newer"):
-        raise click.ClickException("the tables are missing or not ours; nothing was changed. Run ./run migrate first.")
-
-
 def seed(connection: Connection, countries: Rows, cities: Rows) -> str:
     """Insert all rows in the caller's transaction, or none; return what was done.
 
     Raises OtherRowsError where the tables hold anything else than these rows.
     """
-    _wait_for_other_seeds(connection)
+    wait_for_others(connection)
     if _same_rows(connection, countries, cities):
         return f"Already seeded: {len(countries)} countries and {len(cities)} cities; nothing to do."
     for model in (Country, City):
-        if connection.scalar(select(func.count()).select_from(model)):
+        if connection.execute(select(model).limit(1)).first():
             raise OtherRowsError(
                 f"the table {model.__tablename__} holds rows that are not Sakila's; nothing was changed. "
                 "Seed an empty database, or keep yours as it is."
             )
     connection.execute(insert(Country), countries)
     connection.execute(insert(City), cities)
-    _continue_numbering(connection)
+    continue_numbering(connection)
     return f"Seeded {len(countries)} countries and {len(cities)} cities."
 
 
@@ -96,30 +90,12 @@ def _csv(name: str) -> Rows:
         return list(csv.DictReader(file))
 
 
-def _wait_for_other_seeds(connection: Connection) -> None:
-    """Let a second seed that starts now wait until this transaction is over."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver would begin at the first INSERT only
-    elif connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE country IN SHARE ROW EXCLUSIVE MODE"))
-    else:
-        # Locks the version row, which is there as soon as the tables are.
-        connection.execute(text("SELECT version_num FROM alembic_version FOR UPDATE"))
-
-
 def _same_rows(connection: Connection, countries: Rows, cities: Rows) -> bool:
-    there = {tuple(row) for row in connection.execute(select(Country.country_id, Country.country))}
-    if there != {(row["country_id"], row["country"]) for row in countries}:
-        return False
-    there = {tuple(row) for row in connection.execute(select(City.city_id, City.city, City.city_key, City.country_id))}
-    return there == {(row["city_id"], row["city"], row["city_key"], row["country_id"]) for row in cities}
+    return _are(connection, Country.__table__, countries) and _are(connection, City.__table__, cities)
 
 
-def _continue_numbering(connection: Connection) -> None:
-    """Tell PostgreSQL's sequences about the ids that were given by hand; the others see for themselves."""
-    if connection.dialect.name != "postgresql":
-        return
-    for model in (Country, City):
-        table, key = model.__tablename__, f"{model.__tablename__}_id"
-        highest = select(func.max(model.__table__.c[key])).scalar_subquery()
-        connection.execute(select(func.setval(func.pg_get_serial_sequence(table, key), highest)))
+def _are(connection: Connection, table: FromClause, rows: Rows) -> bool:
+    names = list(rows[0])
+    # One more than there should be is enough to know; there may be millions.
+    there = connection.execute(select(*(table.c[name] for name in names)).limit(len(rows) + 1))
+    return {tuple(row) for row in there} == {tuple(row[name] for name in names) for row in rows}

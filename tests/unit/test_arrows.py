@@ -37,6 +37,8 @@ ALLOWED: dict[str, set[str]] = {
         "app.extensions",
         "app.operations",
         "app.logging",
+        # A name that the lookup refuses is not loaded.
+        "app.parameters",
         "config",
     },
     "app.pool": {"app.pool"},

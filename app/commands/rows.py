@@ -1,0 +1,129 @@
+"""What a CSV of one's own says: a good row or a refusal for each of its lines, one after the other."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
+
+from app.cities.names import fold
+from app.parameters import MAX_ID, readable_name, whole_number
+
+DELIMITERS = ",;\t"
+"""Spreadsheets write what their country is used to."""
+
+KNOWN = ("city", "country", "country_id", "city_id")
+LONGEST_LINE = 65_536
+"""Characters; whatever is longer is read in pieces, so that no file can fill the memory."""
+
+NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+"""What Python's `surrogateescape` puts in the place of such bytes."""
+
+
+class HeaderError(ValueError):
+    """The first line does not say which column is which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A city as the file has it: its country by name or by id, its own id if it has one."""
+
+    line: int
+    city: str
+    city_key: str
+    country: str | int
+    city_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line that was not loaded, and why."""
+
+    line: int
+    reason: str
+
+
+class RowFile:
+    """A file of rows, read piece by piece; `ignored` are the columns that are not looked at."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        # Kept, because it closes the file when nobody needs it any more.
+        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        lines = iter(partial(self._text.readline, LONGEST_LINE), "")
+        header = next(lines, "")
+        self._columns, delimiter = _columns(header)
+        used = {"country_id"} if "country" in self._columns else {"country"}
+        self.ignored = [name for name in self._columns if name not in set(KNOWN) - used]
+        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+
+    def __iter__(self) -> Iterator[Row | Refusal]:
+        while True:
+            line = self._reader.line_num + 2  # the header is the first
+            try:
+                fields = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Refusal(line, _broken(line, self._reader.line_num + 1, error))
+                continue
+            if fields:  # none in an empty line
+                yield self._read(line, fields)
+
+    def _read(self, line: int, fields: list[str]) -> Row | Refusal:
+        if len(fields) != len(self._columns):
+            return Refusal(line, f"has {len(fields)} columns, the header has {len(self._columns)}")
+        try:
+            return _row(line, dict(zip(self._columns, fields, strict=True)))
+        except ValueError as error:
+            return Refusal(line, str(error))
+
+
+def _columns(header: str) -> tuple[list[str], str]:
+    """Return the names of the columns and what divides them."""
+    if NOT_UTF_8.search(header) or "\0" in header:
+        raise HeaderError("the file is not UTF-8 text; save it as CSV in UTF-8 (Excel: 'CSV UTF-8')")
+    for delimiter in DELIMITERS:
+        names = [name.strip().lower() for name in header.strip().replace('"', "").split(delimiter)]
+        if "city" in names and not {"country", "country_id"}.isdisjoint(names):
+            break
+    else:
+        raise HeaderError(
+            "the first line must name the columns city and country (or country_id), and city_id where there are ids, "
+            "divided by commas, semicolons or tabs"
+        )
+    if twice := [name for name in KNOWN if names.count(name) > 1]:
+        raise HeaderError(f"the first line names the column {twice[0]} twice")
+    return names, delimiter
+
+
+def _row(line: int, values: dict[str, str]) -> Row:
+    """Return the row, or raise ValueError; what the lookup would refuse to look for is refused here, too."""
+    city = _name("city", values["city"])
+    if not (key := fold(city)):
+        raise ValueError("city has no letter")
+    country = _name("country", values["country"]) if "country" in values else _id("country_id", values["country_id"])
+    given = values.get("city_id", "").strip()
+    return Row(line, city, key, country, _id("city_id", given) if given else None)
+
+
+def _name(column: str, value: str) -> str:
+    if NOT_UTF_8.search(value):
+        raise ValueError(f"{column} is not UTF-8")
+    try:
+        return readable_name(value).strip()
+    except ValueError as error:
+        raise ValueError(f"{column} {error}") from None
+
+
+def _id(column: str, value: str) -> int:
+    try:
+        return whole_number(1, MAX_ID)(value.strip())
+    except ValueError as error:
+        raise ValueError(f"{column} {error}; allowed is a whole number from 1 to {MAX_ID}") from None
+
+
+def _broken(first: int, last: int, error: csv.Error) -> str:
+    """Say how far a line reaches that cannot be read: a quotation mark that nobody closes takes others along."""
+    return f"cannot be read: {error}" + (f"; it opens a quotation mark and goes on to line {last}" * (last > first))

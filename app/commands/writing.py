@@ -1,0 +1,39 @@
+"""What commands that fill the tables share: they know the schema, take turns, and leave the numbering in order."""
+
+import click
+from sqlalchemy import Connection, func, select, text
+
+from app.cities.models import City, Country
+from app.cities.schema import schema_state
+
+
+def refuse_unknown_schema(connection: Connection) -> None:
+    """Raise ClickException where the tables are missing or not ours."""
+    if schema_state(connection) not in ("current", "newer"):
+        raise click.ClickException("the tables are missing or not ours; nothing was changed. Run ./run migrate first.")
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Let others who fill the tables wait until this transaction is over; its first statement, or it sees old rows."""
+    if connection.dialect.name == "sqlite":
+        # Python's driver would begin at the first INSERT only.
+        connection.exec_driver_sql("BEGIN IMMEDIATE", execution_options={"leaves_no_trace": True})
+    else:
+        # MySQL and MariaDB lock the version row, which is there as soon as the tables are.
+        is_postgresql = connection.dialect.name == "postgresql"
+        lock = "LOCK TABLE country IN SHARE ROW EXCLUSIVE MODE" if is_postgresql else _LOCK_VERSION
+        connection.execute(text(lock).execution_options(leaves_no_trace=True))
+
+
+_LOCK_VERSION = "SELECT version_num FROM alembic_version FOR UPDATE"
+
+
+def continue_numbering(connection: Connection) -> None:
+    """Tell PostgreSQL's sequences about the ids that were given by hand; the others see for themselves."""
+    if connection.dialect.name != "postgresql":
+        return
+    for model in (Country, City):
+        table, key = model.__tablename__, f"{model.__tablename__}_id"
+        highest = select(func.max(model.__table__.c[key])).scalar_subquery()
+        follow = select(func.setval(func.pg_get_serial_sequence(table, key), highest))
+        connection.execute(follow.execution_options(leaves_no_trace=True))
