@@ -1,0 +1,93 @@
+"""`./run bench`: measure, and write the report, whether all was measured or Ctrl-C came first."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import plan, report
+from benchmarks.bench.experiment import Experiment
+from benchmarks.bench.ground import what_is_missing
+from benchmarks.bench.progress import Advance
+from benchmarks.publishing import FOLDER, circumstances
+from benchmarks.stacks import STACKS, Stack
+from tests.support.servers import MissingError
+
+PACKAGES = ("DBUtils", "mysql-connector-python", "mysqlclient", "fastapi", "uvicorn", "uvloop", "asyncmy")
+RESULTS, PARTIAL = FOLDER / "results", FOLDER / "results" / "partial"
+LONGEST_MINUTES = 20
+
+
+def main() -> int:
+    """Return the exit code."""
+    options = _options()
+    if missing := what_is_missing():
+        print(missing, file=sys.stderr)
+        return 1
+    stacks = [STACKS[key] for key in options.only or STACKS]
+    chosen = (
+        plan.quick(len(stacks)) if options.quick else plan.full(len(stacks), options.minutes, with_scale=options.scale)
+    )
+    is_whole = not options.quick and not options.only
+    results = _measure(chosen, stacks)
+    is_whole = is_whole and not results["interrupted"]
+    file = report.write(results, options.output or (RESULTS if is_whole else PARTIAL))
+    if is_whole and not options.output:
+        report.publish(results)
+    print(f"{file.read_text('utf-8')}\nWritten: {os.path.relpath(file)}")
+    return 130 if results["interrupted"] else 0
+
+
+def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
+    installed = [name for name in PACKAGES if _is_installed(name)]
+    titles = {stack.key: stack.title for stack in stacks}
+    results: dict[str, Any] = {"circumstances": circumstances(*installed), "titles": titles, "interrupted": False}
+    folder = Path(tempfile.mkdtemp(prefix="sakila-bench-"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with Advance(chosen.seconds()) as advance:
+            advance.say(f"{len(stacks)} stacks, about {chosen.seconds() / 60:.0f} minutes; Ctrl-C keeps what is done")
+            Experiment(chosen, stacks, folder, advance, results).run()
+    except KeyboardInterrupt:
+        results["interrupted"] = True
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return results
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./run bench", description="Measure the application beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="16 clients on one worker only: two minutes")
+    parser.add_argument("--only", type=_keys, metavar="KEY,KEY", help=f"these stacks only, of {', '.join(STACKS)}")
+    parser.add_argument("--minutes", type=float, default=LONGEST_MINUTES, help="how long it may take (default 20)")
+    parser.add_argument("--no-scale", dest="scale", action="store_false", help="leave out 60,000 and 6,000,000 cities")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write there, and leave the READMEs alone")
+    return parser.parse_args()
+
+
+def _keys(text: str) -> list[str]:
+    keys = text.split(",")
+    if unknown := [key for key in keys if key not in STACKS]:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(STACKS)}")
+    return keys
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MissingError as error:
+        sys.exit(f"./run bench: {error}")

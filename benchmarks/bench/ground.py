@@ -1,0 +1,78 @@
+"""What is measured on: a MariaDB of our own with Sakila's cities, and what it and the processes have used so far."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from benchmarks.stacks import Running
+from tests.faults.support import FaultServer, Kind, obtain, seeded_database
+from tests.support import processes, servers
+
+MOST_CONNECTIONS = 1000
+"""All stacks are connected at once, and wait for their turn."""
+
+COUNTERS = ("Connections", "Ssl_accepts")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A server with seeded tables; `url` is for the application's user."""
+
+    url: str
+    server: FaultServer
+
+    def counters(self) -> dict[str, int]:
+        """Return the server's counters, on a connection that stays open."""
+        return self.server.status(*COUNTERS)
+
+    def cpu_seconds(self) -> float:
+        """Return how much CPU the server has used."""
+        pid = int((self.server.server.folder / "pid").read_text())
+        return _cpu_seconds(psutil.Process(pid))
+
+
+@contextmanager
+def ground(*, tls: bool) -> Iterator[Ground]:
+    """Yield a new server, with TLS or without, and remove it after the block; raises MissingError."""
+    # Without TLS nobody encrypts: PyMySQL and others do by default wherever the server can.
+    server = obtain(Kind.MARIADB) if tls else FaultServer(servers.start_mariadb_locally("--skip-ssl"))
+    try:
+        server.admin(f"SET GLOBAL max_connections = {MOST_CONNECTIONS}")
+        with seeded_database(server) as database:
+            yield Ground(database.url, server)
+    finally:
+        server.remove()
+
+
+def what_is_missing() -> str:
+    """Return the one sentence that says what to install, nothing if all is there."""
+    wanted = {
+        "wrk": shutil.which("wrk"),
+        "mariadb-server": processes.program("mariadbd") and processes.program("mariadb-install-db"),
+    }
+    missing = [package for package, found in wanted.items() if not found]
+    if not missing:
+        return ""
+    return f"./run bench needs {' and '.join(missing)}: on Debian and Ubuntu, apt install {' '.join(missing)}"
+
+
+def web_cpu_seconds(running: Running) -> float:
+    """Return how much CPU a stack has used, the children that have ended included."""
+    master = psutil.Process(running.process.pid)
+    ended = master.cpu_times()
+    return sum(map(_cpu_seconds, [master, *master.children()])) + ended.children_user + ended.children_system
+
+
+def web_memory_mb(running: Running) -> float:
+    """Return the resident memory of the largest process that answers."""
+    return max(psutil.Process(pid).memory_info().rss for pid in running.workers()) / 1e6
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system

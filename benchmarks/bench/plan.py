@@ -1,0 +1,93 @@
+"""What is measured under which conditions, and how often, so that all of it fits into the time there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+HEADLINE = 16
+"""The number of clients that most figures are about: as many as there are threads."""
+
+SECONDS_AROUND_A_ROUND = 0.5
+"""wrk's start and end, the server's counters, the answers that are checked by hand."""
+
+SECONDS_TO_START = 2.0
+"""A stack's start and the round that warms it up, at the middle."""
+
+SECONDS_OF_WIRE = 3.2
+SECONDS_OF_GROWTH = 90
+SECONDS_OF_SCALE = 240
+MOST_LAPS = 9
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A set-up in which all stacks are measured."""
+
+    key: str
+    title: str
+    clients: tuple[int, ...]
+    workers: int = 1
+    tls: bool = False
+    delay_seconds: float = 0.0
+
+
+PLAIN = Condition("plain", "one worker", (1, 4, 8, HEADLINE, 64))
+TWO_WORKERS = Condition("workers", "two workers", (HEADLINE,), workers=2)
+TLS = Condition("tls", "TLS to the database", (HEADLINE,), tls=True)
+DELAY = Condition("delay", "1 ms delay each way", (1,), delay_seconds=0.001)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One round of every stack in turn."""
+
+    condition: Condition
+    clients: int
+    lap: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole run; `stacks` is how many there are."""
+
+    stacks: int
+    conditions: tuple[Condition, ...]
+    laps: int
+    headline_laps: int
+    headline_seconds: int
+    measures_growth: bool = False
+    measures_scale: bool = False
+
+    def steps(self, condition: Condition) -> Iterator[Step]:
+        """Return the rounds of a condition, lap by lap: A B C A B C, so that drift meets all alike."""
+        is_plain = condition.key == PLAIN.key
+        for lap in range(1, max(self.laps, self.headline_laps if is_plain else 0) + 1):
+            for clients in condition.clients:
+                is_headline = is_plain and clients == HEADLINE
+                if lap <= (self.headline_laps if is_headline else self.laps):
+                    yield Step(condition, clients, lap, self.headline_seconds if is_headline else 1)
+
+    def seconds(self) -> float:
+        """Return how long it will take, about."""
+        rounds = sum(step.seconds + SECONDS_AROUND_A_ROUND for each in self.conditions for step in self.steps(each))
+        once = len(self.conditions) * SECONDS_TO_START + SECONDS_OF_WIRE
+        rest = self.measures_growth * SECONDS_OF_GROWTH + self.measures_scale * SECONDS_OF_SCALE
+        return self.stacks * (rounds + once) + rest
+
+
+def quick(stacks: int) -> Plan:
+    """Return a plan for two minutes: the headline alone."""
+    return Plan(stacks, (replace(PLAIN, clients=(HEADLINE,)),), laps=2, headline_laps=2, headline_seconds=1)
+
+
+def full(stacks: int, minutes: float, *, with_scale: bool) -> Plan:
+    """Return a plan with as many laps as fit into so many minutes, one at least."""
+    conditions = (PLAIN, TWO_WORKERS, TLS, DELAY)
+
+    def with_laps(laps: int) -> Plan:
+        return Plan(stacks, conditions, laps, laps + 2, 2, measures_growth=True, measures_scale=with_scale)
+
+    fitting = [laps for laps in range(1, MOST_LAPS + 1) if with_laps(laps).seconds() <= minutes * 60]
+    return with_laps(max(fitting, default=1))

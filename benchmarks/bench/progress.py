@@ -1,0 +1,43 @@
+"""How far it is: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Advance:
+    """Shows what is being done, and how much of the planned seconds is behind us; `with` begins and ends it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.description:<50}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._task = self._bar.add_task("", total=seconds)
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Name the part that begins: a line of its own where there is no bar."""
+        if not self._console.is_terminal:
+            seconds = int(time.monotonic() - self._began)
+            self._console.out(f"{seconds // 60:3d}:{seconds % 60:02d}  {text}", highlight=False)
+        self._bar.update(self._task, description=text)
+
+    def name(self, detail: str) -> None:
+        """Name what is being done within the part; shown on a terminal only."""
+        self._bar.update(self._task, description=detail)
+
+    def step(self, seconds: float) -> None:
+        """Move on by that many of the planned seconds."""
+        self._bar.advance(self._task, seconds)
