@@ -19,10 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.bench import wrk
+from benchmarks.bench.ground import ground
 from benchmarks.load import Round, ask
 from benchmarks.publishing import circumstances, publish, table
 from benchmarks.stacks import STACKS, Running
-from tests.faults.support import Kind, obtain, seeded_database
 
 # folder in a frame's path -> layer
 LAYERS = {
@@ -89,14 +90,14 @@ def _owner(stack: str) -> tuple[str, str]:
 # ---- measuring ----
 
 
-def sample(running: Running, clients: int, seconds: int, folder: Path) -> Profile:
+def sample(running: Running, names: Path, clients: int, seconds: int) -> Profile:
     """Return what py-spy sees of the worker while so many clients ask."""
-    raw = folder / f"raw-{clients}"
+    raw = names.with_name(f"raw-{clients}")
     (pid,) = running.workers()
     command = [*(_py_spy(), "record", "--pid", str(pid), "--duration", str(seconds), "--format", "raw")]
     command += ["--gil", "--rate", str(SAMPLES_PER_SECOND), "--full-filenames", "--output", str(raw)]
     with ThreadPoolExecutor(1) as pool:
-        load = pool.submit(ask, running, clients, seconds + 1)
+        load = pool.submit(ask, running, names, clients, seconds + 1)
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
         load.result()
     if done.returncode:
@@ -130,17 +131,13 @@ class Measured:
 
 def measure(key: str, seconds: int) -> Measured:
     """Return where the time of one stack goes."""
-    server = obtain(Kind.MARIADB)
-    try:
-        with seeded_database(server) as database, tempfile.TemporaryDirectory(prefix="sakila-profile-") as name:
-            folder = Path(name)
-            with STACKS[key].start(database.url, folder, DATABASE_TLS="off") as running:
-                ask(running, CLIENTS[-1], 1)
-                rounds = {clients: ask(running, clients, max(2, seconds // 4)) for clients in CLIENTS}
-                profiles = {clients: sample(running, clients, seconds, folder) for clients in CLIENTS}
-                return Measured(key, rounds, profiles)
-    finally:
-        server.remove()
+    with ground(tls=False) as place, tempfile.TemporaryDirectory() as folder:
+        names = wrk.write_names(Path(folder))
+        with STACKS[key].start(place.url, Path(folder)) as running:
+            ask(running, names, CLIENTS[-1], 1)
+            rounds = {clients: ask(running, names, clients, max(2, seconds // 4)) for clients in CLIENTS}
+            profiles = {clients: sample(running, names, clients, seconds) for clients in CLIENTS}
+            return Measured(key, rounds, profiles)
 
 
 # ---- telling ----

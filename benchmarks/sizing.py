@@ -17,93 +17,74 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sqlalchemy import make_url
-
+from benchmarks.bench import wrk
+from benchmarks.bench.ground import ground
+from benchmarks.bench.progress import Advance
+from benchmarks.bench.wire import Wire
 from benchmarks.load import Round, ask
 from benchmarks.publishing import circumstances, publish, table
 from benchmarks.stacks import STACKS, Running
 from benchmarks.then.price import lookup
-from tests.faults.support import Kind, obtain, seeded_database
-from tests.support.proxy import Proxy
 
-# what the proxy adds each way -> what that is like
-PLACES = {None: "same host", 0.001: "1 ms away each way", 0.0025: "a statement of 5 ms"}
+# what that is like -> what the proxy adds each way
+PLACES = {"same host": 0.0, "1 ms away each way": 0.001, "a statement of 5 ms": 0.0025}
 POOLS, THREADS, CLIENTS = (1, 2, 4, 8, 16), (4, 8, 16, 32), (16, 64)
+SECONDS_OF_A_ROUND, SECONDS_TO_START = 1, 3
 GOOD_ENOUGH = 0.95
-
-Place = float | None
 
 
 @dataclass
 class Results:
     """What was found out so far."""
 
-    rounds: dict[tuple[Place, int, int, int], Round] = field(default_factory=dict)
+    rounds: dict[tuple[str, int, int, int], Round] = field(default_factory=dict)
     """For a place, clients, threads and connections."""
-    held_ms: dict[Place, float] = field(default_factory=dict)
+    held_ms: dict[str, float] = field(default_factory=dict)
     """How long one lookup takes on an open connection, alone."""
-
-
-@dataclass(frozen=True)
-class Database:
-    """A database, its process, and a proxy in front of it."""
-
-    url: str
-    pid: int
-    proxy: Proxy
-
-    def at(self, place: Place) -> str:
-        """Return the address that leads to it from there; the proxy has one delay at a time."""
-        if place is None:
-            return self.url
-        self.proxy.delay(place)
-        return self.proxy.url(self.url)
 
 
 # ---- measuring ----
 
 
-def measure(seconds: int, pools: tuple[int, ...], threads: tuple[int, ...], results: Results) -> None:
+def measure(pools: tuple[int, ...], threads: tuple[int, ...], results: Results) -> None:
     """Ask the application with each pair of sizes, in each place, with each number of clients."""
     # More connections than threads are never used.
     sizes = [(each, pool) for each, pool in itertools.product(threads, pools) if pool <= each]
-    with _database() as database, tempfile.TemporaryDirectory() as name:
-        for place in PLACES:
-            results.held_ms[place] = lookup(database.at(place), database.pid, 0.5).ms
-        for number, (each, pool) in enumerate(sizes, 1):
-            print(f"{number}/{len(sizes)}  {each} threads, {pool} connections", file=sys.stderr, flush=True)
-            with _near_and_far(database, Path(name), each, pool) as (near, far):
+    seconds = SECONDS_TO_START + len(PLACES) * len(CLIENTS) * SECONDS_OF_A_ROUND
+    with tempfile.TemporaryDirectory() as folder, _addresses() as (pid, urls), Advance(len(sizes) * seconds) as advance:
+        names = wrk.write_names(Path(folder))
+        results.held_ms |= {place: lookup(url, pid, 0.5).ms for place, url in urls.items()}
+        for each, pool in sizes:
+            advance.say(f"{each} threads, {pool} connection{'s' * (pool > 1)}")
+            with _everywhere(urls, Path(folder), each, pool) as running:
                 for place, clients in itertools.product(PLACES, CLIENTS):
-                    database.at(place)
-                    running = near if place is None else far
-                    results.rounds[place, clients, each, pool] = ask(running, clients, seconds)
+                    results.rounds[place, clients, each, pool] = ask(running[place], names, clients, SECONDS_OF_A_ROUND)
+            advance.step(seconds)
 
 
 @contextmanager
-def _near_and_far(database: Database, folder: Path, threads: int, pool: int) -> Iterator[list[Running]]:
-    """Start the application twice, at once: what is not asked takes no CPU."""
-    sizes = {"POOL_SIZE": str(pool), "DATABASE_TLS": "off"}
+def _addresses() -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the server's process and the address of the database for each place."""
+    with ground(tls=False) as here, ExitStack() as proxies:
+        delayed = {place: delay for place, delay in PLACES.items() if delay}
+        urls = {
+            place: proxies.enter_context(Wire(here.url, delay_seconds=delay)).url for place, delay in delayed.items()
+        }
+        yield int((here.server.server.folder / "pid").read_text()), {"same host": here.url} | urls
 
+
+@contextmanager
+def _everywhere(urls: dict[str, str], folder: Path, threads: int, pool: int) -> Iterator[dict[str, Running]]:
+    """Start the application in each place, all at once: one that is not asked takes no CPU."""
     with ExitStack() as stack:
         # The kernel ends a process with the thread that started it, so these threads stay as long as the block.
-        starters = stack.enter_context(ThreadPoolExecutor(2))
-        started = [
-            starters.submit(stack.enter_context, STACKS["ours"].start(url, folder, threads=threads, **sizes))
-            for url in (database.url, database.proxy.url(database.url))
-        ]
-        yield [each.result() for each in started]
+        starters = stack.enter_context(ThreadPoolExecutor(len(urls)))
 
+        def start(url: str) -> Running:
+            return stack.enter_context(STACKS["ours"].start(url, folder, threads=threads, POOL_SIZE=str(pool)))
 
-@contextmanager
-def _database() -> Iterator[Database]:
-    server = obtain(Kind.MARIADB)
-    try:
-        with seeded_database(server) as made:
-            url = make_url(made.url)
-            with Proxy(url.host, url.port, is_mysql=False) as proxy:
-                yield Database(made.url, int((server.server.folder / "pid").read_text()), proxy)
-    finally:
-        server.remove()
+        started = {place: starters.submit(start, url) for place, url in urls.items()}
+        yield {place: future.result() for place, future in started.items()}
 
 
 # ---- telling ----
@@ -119,24 +100,24 @@ def _law(results: Results) -> str:
     """Return how many connections should be busy, by Little's law, and how many were needed."""
     head = ["16 clients", "a connection is held, ms", "most requests/s", "busy by Little's law", "connections needed"]
     rows = []
-    for place, title in PLACES.items():
+    for place in PLACES:
         found = {key: each for key, each in results.rounds.items() if key[:2] == (place, CLIENTS[0])}
         if found:
             most = max(each.per_second for each in found.values())
             busy = most * results.held_ms[place] / 1000
             enough = min(pool for (*_, pool), each in found.items() if each.per_second >= GOOD_ENOUGH * most)
-            rows.append([title, f"{results.held_ms[place]:.2f}", f"{most:,.0f}", f"{busy:.1f}", str(enough)])
+            rows.append([place, f"{results.held_ms[place]:.2f}", f"{most:,.0f}", f"{busy:.1f}", str(enough)])
     return table(head, rows)
 
 
-def _sweep(results: Results, place: Place, clients: int) -> str:
+def _sweep(results: Results, place: str, clients: int) -> str:
     found = {key[2:]: each for key, each in results.rounds.items() if key[:2] == (place, clients)}
     pools = sorted({pool for _, pool in found})
     rows = [
         [f"{threads} threads", *(_cell(found.get((threads, pool))) for pool in pools)]
         for threads in sorted({threads for threads, _ in found})
     ]
-    head = [f"{PLACES[place]}, {clients} clients: requests/s (p99 ms)", *(f"pool of {pool}" for pool in pools)]
+    head = [f"{place}, {clients} clients: requests/s (p99 ms)", *(f"pool of {pool}" for pool in pools)]
     return table(head, rows) if rows else ""
 
 
@@ -155,7 +136,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results, was_interrupted = Results(), False
     try:
-        measure(1, *(((2, 8), (4, 16)) if options.quick else (POOLS, THREADS)), results)
+        measure(*(((2, 8), (4, 16)) if options.quick else (POOLS, THREADS)), results)
     except KeyboardInterrupt:
         was_interrupted = True
     text = report(results)
@@ -168,10 +149,8 @@ def main() -> None:
 def as_data(results: Results) -> dict[str, object]:
     """Return the same as what JSON can hold."""
     names = ("place", "clients", "threads", "connections")
-    rounds = [
-        dict(zip(names, (PLACES[key[0]], *key[1:]), strict=True)) | asdict(each) for key, each in results.rounds.items()
-    ]
-    return {"held_ms": {PLACES[place]: ms for place, ms in results.held_ms.items()}, "rounds": rounds}
+    rounds = [dict(zip(names, key, strict=True)) | asdict(each) for key, each in results.rounds.items()]
+    return {"held_ms": results.held_ms, "rounds": rounds}
 
 
 if __name__ == "__main__":

@@ -7,35 +7,47 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.bench.ground import ground
+from benchmarks.bench.progress import Advance
 from benchmarks.publishing import circumstances, publish
 from benchmarks.then.price import Price, prices
 from benchmarks.then.siege import Siege, lay
 from benchmarks.then.table import report
-from benchmarks.then.variants import CLIENTS, THREADS, UWSGI, VARIANTS
-from tests.faults.support import FaultServer, Kind, obtain, seeded_database
+from benchmarks.then.variants import THREADS, UWSGI, VARIANTS, Variant
 
 
-class Seconds(NamedTuple):
-    """How long a round is: of what the 2010s asked as well, of the others, and of a price."""
+class Plan(NamedTuple):
+    """With how many clients, and for how many seconds: what the 2010s asked as well, the others, and a price."""
 
+    clients: tuple[int, ...]
     then: int
     others: int
     price: float
 
+    def length(self, variant: Variant) -> int:
+        """Return how long one round is."""
+        return self.then if variant.is_the_experiment else self.others
 
-FULL, QUICK = Seconds(15, 5, 2), Seconds(1, 1, 0.3)
+    def seconds(self) -> int:
+        """Return how long all of it takes, about."""
+        return sum(SECONDS_TO_START + len(self.clients) * self.length(each) for each in VARIANTS.values())
+
+
+SECONDS_TO_START = 2
+# siege stops up to a second early: no round of one second.
+FULL, QUICK = Plan((1, 4, 8, 16), 15, 5, 2), Plan((1, 16), 2, 2, 0.5)
 
 
 def main() -> None:
     """Measure, and write what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.then", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="rounds of one second; prints the tables, writes nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="1 and 16 clients, rounds of 2 s; prints the tables, writes nothing"
+    )
     options = parser.parse_args()
     _need("siege", "apt install siege")
     _need(UWSGI, "pip install -r requirements-bench.txt")
@@ -56,39 +68,26 @@ def main() -> None:
     sys.exit(130 if was_interrupted else 0)
 
 
-def _measure(seconds: Seconds, results: dict[str, list[Siege]], found: list[Price]) -> None:
-    with _server() as server, seeded_database(server) as database, tempfile.TemporaryDirectory() as name:
-        pid, folder = int((server.server.folder / "pid").read_text()), Path(name)
-        _say("what a connection costs")
-        found += prices(database.url, pid, seconds.price)
+def _measure(plan: Plan, results: dict[str, list[Siege]], found: list[Price]) -> None:
+    # With TLS, as today's servers have it without being asked.
+    with ground(tls=True) as place, tempfile.TemporaryDirectory() as folder, Advance(plan.seconds()) as advance:
+        pid = int((place.server.server.folder / "pid").read_text())
+        advance.say("what a connection costs")
+        found += prices(place.url, pid, plan.price)
         for key, variant in VARIANTS.items():
-            length = seconds.then if variant.is_the_experiment else seconds.others
-            with variant.stack.start(database.url, folder, threads=THREADS) as running:
+            advance.say(f"{key}, {len(plan.clients)} x {plan.length(variant)} s")
+            with variant.stack.start(place.url, Path(folder), threads=THREADS) as running:
                 rounds = []
-                for clients in CLIENTS:
-                    done = sum(map(len, results.values())) + len(rounds)
-                    _say(f"{done + 1}/{len(VARIANTS) * len(CLIENTS)}  {key}, {clients} at once, {length} s")
-                    rounds.append(lay(running, pid, clients, length, folder))
+                for clients in plan.clients:
+                    rounds.append(lay(running, pid, clients, plan.length(variant), Path(folder)))
+                    advance.step(plan.length(variant))
+            advance.step(SECONDS_TO_START)
             results[key] = rounds  # whole rows only
-
-
-@contextmanager
-def _server() -> Iterator[FaultServer]:
-    """Yield a MariaDB that offers TLS, as today's servers do without being asked."""
-    server = obtain(Kind.MARIADB)
-    try:
-        yield server
-    finally:
-        server.remove()
 
 
 def _need(program: str, remedy: str) -> None:
     if not shutil.which(program):
         sys.exit(f"{Path(program).name} is missing: {remedy}")
-
-
-def _say(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

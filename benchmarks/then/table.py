@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmarks.publishing import table
 from benchmarks.then.price import Price
 from benchmarks.then.siege import Siege
-from benchmarks.then.variants import CLIENTS, VARIANTS
+from benchmarks.then.variants import VARIANTS
 
 Results = Mapping[str, Sequence[Siege]]
 """The rounds of each variant."""
@@ -25,7 +25,7 @@ def report(results: Results, prices: Sequence[Price]) -> str:
         "CPU, % of a core: web + mariadbd",
         lambda siege: f"{siege.web_percent:.0f} + {siege.database_percent:.0f}",
     )
-    return "\n\n".join([rates, _gains(results), cpu, _prices(prices)])
+    return "\n\n".join(filter(None, [rates, _gains(results), cpu, _prices(prices)]))
 
 
 def _each(results: Results, what: str, of: Callable[[Siege], str]) -> str:
@@ -33,7 +33,7 @@ def _each(results: Results, what: str, of: Callable[[Siege], str]) -> str:
         [VARIANTS[key].title, TLS[VARIANTS[key].tls], *(of(siege) for siege in sieges)]
         for key, sieges in results.items()
     ]
-    return table([what, "TLS", *_clients()], rows, texts=2)
+    return table([what, "TLS", *_clients(results)], rows, texts=2)
 
 
 def _gains(results: Results) -> str:
@@ -43,7 +43,7 @@ def _gains(results: Results) -> str:
         for per_request, persistent in PAIRS
         if {per_request, persistent} <= results.keys()
     ]
-    return table(["persistent : per request, TLS", *_clients()], rows)
+    return table(["persistent : per request, TLS", *_clients(results)], rows) if rows else ""
 
 
 def _gain(persistent: Siege, per_request: Siege) -> str:
@@ -67,5 +67,6 @@ def _failed(siege: Siege) -> str:
     return f" ({siege.failed} failed)" if siege.failed else ""
 
 
-def _clients() -> list[str]:
-    return [f"{clients} client{'s' if clients > 1 else ''}" for clients in CLIENTS]
+def _clients(results: Results) -> list[str]:
+    first = next(iter(results.values()), [])
+    return [f"{siege.clients} client{'s' * (siege.clients > 1)}" for siege in first]

@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmarks.stacks import STACKS, Stack
 
 THREADS = 16
-CLIENTS = (1, 4, 8, 16)
 
 
 _BESIDE_PYTHON = Path(sys.executable).with_name("pyuwsgi")
