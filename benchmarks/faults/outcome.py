@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.faults.crowd import Request
@@ -49,7 +49,7 @@ class Outcome:
     """Answers with another city's id; writes kept twice, or said to be kept and not there."""
     worst_seconds: float
     first_good_seconds: float | None
-    """From the recovery to the first 200, None if there was none until the end."""
+    """From the recovery to the first 200 (the later one where reads and writes were down), None for never."""
     reconnects: int
     stuck: int
     """Requests begun before the recovery that still had no answer at the end."""
@@ -58,7 +58,7 @@ class Outcome:
 
 
 def measure(
-    requests: Iterable[Request], times: Times, reconnects: int, kept: Mapping[str, int], *, cuts_writes: bool = False
+    requests: Iterable[Request], times: Times, reconnects: int, kept: Sequence[str], *, cuts_writes: bool = False
 ) -> Outcome:
     """Count."""
     counted = [each for each in list(requests) if each.kind != "other" and _matters(each, times)]
@@ -73,7 +73,7 @@ def measure(
         failed_after=len(after),
         failed_down=len(down),
         writes_cut=len(cut),
-        wrong=sum(each.is_wrong for each in counted) + _wrong_writes(counted, kept),
+        wrong=sum(each.is_wrong for each in counted) + _wrong_writes(counted, Counter(kept)),
         worst_seconds=max((_seconds(each, times) for each in counted), default=0.0),
         first_good_seconds=_first_good(counted, times),
         reconnects=reconnects,
@@ -95,10 +95,17 @@ def _seconds(request: Request, times: Times) -> float:
 
 
 def _first_good(requests: Iterable[Request], times: Times) -> float | None:
-    good = [each.ended for each in requests if each.kind == "read" and each.is_good and _has_ended(each, times)]
-    return min((ended - times.recovered for ended in good if ended >= times.recovered), default=None)
+    """Return after how long both reads and, where writes were refused, writes were well again; None for never."""
+    good = [each for each in requests if each.is_good and _has_ended(each, times)]
+    outages = {"read": times.outages, "write": times.write_outages}
+    backs = [
+        min((each.ended - ended for each in good if each.kind == kind and each.ended >= ended), default=None)
+        for kind, intervals in outages.items()
+        if (ended := max((end for _, end in intervals), default=times.recovered if kind == "read" else None))
+    ]
+    return None if None in backs else max(backs)
 
 
-def _wrong_writes(requests: Iterable[Request], kept: Mapping[str, int]) -> int:
+def _wrong_writes(requests: Iterable[Request], kept: Counter[str]) -> int:
     writes = [each for each in requests if each.kind == "write" and each.ended is not None]
-    return sum(kept.get(each.wanted, 0) > 1 or (each.is_good and kept.get(each.wanted, 0) != 1) for each in writes)
+    return sum(kept[each.wanted] > 1 or (each.is_good and kept[each.wanted] != 1) for each in writes)

@@ -45,6 +45,7 @@ def write(matrix: Matrix, *, minutes: float, into: Path) -> list[str]:
         "svg": draw({titled(key): _colours(row) for key, row in matrix.items()}, stacks_of(matrix)),
         "json": json.dumps(_data(matrix, where), indent=1) + "\n",
     }
+    into.mkdir(exist_ok=True)
     for ending, text in files.items():
         (into / f"{NAME}.{ending}").write_text(text, encoding="utf-8")
     return [str((into / f"{NAME}.{ending}").relative_to(ROOT)) for ending in files]

@@ -11,16 +11,18 @@ from app.pool import in_transaction
 from benchmarks.faults import routes
 from wsgi import app
 
-SLEEP = text(routes.SLEEP).execution_options(leaves_no_trace=True)
+INSERT, COUNT, SLEEP = (
+    text(order).execution_options(leaves_no_trace=True) for order in (routes.INSERT, routes.COUNT, routes.SLEEP)
+)
 
 
 def unit(nonce: str, order: tuple[int, int]) -> Callable[[Connection], None]:
     """Return the work that keeps a visit and counts it twice."""
 
     def work(connection: Connection) -> None:
-        connection.execute(text(routes.INSERT), {"nonce": nonce})
+        connection.execute(INSERT, {"nonce": nonce})
         for row in order:
-            connection.execute(text(routes.COUNT), {"id": row})
+            connection.execute(COUNT, {"id": row})
 
     return work
 

@@ -1,4 +1,4 @@
-"""Where incidents happen: a server of our own with Sakila on it, and the stacks, each behind a proxy of its own."""
+"""Where incidents happen: every stack is started for each of them, watched, and ended."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 
 import psutil
 from sqlalchemy import make_url
 
 from benchmarks.faults.crowd import Crowd
+from benchmarks.faults.ground import Address, Ground, new_ground
 from benchmarks.faults.outcome import Outcome, Times, measure
-from benchmarks.faults.routes import TABLES
 from benchmarks.stacks import STACKS, Stack
 from tests.faults.incidents import Incident, Player, Scene
-from tests.faults.support import FaultServer, seeded_database
-from tests.support import servers
-from tests.support.databases import PREFIX, Database, administer, plain_engine
+from tests.support.databases import plain_engine
 from tests.support.proxy import Proxy
 
 ROUTES = {
@@ -47,11 +46,15 @@ FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0)
 
 
 class Stage:
-    """A server and a database for incidents."""
+    """A server, a second one for incidents that need it, and a folder for logs."""
 
-    def __init__(self, server: FaultServer, database: Database, folder: Path) -> None:
-        self.server, self.database, self.folder = server, database, folder
-        administer(database.url, *TABLES)
+    def __init__(self, ground: Ground, folder: Path, closing: ExitStack) -> None:
+        self.ground, self.folder, self._closing = ground, folder, closing
+
+    @cached_property
+    def standby(self) -> Ground:
+        """The second server, started when it is first asked for."""
+        return self._closing.enter_context(new_ground())
 
     def perform(self, incident: Incident, keys: Sequence[str], pace: Pace) -> dict[str, Outcome]:
         """Let an incident happen to these stacks, as a rule to all at the same time; return what became of each."""
@@ -59,12 +62,13 @@ class Stage:
         return {key: cell for group in groups for key, cell in self._perform(incident, group, pace).items()}
 
     def _perform(self, incident: Incident, keys: Sequence[str], pace: Pace) -> dict[str, Outcome]:
+        server = self.ground.server
         with ExitStack() as stack:
             if incident.variables:
-                stack.enter_context(self.server.set_globally(**incident.variables))
-            urls = [stack.enter_context(self._copy()) for _ in keys]
+                stack.enter_context(server.set_globally(**incident.variables))
+            urls = [stack.enter_context(self._database(incident)) for _ in keys]
             # Before anything is started: a process just forked holds for a moment the port that is being tried out.
-            proxies = [stack.enter_context(Proxy("127.0.0.1", self.server.server.url.port)) for _ in keys]
+            proxies = [stack.enter_context(Address("127.0.0.1", server.server.url.port)) for _ in keys]
             starters = stack.enter_context(ThreadPoolExecutor(len(keys)))  # must outlive what they start
 
             def enter(key: str, url: str, proxy: Proxy) -> Player:
@@ -74,10 +78,10 @@ class Stage:
                 return self._watch(incident, list(starters.map(enter, keys, urls, proxies)), pace)
             finally:
                 if incident.touches_server:
-                    self.server.repair()
+                    server.repair()
 
     def _watch(self, incident: Incident, cast: Sequence[Player], pace: Pace) -> dict[str, Outcome]:
-        time.sleep(pace.before)
+        time.sleep(0 if incident.begins_at_once else pace.before)
         before = [player.proxy.counts().accepted for player in cast]
         times = self._happen(incident, cast, pace)
         opened = [player.proxy.counts().accepted - count for player, count in zip(cast, before, strict=True)]
@@ -85,21 +89,32 @@ class Stage:
             _end_at_once(player.master.pid)
         return {
             player.key: measure(
-                player.audience.requests, times, count, _kept(player.url), cuts_writes=incident.cuts_writes
+                player.audience.requests, times, count, self._kept(incident, player), cuts_writes=incident.cuts_writes
             )
             for player, count in zip(cast, opened, strict=True)
         }
 
     def _happen(self, incident: Incident, cast: Sequence[Player], pace: Pace) -> Times:
-        scene = Scene(self.server, cast, pace.fault)
-        opened = time.monotonic()
-        incident.play(scene)
-        recovered = time.monotonic()
-        time.sleep(pace.after)
-        for player in cast:
-            player.audience.end()
-        time.sleep(0.2)  # for what was just asked
-        return Times(opened, recovered, time.monotonic(), scene.outages, scene.write_outages)
+        standby = self.standby.server if incident.needs_standby else None
+        with ExitStack() as lasting:
+            scene = Scene(self.ground.server, standby, cast, pace.fault, lasting)
+            opened = time.monotonic()
+            incident.play(scene)
+            recovered = time.monotonic()
+            time.sleep(pace.after)
+            for player in cast:
+                player.audience.end()
+            time.sleep(0.2)  # for what was just asked
+            return Times(opened, recovered, time.monotonic(), scene.outages, scene.write_outages)
+
+    @contextmanager
+    def _database(self, incident: Incident) -> Iterator[str]:
+        """Yield the address of a new database, on both servers if there are two."""
+        token = secrets.token_hex(6)
+        with ExitStack() as stack:
+            if incident.needs_standby:
+                stack.enter_context(self.standby.copy(token))
+            yield stack.enter_context(self.ground.copy(token))
 
     @contextmanager
     def _player(self, incident: Incident, key: str, url: str, proxy: Proxy) -> Iterator[Player]:
@@ -111,26 +126,16 @@ class Stage:
             finally:  # whoever hangs would be waited for
                 _end_at_once(running.process.pid)
 
-    @contextmanager
-    def _copy(self) -> Iterator[str]:
-        """Yield the address of a copy of the database, with a user of its own: no stack meets another's locks."""
-        template, token, order = make_url(self.database.url), secrets.token_hex(6), self.server.admin
-        copy = template.set(username=f"app_{token}", database=PREFIX + token)
-        order(f"CREATE DATABASE {copy.database} CHARACTER SET utf8mb4")
-        order(f"CREATE USER '{copy.username}'@'%' IDENTIFIED BY '{copy.password}'")
-        order(f"GRANT ALL PRIVILEGES ON {copy.database}.* TO '{copy.username}'@'%'")
-        for (table,) in order(f"SHOW TABLES FROM {template.database}"):
-            order(f"CREATE TABLE {copy.database}.{table} LIKE {template.database}.{table}")
-            order(f"INSERT INTO {copy.database}.{table} SELECT * FROM {template.database}.{table}")
-        yield copy.render_as_string(hide_password=False)
-        order(f"DROP DATABASE {copy.database}")
-        order(f"DROP USER '{copy.username}'@'%'")
+    def _kept(self, incident: Incident, player: Player) -> list[str]:
+        """Return the nonces of the writes that were kept, on whichever server."""
+        grounds = [self.ground, self.standby] if incident.needs_standby else [self.ground]
+        ports = [ground.server.server.url.port for ground in grounds]
+        return [nonce for port in ports for nonce in _nonces(player.url, port)]
 
 
-def _kept(url: str) -> dict[str, int]:
-    """Return how often each write was kept."""
-    with plain_engine(url).connect() as connection:
-        return dict(connection.exec_driver_sql("SELECT nonce, COUNT(*) FROM visit GROUP BY nonce").all())
+def _nonces(url: str, port: int) -> list[str]:
+    with plain_engine(make_url(url).set(port=port)).connect() as connection:
+        return list(connection.exec_driver_sql("SELECT nonce FROM visit").scalars())
 
 
 def _for_incident(stack: Stack, incident: Incident) -> Stack:
@@ -155,11 +160,7 @@ def _end_at_once(pid: int) -> None:
 
 @contextmanager
 def new_stage() -> Iterator[Stage]:
-    """Yield a stage with a MariaDB of its own, without TLS, so that the proxies see packets; needs it installed."""
-    # A killed server has what it has committed.
-    server = FaultServer(servers.start_mariadb_locally("--innodb-flush-log-at-trx-commit=2"))
-    try:
-        with tempfile.TemporaryDirectory(prefix="sakila-faults-") as folder, seeded_database(server) as database:
-            yield Stage(server, database, Path(folder))
-    finally:
-        server.remove()
+    """Yield a stage with a server of its own."""
+    with ExitStack() as closing:
+        folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="sakila-faults-"))
+        yield Stage(closing.enter_context(new_ground()), Path(folder), closing)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from benchmarks.faults.crowd import IDS, Kind, Request
 from benchmarks.faults.outcome import Outcome, Times, measure
 
@@ -13,8 +16,8 @@ def request(began: float, ended: float | None, status: int = 200, said: str = LO
     return Request(kind, "London" if kind == "read" else "n1", began, ended, status, said)
 
 
-def measured(*requests: Request, kept: dict[str, int] | None = None, cuts_writes: bool = False) -> Outcome:
-    return measure(requests, TIMES, 3, kept or {}, cuts_writes=cuts_writes)
+def measured(*requests: Request, kept: Sequence[str] = (), cuts_writes: bool = False) -> Outcome:
+    return measure(requests, TIMES, 3, kept, cuts_writes=cuts_writes)
 
 
 def test_a_failure_belongs_to_the_outage_if_any_part_of_the_request_was_in_it():
@@ -59,7 +62,7 @@ def test_another_citys_id_and_a_city_said_to_be_unknown_are_wrong():
 
 
 def test_a_write_is_wrong_if_kept_twice_or_promised_in_vain():
-    once, never, twice = {"n1": 1}, dict[str, int](), {"n1": 2}
+    once, never, twice = ["n1"], list[str](), ["n1", "n1"]
     good, bad = request(17.1, 17.2, kind="write"), request(17.1, 17.2, 500, kind="write")
 
     assert [measured(good, kept=kept).wrong for kept in (once, never, twice)] == [0, 1, 1]
@@ -70,3 +73,11 @@ def test_a_write_whose_answer_the_fault_took_away_is_counted_apart():
     outcome = measured(request(17.1, 17.2, 500, kind="write"), request(18.1, 18.2, 500), cuts_writes=True)
 
     assert (outcome.writes_cut, outcome.failed_up) == (1, 1)
+
+
+def test_writes_that_were_refused_must_come_back_too():
+    times = replace(TIMES, outages=[], write_outages=[(11.0, 12.0)])
+    reads, write = [request(16.0, 16.1)], request(14.0, 14.5, kind="write")
+
+    assert measure(reads, times, 0, []).first_good_seconds is None
+    assert measure([*reads, write], times, 0, ["n1"]).first_good_seconds == 2.5

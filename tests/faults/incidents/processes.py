@@ -7,7 +7,7 @@ import signal
 from tests.faults.incidents.scene import Scene, incident
 
 
-@incident(workers=2, one_at_a_time=True, preload=True, pause=(0, 0.02))
+@incident(workers=2, one_at_a_time=True, begins_at_once=True, preload=True, pause=(0, 0.02))
 def forked_after_connecting(scene: Scene) -> None:
     """The application asks the database while it is imported, and its two workers are forked afterwards (--preload)."""
     scene.wait(scene.seconds / 2)

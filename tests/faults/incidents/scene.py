@@ -72,9 +72,13 @@ class Scene:
     """The stacks that an incident happens to, all at the same time, and since when the database was away."""
 
     server: FaultServer
+    standby: FaultServer | None
+    """A second server with the same databases, where an incident needs one."""
     players: Sequence[Player]
     seconds: float
     """How long a fault lasts."""
+    lasting: ExitStack
+    """What an incident puts here stays until all is over."""
     outages: list[Interval] = field(default_factory=list)
     """When nobody could have been answered by the database."""
     write_outages: list[Interval] = field(default_factory=list)
@@ -175,9 +179,12 @@ class Incident:
     """The fault takes away the answers to writes: an error is then the honest answer."""
     variables: Mapping[str, int] = field(default_factory=dict)
     """What the server is set to before the stacks are started."""
+    needs_standby: bool = False
     workers: int = 1
     preload: bool = False
     """The application is imported, and asks the database, before its workers are forked."""
+    begins_at_once: bool = False
+    """The very first requests count."""
     one_at_a_time: bool = False
     """Starting processes takes so much CPU that stacks side by side would be in each other's way."""
     pause: tuple[float, float] = (0.1, 0.3)

@@ -31,14 +31,18 @@ def deadlock(scene: Scene) -> None:
 def row_locked(scene: Scene) -> None:
     """Somebody holds a lock on the row that four clients write to; the others go on asking for cities."""
     lock = "SELECT * FROM counter WHERE id = 1 FOR UPDATE"
-    with scene.writing(clients=4), scene.write_outage(), scene.holding(lock):
-        scene.wait()
-
-
-@incident(touches_server=True)
-def read_only_failover(scene: Scene) -> None:
-    """The server becomes read-only (error 1290) while four clients write, and takes writes again a while later."""
     with scene.writing(clients=4):
-        with scene.write_outage(), scene.server.set_globally(read_only=1):
+        with scene.write_outage(), scene.holding(lock):
             scene.wait()
         scene.wait(1)
+
+
+@incident(touches_server=True, needs_standby=True)
+def read_only_failover(scene: Scene) -> None:
+    """The server becomes read-only (error 1290), and a second later its address leads to another; nothing is closed."""
+    with scene.writing(clients=4):
+        with scene.write_outage():
+            scene.lasting.enter_context(scene.server.set_globally(read_only=1))
+            scene.wait(1)
+            scene.network.lead_to(scene.standby)
+        scene.wait()

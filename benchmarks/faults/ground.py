@@ -1,0 +1,57 @@
+"""A server of our own with Sakila on it, of which each stack gets a copy: nobody meets another's locks and users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL, make_url
+
+from benchmarks.faults.routes import TABLES
+from tests.faults.support import FaultServer, seeded_database
+from tests.support import servers
+from tests.support.databases import PREFIX, administer
+from tests.support.proxy import Proxy
+
+
+class Ground:
+    """The server, and the database that is copied."""
+
+    def __init__(self, server: FaultServer, template: URL) -> None:
+        self.server, self.template = server, template
+
+    @contextmanager
+    def copy(self, token: str) -> Iterator[str]:
+        """Yield the address of a copy, with a user of its own; the same token makes the same names."""
+        user, database, order = f"app_{token}", PREFIX + token, self.server.admin
+        order(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
+        order(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{token}'")
+        order(f"GRANT ALL PRIVILEGES ON {database}.* TO '{user}'@'%'")
+        for (table,) in order(f"SHOW TABLES FROM {self.template.database}"):
+            order(f"CREATE TABLE {database}.{table} LIKE {self.template.database}.{table}")
+            order(f"INSERT INTO {database}.{table} SELECT * FROM {self.template.database}.{table}")
+        url = self.template.set(username=user, password=token, database=database)
+        yield url.render_as_string(hide_password=False)
+        order(f"DROP DATABASE {database}")
+        order(f"DROP USER '{user}'@'%'")
+
+
+@contextmanager
+def new_ground() -> Iterator[Ground]:
+    """Yield a MariaDB that was started for us, without TLS, so that the proxies see packets; it must be installed."""
+    # A killed server has what it has committed.
+    server = FaultServer(servers.start_mariadb_locally("--innodb-flush-log-at-trx-commit=2"))
+    try:
+        with seeded_database(server) as database:
+            administer(database.url, *TABLES)
+            yield Ground(server, make_url(database.url))
+    finally:
+        server.remove()
+
+
+class Address(Proxy):
+    """A proxy that can be led to another server, as a name or a virtual address is in a fail-over."""
+
+    def lead_to(self, server: FaultServer) -> None:
+        """Lead new connections there; those that are open stay where they are."""
+        self._call(lambda: setattr(self, "_server", ("127.0.0.1", server.server.url.port)))
