@@ -2,32 +2,36 @@
 
 import pytest
 
-pytest.importorskip("psutil", reason="comes with requirements-bench.txt, which ./run bench installs")
-
-from benchmarks.then.price import Price
-from benchmarks.then.siege import Siege
-from benchmarks.then.table import report
+pytestmark = pytest.mark.usefixtures("bench_packages")
 
 
-def rounds(per_second, failed=0):
-    return [Siege(clients, 15.0, per_second, failed, 99.6, 45.2) for clients in (1, 4, 8, 16)]
+def report(prices=(), **rates):
+    from benchmarks.then.price import Price
+    from benchmarks.then.siege import Siege
+    from benchmarks.then.table import report
+
+    results = {
+        key.replace("_", "-"): [Siege(clients, 15.0, rate, failed, 99.6, 45.2) for clients in (1, 4, 8, 16)]
+        for key, (rate, failed) in rates.items()
+    }
+    return report(results, [Price(*price) for price in prices])
 
 
 def test_tables_show_rates_gain_cpu_and_prices():
-    text = report({"per-request": rounds(50.0), "persistent": rounds(1500.0)}, [Price("a lookup", 0.15, 0.06, 0.05)])
+    text = report([("a lookup", 0.15, 0.05, 0.07)], per_request=(50.0, 0), persistent=(1500.0, 0))
 
     assert "| a persistent connection a thread | as PyMySQL does it | 1,500 |" in text
     assert "| as PyMySQL does it | 30.0 | 30.0 | 30.0 | 30.0 |" in text
     assert "| 100 + 45 |" in text
-    assert "| a lookup | 0.15 | 0.06 | 0.05 |" in text
+    assert "| a lookup | 0.15 | 0.05 | 0.07 | 2,000 |" in text
 
 
 def test_interrupted_experiment_shows_the_rows_that_are_done():
-    text = report({"per-request": rounds(50.0)}, [])
+    text = report(per_request=(50.0, 0))
 
     assert "a connection per request" in text
-    assert "a persistent connection" not in text
+    assert "persistent" not in text
 
 
 def test_failed_transactions_stand_beside_the_rate():
-    assert "| 50 (3 failed) |" in report({"per-request": rounds(50.0, failed=3)}, [])
+    assert "| 50 (3 failed) |" in report(per_request=(50.0, 3))
