@@ -101,20 +101,21 @@ def _columns(header: str) -> tuple[list[str], str]:
 def _row(line: int, values: dict[str, str]) -> Row:
     """Return the row, or raise ValueError; what the lookup would refuse to look for is refused here, too."""
     city = _name("city", values["city"])
-    if not (key := fold(city)):
-        raise ValueError("city has no letter")
     country = _name("country", values["country"]) if "country" in values else _id("country_id", values["country_id"])
     given = values.get("city_id", "").strip()
-    return Row(line, city, key, country, _id("city_id", given) if given else None)
+    return Row(line, city, fold(city), country, _id("city_id", given) if given else None)
 
 
 def _name(column: str, value: str) -> str:
     if NOT_UTF_8.search(value):
         raise ValueError(f"{column} is not UTF-8")
     try:
-        return readable_name(value).strip()
+        name = readable_name(value).strip()
     except ValueError as error:
         raise ValueError(f"{column} {error}") from None
+    if not fold(name):
+        raise ValueError(f"{column} has no letter")  # accents alone
+    return name
 
 
 def _id(column: str, value: str) -> int:

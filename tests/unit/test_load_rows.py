@@ -1,0 +1,129 @@
+"""What a CSV of one's own says: every line is a row or a refusal, whatever somebody's spreadsheet wrote."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from app.commands.rows import LONGEST_LINE, HeaderError, Refusal, Row, RowFile
+
+
+def read(text: str | bytes) -> list[Row | Refusal]:
+    return list(RowFile(io.BytesIO(text.encode() if isinstance(text, str) else text)))
+
+
+def refused(line: str) -> str:
+    """Return why this line is refused, between two good ones that are not."""
+    before, refusal, after = read(f"city,country,city_id\nLima,Peru,1\n{line}\nCusco,Peru,2\n")
+    assert (before.line, refusal.line, after.line) == (2, 3, 4)
+    assert isinstance(before, Row)
+    assert isinstance(after, Row)
+    return refusal.reason
+
+
+def test_columns_are_found_by_name_in_any_order_and_case():
+    assert read("Country , CITY\nPeru,  Lima \n") == [Row(2, "Lima", "lima", "Peru", None)]
+
+
+def test_country_may_be_an_id_and_a_city_may_have_one():
+    assert read("city_id,city,country_id\n7,Lima,74\n,Cusco,74\n") == [
+        Row(2, "Lima", "lima", 74, 7),
+        Row(3, "Cusco", "cusco", 74, None),
+    ]
+
+
+def test_country_goes_before_country_id_and_other_columns_are_named():
+    rows = RowFile(io.BytesIO(b"city,country,country_id,people\nLima,Peru,1,9\n"))
+
+    assert [row.country for row in rows] == ["Peru"]
+    assert rows.ignored == ["country_id", "people"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_spreadsheets_of_all_countries_are_read(delimiter: str):
+    text = f'\ufeff"city"{delimiter}country\r\n"Lima ""la Gris"", Centro; Sur"{delimiter}Peru\r\n'
+
+    assert read(text) == [Row(2, 'Lima "la Gris", Centro; Sur', 'lima "la gris", centro; sur', "Peru", None)]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("", "must name the columns"),
+        ("Lima,Peru", "must name the columns"),
+        ("city,city_id", "must name the columns"),
+        ("city|country", "must name the columns"),
+        ("city,country,city", "city twice"),
+    ],
+)
+def test_file_without_a_usable_header_is_refused_as_a_whole(header: str, said: str):
+    with pytest.raises(HeaderError, match=said):
+        read(header)
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "latin-1"])
+def test_header_in_another_coding_is_told_how_to_save_it(coding: str):
+    with pytest.raises(HeaderError, match="UTF-8"):
+        read("city,country,ståt\n".encode(coding))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (",Peru,", "city is empty"),
+        ("  ,Peru,", "city is empty"),
+        ("Lima,,", "country is empty"),
+        ("Li\x07ma,Peru,", "city contains a control character"),
+        (f"{'x' * 51},Peru,", "city has 51 characters"),
+        (f"Lima,{'x' * 51},", "country has 51 characters"),
+        ("\u0301,Peru,", "city has no letter"),
+        ("Lima,\u0301,", "country has no letter"),
+        ("Lima,Peru", "has 2 columns, the header has 3"),
+        ("Lima,Peru,1,2", "has 4 columns, the header has 3"),
+        ("Lima,Peru,x", 'city_id is "x"; allowed is a whole number from 1 to 2147483647'),
+        ("Lima,Peru,2147483648", 'city_id is "2147483648"; allowed is a whole number from 1 to 2147483647'),
+        ('"Lima"x,Peru,', "cannot be read: ',' expected after '\"'"),
+    ],
+)
+def test_bad_line_is_refused_with_its_number_and_the_reason(line: str, reason: str):
+    assert refused(line) == reason
+
+
+def test_line_in_another_coding_is_refused_alone():
+    good, bad, last = read(b"city,country\nLima,Peru\nMalm\xf6,Sweden\nCusco,Peru\n")
+
+    assert bad == Refusal(3, "city is not UTF-8")
+    assert (good.city, last.city) == ("Lima", "Cusco")
+
+
+def test_quotation_mark_that_is_never_closed_says_how_far_it_reached():
+    *_, last = read('city,country\nLima,Peru\n"Cusco,Peru\nIca,Peru\n')
+
+    assert last.line == 3
+    assert "opens a quotation mark and goes on to line 4" in last.reason
+
+
+def test_empty_lines_are_passed_over_and_counted():
+    assert [row.line for row in read("city,country\n\nLima,Peru\n\n\nCusco,Peru\n")] == [3, 6]
+
+
+def test_line_without_an_end_never_fills_the_memory():
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer) -> int:
+            data = b"city,country\n" if not self.given else b"x" * min(len(buffer), 8192)
+            buffer[: len(data)] = data
+            self.given += len(data)
+            return len(data)
+
+    endless = Endless()
+
+    first = next(iter(RowFile(io.BufferedReader(endless))))
+
+    assert isinstance(first, Refusal)
+    assert endless.given < 4 * LONGEST_LINE
