@@ -146,6 +146,12 @@ _ALL = [
     Stack("floor", "no database (the floor)", _gunicorn("floor")),
     Stack("raw", "a thread's own bare connection (the raw limit)", _gunicorn("raw")),
     Stack("per-request", "a connection per request, PyMySQL on `g`", _gunicorn("per_request")),
+    Stack(
+        "per-request-tls-off",
+        "a connection per request, `ssl_disabled=True`",
+        _gunicorn("per_request"),
+        {"TLS_OFF": "on"},
+    ),
     Stack("persistent-db", "DBUtils PersistentDB", _gunicorn("persistent_db")),
     Stack("pooled-db", "DBUtils PooledDB", _gunicorn("pooled_db")),
     Stack("connector-pool", "MySQL Connector/Python's pool", _gunicorn("connector_pool")),

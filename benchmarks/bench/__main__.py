@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from benchmarks.bench.ground import what_is_missing
 from benchmarks.bench.progress import Advance
 from benchmarks.publishing import FOLDER, circumstances
 from benchmarks.stacks import STACKS, Stack
-from tests.support.servers import MissingError
 
 PACKAGES = ("DBUtils", "mysql-connector-python", "mysqlclient", "fastapi", "uvicorn", "uvloop", "asyncmy")
 RESULTS, PARTIAL = FOLDER / "results", FOLDER / "results" / "partial"
 LONGEST_MINUTES = 20
+INTERRUPTED = "Ctrl-C"
 
 
 def main() -> int:
@@ -32,23 +33,22 @@ def main() -> int:
         print(missing, file=sys.stderr)
         return 1
     stacks = [STACKS[key] for key in options.only or STACKS]
-    chosen = (
-        plan.quick(len(stacks)) if options.quick else plan.full(len(stacks), options.minutes, with_scale=options.scale)
-    )
-    is_whole = not options.quick and not options.only
+    number = len(stacks)
+    chosen = plan.quick(number) if options.quick else plan.full(number, options.minutes, with_scale=options.scale)
     results = _measure(chosen, stacks)
-    is_whole = is_whole and not results["interrupted"]
+    is_whole = not (options.quick or options.only or results["ended_early"])
     file = report.write(results, options.output or (RESULTS if is_whole else PARTIAL))
     if is_whole and not options.output:
         report.publish(results)
     print(f"{file.read_text('utf-8')}\nWritten: {os.path.relpath(file)}")
-    return 130 if results["interrupted"] else 0
+    return {"": 0, INTERRUPTED: 130}.get(results["ended_early"], 1)
 
 
 def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
+    """Return what was measured, until the end or until something came in between."""
     installed = [name for name in PACKAGES if _is_installed(name)]
     titles = {stack.key: stack.title for stack in stacks}
-    results: dict[str, Any] = {"circumstances": circumstances(*installed), "titles": titles, "interrupted": False}
+    results: dict[str, Any] = {"circumstances": circumstances(*installed), "titles": titles, "ended_early": ""}
     folder = Path(tempfile.mkdtemp(prefix="sakila-bench-"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -56,7 +56,11 @@ def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
             advance.say(f"{len(stacks)} stacks, about {chosen.seconds() / 60:.0f} minutes; Ctrl-C keeps what is done")
             Experiment(chosen, stacks, folder, advance, results).run()
     except KeyboardInterrupt:
-        results["interrupted"] = True
+        results["ended_early"] = INTERRUPTED
+    except (Exception, SystemExit) as error:
+        # An hour's work is not thrown away for what went wrong at its end.
+        traceback.print_exc()
+        results["ended_early"] = f"{type(error).__name__}: {error}"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return results
@@ -87,7 +91,4 @@ def _is_installed(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MissingError as error:
-        sys.exit(f"./run bench: {error}")
+    sys.exit(main())

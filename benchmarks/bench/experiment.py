@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +98,15 @@ class Experiment:
     def _look_at_the_wire(self, place: Ground) -> None:
         """Count, in an extra round of each, the commands on the wire and for how long connections are idle."""
         self.advance.say("commands on the wire and dead time, at a proxy")
-        condition = replace(PLAIN, clients=(HEADLINE,))
         with wire.Wire(place.url, watches=True) as proxy:
             for stack in self.stacks:
                 proxy.forget()
-                with ExitStack() as running:
-                    if one := self._start(running, stack, condition, place, proxy.url):
+                try:
+                    with stack.start(proxy.url, self.folder) as one:
                         self.results["wire"][stack.key] = self._listen(one, proxy)
-                self.advance.step(SECONDS_OF_WIRE - SECONDS_TO_START)
+                except (NotStartedError, wrk.WrkError) as error:
+                    self._leave_out(stack, PLAIN, str(error))
+                self.advance.step(SECONDS_OF_WIRE)
 
     def _listen(self, one: Running, proxy: wire.Wire) -> dict[str, float]:
         proxy.begin()

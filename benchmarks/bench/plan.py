@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 HEADLINE = 16
 """The number of clients that most figures are about: as many as there are threads."""
 
-SECONDS_AROUND_A_ROUND = 0.5
+SECONDS_AROUND_A_ROUND = 0.35
 """wrk's start and end, the server's counters, the answers that are checked by hand."""
 
 SECONDS_TO_START = 2.0
 """A stack's start and the round that warms it up, at the middle."""
 
-SECONDS_OF_WIRE = 3.2
+SECONDS_OF_WIRE = 2.6
 SECONDS_OF_GROWTH = 90
 SECONDS_OF_SCALE = 240
 MOST_LAPS = 9

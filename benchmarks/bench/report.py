@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import publishing
 from benchmarks.bench import plots, tables
 from benchmarks.bench.summary import Summary
 from benchmarks.markers import replace_between
@@ -34,7 +35,8 @@ compares every answer with the right one. Rounds go A B C A B C; the numbers are
 TLS = """\
 **TLS**: every PyMySQL and asyncmy stack shares one TLS context, as the application does; Connector/Python has no such
 option and asks for TLS by itself. Without TLS the server offers none; PyMySQL 1.2 still builds a context of some 18 ms
-in each connect unless told `ssl_disabled`, which is most of what a connection per request costs."""
+in each connect unless told `ssl_disabled`, which is most of what a connection per request costs. With a shared context
+that row is faster here than without TLS."""
 
 
 def whole(summary: Summary) -> str:
@@ -42,7 +44,11 @@ def whole(summary: Summary) -> str:
     results = summary.results
     parts = [
         "# This application and what people use instead\n",
-        *(["**Interrupted**: what is missing was not measured.\n"] if results.get("interrupted") else []),
+        *(
+            [f"**Ended early** ({early}): what is missing was not measured.\n"]
+            if (early := results["ended_early"])
+            else []
+        ),
         HOW,
         "## One worker, 16 clients\n",
         tables.headline(summary),
@@ -77,6 +83,10 @@ def publish(results: dict[str, Any]) -> None:
     long = [tables.headline(summary), tables.to_reach(summary), made_by]
     for file, parts in {ROOT / "README.md": [tables.compact(summary)], FOLDER / "README.md": long}.items():
         replace_between(file, NAME, "\n\n".join(parts))
+    if "scale" in results:
+        from benchmarks import scale
+
+        publishing.publish("scale", scale.rows(results["scale"]), results["scale"], results["circumstances"])
 
 
 def _elsewhere(summary: Summary) -> list[str]:

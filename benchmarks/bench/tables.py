@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from benchmarks.bench.figures import figures
 from benchmarks.bench.plan import DELAY, HEADLINE, PLAIN, TLS, TWO_WORKERS
 from benchmarks.bench.summary import Summary
+from benchmarks.publishing import table
 
 NOT_MEASURED = "–"
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose first column is text and whose others are numbers."""
-    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
 def number(value: float | None, digits: int = 0, unit: str = "") -> str:

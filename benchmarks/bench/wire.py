@@ -20,7 +20,7 @@ from tests.support.packets import COM_QUIT, Packet
 from tests.support.proxy import Proxy
 
 PINGS = 200
-ASKED = 200
+ASKED = 100
 SETTLING_SECONDS = 0.1
 """Some stacks tidy up their connection after the answer."""
 
@@ -137,13 +137,13 @@ def _serve(pipe: Connection, host: str, port: int, delay_seconds: float, watches
                 pipe.send(getattr(watcher, order)())
 
 
-def commands_per_answer(port: int, proxy: Wire) -> float:
+def commands_per_answer(port: int, proxy: Wire, asked: int = ASKED) -> float:
     """Return how many commands pass for an answer, of a stack that is warm and does nothing else."""
     time.sleep(SETTLING_SECONDS)
     proxy.begin()
-    wrk.ask_by_hand(port, ASKED)
+    wrk.ask_by_hand(port, asked)
     time.sleep(SETTLING_SECONDS)
-    return proxy.read()["commands"] / ASKED
+    return proxy.read()["commands"] / asked
 
 
 def ping_ms(database_url: str) -> float:

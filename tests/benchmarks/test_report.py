@@ -1,0 +1,132 @@
+"""The report's arithmetic, on a run that was made up."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.bench.summary import Summary
+
+TITLES = {"floor": "floor", "raw": "raw", "persistent-db": "PersistentDB", "ours": "ours"}
+
+
+def one_round(stack: str, per_second: float, **more) -> dict:
+    return {
+        "stack": stack,
+        "condition": "plain",
+        "clients": 16,
+        "lap": 1,
+        "right": 1000,
+        "wrong": 0,
+        "failed": 0,
+        "lost": 0,
+        "timeouts": 0,
+        "per_second": per_second,
+        "p50_ms": 6.0,
+        "p99_ms": 9.0,
+        "memory_mb": 80.0,
+        "web_cpu_ms": 0.6,
+        "database_cpu_ms": 0.1,
+        "connections": 0,
+        "problem": "",
+        **more,
+    }
+
+
+def made_up(*rounds: dict, **more) -> Summary:
+    return Summary({"titles": TITLES, "rounds": list(rounds), "wire": {}, "absent": [], "ended_early": "", **more})
+
+
+def verdicts(summary: Summary) -> dict[str, str]:
+    from benchmarks.bench.figures import figures
+
+    return {each.name: each.verdict() for each in figures(summary)}
+
+
+def test_microseconds_are_added_to_the_floor_s():
+    summary = made_up(one_round("floor", 2500), one_round("raw", 2000), one_round("ours", 1900))
+
+    assert summary.added_us("raw") == pytest.approx(100)
+    assert summary.added_us("ours") == pytest.approx(126.3, abs=0.1)
+    assert summary.added_us("persistent-db") is None
+
+
+def test_medians_are_compared_and_the_spread_is_shown():
+    from benchmarks.bench import tables
+
+    rounds = [one_round("ours", speed) for speed in (1000, 1800, 1100)]
+    summary = made_up(one_round("floor", 2500), *rounds, one_round("persistent-db", 1000))
+
+    assert summary.ratio("ours", "persistent-db") == 1.1
+    assert "| 1,100 (1,000–1,800) |" in tables.headline(summary)
+
+
+def test_a_figure_is_reached_not_reached_or_not_measured():
+    floor, raw, slow = one_round("floor", 2500), one_round("raw", 2000), one_round("ours", 1900)
+    name = "added microseconds over the floor, in those of the raw limit"
+
+    assert verdicts(made_up(floor, raw, one_round("ours", 1970)))[name] == "reached"
+    assert verdicts(made_up(floor, raw, slow))[name] == "**not reached**"
+    assert verdicts(made_up(floor, slow))[name] == "not measured"
+
+
+def test_a_delayed_answer_is_measured_in_round_trips_and_floors():
+    times = {"floor": 0.4, "ours": 3.6}
+    delayed = [one_round(stack, 300, condition="delay", clients=1, p50_ms=p50) for stack, p50 in times.items()]
+    name = "1 ms delay, one client: p50, in one round trip + the floor's p50"
+
+    summary = made_up(*delayed, delay={"direct_ms": 0.1, "through_proxy_ms": 0.2, "with_delay_ms": 2.4})
+
+    assert verdicts(summary)[name] == "**not reached**"
+
+
+def test_commands_and_dead_time_come_from_the_wire():
+    summary = made_up(wire={"ours": {"commands": 1.0, "open_seconds": 8.0, "busy_seconds": 2.0}})
+
+    assert summary.commands("ours") == 1
+    assert summary.dead_time("ours") == 0.75
+    assert verdicts(summary)["database commands per read"] == "reached"
+
+
+def test_connections_are_counted_for_a_thousand_answers():
+    summary = made_up(one_round("ours", 1000, right=500, connections=5), one_round("ours", 1000, right=1500))
+
+    assert summary.connections("ours") == 2.5
+
+
+def test_a_stack_that_errs_is_shown_with_its_errors():
+    from benchmarks.bench import tables
+
+    erring = one_round("raw", 1500, right=900, failed=100, wrong=2)
+    gone = {"stack": "ours", "condition": "plain", "clients": 16, "lap": 1, "problem": "ConnectionRefusedError"}
+
+    shown = tables.headline(made_up(one_round("floor", 2500), erring, gone))
+
+    assert "100 of 1,002 failed; 2 wrong answers |" in shown
+    assert "| ours | – |" in shown
+    assert "ConnectionRefusedError |" in shown
+
+
+def test_what_could_not_be_started_says_why():
+    from benchmarks.bench import tables
+
+    absent = [{"stack": "raw", "condition": "tls", "reason": "does not use TLS when asked to"}]
+
+    shown = tables.elsewhere(made_up(one_round("floor", 2500), absent=absent))
+
+    assert "| raw | – | n/a: does not use TLS when asked to | – |" in shown
+
+
+def test_the_report_is_written_with_its_plots(bench_packages, tmp_path):
+    from benchmarks.bench import report
+    from benchmarks.publishing import circumstances
+
+    rounds = [one_round(stack, 2000, clients=clients) for stack in TITLES for clients in (1, 16)]
+    summary = made_up(
+        *rounds, growth={"requests": 2, "before_mb": 80.0, "after_mb": 81.0, "points": [(0, 80), (2, 81)]}
+    )
+
+    file = report.write(summary.results | {"circumstances": circumstances()}, tmp_path)
+
+    assert "81.0 MB after 2 more" in file.read_text()
+    for plot in ("requests", "clients", "memory"):
+        assert "</svg>" in (tmp_path / f"bench-{plot}.svg").read_text()
