@@ -1,11 +1,12 @@
 """What the document says in words: how it was measured, and why a row cannot be won."""
 
 LEGEND = """\
-Each stack answers over HTTP, with one worker of 16 threads (the async one: one process) unless the fault is about
-workers, on one MariaDB and each behind a TCP proxy of its own. Sixteen clients per stack ask for random cities,
-pausing 0.1 to 0.3 s after each answer; every answer is checked. All stacks meet a fault at the same moment; each is
-started for it and ended after it. What the peers are is in [benchmarks/README.md](../benchmarks/README.md), and the
-faults are the functions of `tests/faults/incidents/`. This application runs with its default settings, access log off.
+Each stack answers over HTTP, with one worker of 16 threads (FastAPI: one process) unless the fault is about workers,
+behind a TCP proxy of its own, from its own copy of Sakila on one MariaDB, without TLS. Sixteen clients per stack ask
+for random cities, pausing 0.1 to 0.3 s after each answer; every answer is checked. A stack is started for each fault
+and ended after it. Two at a time meet a fault together, in changing pairs; faults that have to do with starting
+processes meet each alone. The peers are those of [benchmarks/README.md](../benchmarks/README.md), the faults the
+functions in `tests/faults/incidents/`. This application runs with its default settings, the access log off.
 
 - **The database is down** from the moment at which a fault that nobody could be served through is put on until it is
   taken off; after a stop or a crash, until a client that goes past the proxies can log in. Through all other faults it
@@ -18,12 +19,18 @@ faults are the functions of `tests/faults/incidents/`. This application runs wit
 - **Wrong** is another city's id, a city said to be unknown, a write that was kept twice, or one that was answered with
   200 and is not there.
 - **Worst latency** is that of the slowest read or write; one that has no answer at the end counts until then.
-- **First 200** is the time from the end of the fault to the next read that is answered with 200.
+- **First 200** is the time from the end of the fault to the next read that is answered with 200; where writes were
+  refused, to the next write too, whichever is later.
 - **Connections opened** is counted at the proxy, from the beginning of the fault to the end.
 - **Stuck** are requests that were begun before the end of the fault and have no answer three seconds after it; each
-  keeps a thread. Nobody's client gives up before: a hang is measured, not ended.
+  keeps a thread. Clients do not give up before: a hang is measured, not ended.
 
 The colour of a cell follows one rule:"""
 
-REMARKS: dict[str, str] = {}
+REMARKS: dict[str, str] = {
+    "forgotten-by-the-firewall": "bytes that vanish look like a server that thinks, and it may think until the deadline. "
+    "Each connection that was open costs one request, which is answered in time, with 504; then all are new. The look at "
+    "the socket cannot see it, and a ping before each query would cost every other read a round trip "
+    "([decision 0009](decisions/0009-no-pre-ping.md)); after 30 s of idling there is one.",
+}
 """Why this application is not green, by incident."""

@@ -20,7 +20,7 @@ from tests.support.databases import ROOT
 Matrix = dict[str, dict[str, Outcome]]
 """Incident -> stack -> figures."""
 
-DOCS, PARTS = ROOT / "docs", ROOT / "benchmarks" / "results"
+DOCS, PARTS = ROOT / "docs", ROOT / "benchmarks" / "results" / "partial"
 """Where the whole matrix goes, and where a part of it."""
 NAME = "fault-matrix"
 MARKS: dict[Colour, str] = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
@@ -45,7 +45,7 @@ def write(matrix: Matrix, *, minutes: float, into: Path) -> list[str]:
         "svg": draw({titled(key): _colours(row) for key, row in matrix.items()}, stacks_of(matrix)),
         "json": json.dumps(_data(matrix, where), indent=1) + "\n",
     }
-    into.mkdir(exist_ok=True)
+    into.mkdir(parents=True, exist_ok=True)
     for ending, text in files.items():
         (into / f"{NAME}.{ending}").write_text(text, encoding="utf-8")
     return [str((into / f"{NAME}.{ending}").relative_to(ROOT)) for ending in files]

@@ -38,11 +38,13 @@ class Pace:
     """How long an incident takes, in seconds: the fault itself, and what is before and after it."""
 
     fault: float = 6.0
-    before: float = 2.0
+    before: float = 1.5
     after: float = 3.0
+    together: int = 2
+    """How many stacks it happens to at the same time: two cores have no more to give."""
 
 
-FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0)
+FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0, together=5)
 
 
 class Stage:
@@ -50,6 +52,7 @@ class Stage:
 
     def __init__(self, ground: Ground, folder: Path, closing: ExitStack) -> None:
         self.ground, self.folder, self._closing = ground, folder, closing
+        self._turns = 0
 
     @cached_property
     def standby(self) -> Ground:
@@ -57,9 +60,15 @@ class Stage:
         return self._closing.enter_context(new_ground())
 
     def perform(self, incident: Incident, keys: Sequence[str], pace: Pace) -> dict[str, Outcome]:
-        """Let an incident happen to these stacks, as a rule to all at the same time; return what became of each."""
-        groups = [[key] for key in keys] if incident.one_at_a_time else [keys]
-        return {key: cell for group in groups for key, cell in self._perform(incident, group, pace).items()}
+        """Let an incident happen to these stacks, to a few at the same time; return what became of each."""
+        together = 1 if incident.one_at_a_time else pace.together
+        # Whoever is left over and has the machine alone is another one each time.
+        turn, self._turns = self._turns % len(keys), self._turns + 1
+        rest, cells = [*keys[turn:], *keys[:turn]], dict[str, Outcome]()
+        while rest:
+            now, rest = rest[:together], rest[together:]
+            cells |= self._perform(incident, now, pace)
+        return {key: cells[key] for key in keys}
 
     def _perform(self, incident: Incident, keys: Sequence[str], pace: Pace) -> dict[str, Outcome]:
         server = self.ground.server
@@ -143,7 +152,7 @@ def _for_incident(stack: Stack, incident: Incident) -> Stack:
     options, end = ([], -1) if ":" in stack.command[-1] else ([], len(stack.command))
     if incident.max_requests:
         name = "--limit-max-requests" if stack.is_async else "--max-requests"
-        options.append(f"{name}={incident.max_requests}")
+        options += [f"{name}={incident.max_requests}", f"{name}-jitter={incident.max_requests}"]
     if incident.preload and not stack.is_async:  # uvicorn starts workers anew instead of forking
         options.append("--preload")
     return dataclasses.replace(stack, command=[*stack.command[:end], *options, ROUTES[stack.key]])

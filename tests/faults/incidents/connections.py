@@ -58,7 +58,7 @@ def max_connections_reached(scene: Scene) -> None:
         scene.wait()
 
 
-@incident()
+@incident(hangs=True)
 def forgotten_by_the_firewall(scene: Scene) -> None:
     """A firewall forgets the connections that are open and tells nobody; new ones pass."""
     scene.network.black_hole(existing=True, new=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.incidents.scene import Scene, incident
 
 
-@incident()
+@incident(hangs=True)
 def slow_queries(scene: Scene) -> None:
     """Four clients ask for a report that takes five seconds; the others go on asking for cities."""
     with scene.asking("/slow?seconds=5", clients=4):

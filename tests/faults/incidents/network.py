@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.incidents.scene import Scene, incident
 
 
-@incident()
+@incident(hangs=True)
 def black_hole(scene: Scene) -> None:
     """All bytes vanish on the way, in both directions; nothing is closed. Old connections stay deaf afterwards."""
     with scene.outage():
@@ -14,7 +14,7 @@ def black_hole(scene: Scene) -> None:
         scene.network.heal()
 
 
-@incident()
+@incident(hangs=True)
 def paused_network(scene: Scene) -> None:
     """Nothing moves for a while; then all of it goes on and nothing is lost."""
     with scene.outage():
@@ -23,7 +23,7 @@ def paused_network(scene: Scene) -> None:
         scene.network.heal()
 
 
-@incident()
+@incident(hangs=True)
 def silent_accept(scene: Scene) -> None:
     """All connections are lost; new ones are accepted, and then not a word is said."""
     with scene.outage():
@@ -43,7 +43,7 @@ def refused(scene: Scene) -> None:
         scene.network.heal()
 
 
-@incident()
+@incident(hangs=True)
 def lost_syns(scene: Scene) -> None:
     """All connections are lost, and attempts to connect stay without an answer, as behind a firewall that drops."""
     with scene.outage():
@@ -53,7 +53,7 @@ def lost_syns(scene: Scene) -> None:
         scene.network.heal()
 
 
-@incident()
+@incident(hangs=True)
 def dripping_answers(scene: Scene) -> None:
     """Answers come as one byte each half second: no single read takes long, and no answer ever ends."""
     with scene.outage():

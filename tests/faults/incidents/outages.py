@@ -23,7 +23,7 @@ def crash(scene: Scene) -> None:
         scene.server.start()
 
 
-@incident(touches_server=True)
+@incident(touches_server=True, hangs=True)
 def frozen_server(scene: Scene) -> None:
     """The server stops answering (SIGSTOP); connections stay open, new ones are accepted by the kernel."""
     with scene.outage():
@@ -32,7 +32,7 @@ def frozen_server(scene: Scene) -> None:
         scene.server.thaw()
 
 
-@incident()
+@incident(hangs=True)
 def table_locked(scene: Scene) -> None:
     """Somebody holds a lock on the table (LOCK TABLES, a long ALTER): every lookup waits, all else works."""
     with scene.outage(), scene.holding("LOCK TABLES city WRITE"):

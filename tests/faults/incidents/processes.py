@@ -20,9 +20,9 @@ def reload_under_load(scene: Scene) -> None:
     scene.wait()
 
 
-@incident(workers=2, one_at_a_time=True, max_requests=60)
+@incident(workers=2, one_at_a_time=True, max_requests=100)
 def workers_replaced(scene: Scene) -> None:
-    """Each worker is replaced after 60 requests (max_requests)."""
+    """Each worker is replaced after 100 to 200 requests (max_requests)."""
     scene.wait()
 
 

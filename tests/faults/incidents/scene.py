@@ -175,6 +175,8 @@ class Incident:
     play: Callable[[Scene], None]
     touches_server: bool = False
     """It happens to everybody on that server."""
+    hangs: bool = False
+    """Whoever has no deadline waits as long as it lasts."""
     cuts_writes: bool = False
     """The fault takes away the answers to writes: an error is then the honest answer."""
     variables: Mapping[str, int] = field(default_factory=dict)

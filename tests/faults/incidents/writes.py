@@ -27,7 +27,7 @@ def deadlock(scene: Scene) -> None:
         scene.wait()
 
 
-@incident()
+@incident(hangs=True)
 def row_locked(scene: Scene) -> None:
     """Somebody holds a lock on the row that four clients write to; the others go on asking for cities."""
     lock = "SELECT * FROM counter WHERE id = 1 FOR UPDATE"
