@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -29,6 +30,8 @@ INTERRUPTED = "Ctrl-C"
 def main() -> int:
     """Return the exit code."""
     options = _options()
+    if options.report:
+        return _report_again()
     if missing := what_is_missing():
         print(missing, file=sys.stderr)
         return 1
@@ -42,6 +45,13 @@ def main() -> int:
         report.publish(results)
     print(f"{file.read_text('utf-8')}\nWritten: {os.path.relpath(file)}")
     return {"": 0, INTERRUPTED: 130}.get(results["ended_early"], 1)
+
+
+def _report_again() -> int:
+    results = json.loads((RESULTS / "bench.json").read_text("utf-8"))
+    print(report.write(results, RESULTS))
+    report.publish(results)
+    return 0
 
 
 def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
@@ -72,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_keys, metavar="KEY,KEY", help=f"these stacks only, of {', '.join(STACKS)}")
     parser.add_argument("--minutes", type=float, default=LONGEST_MINUTES, help="how long it may take (default 20)")
     parser.add_argument("--no-scale", dest="scale", action="store_false", help="leave out 60,000 and 6,000,000 cities")
+    parser.add_argument("--report", action="store_true", help="measure nothing: write the report of bench.json again")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write there, and leave the READMEs alone")
     return parser.parse_args()
 

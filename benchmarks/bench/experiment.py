@@ -67,7 +67,8 @@ class Experiment:
                 if one := self._start(running, stack, condition, place, url or place.url):
                     started[stack.key] = one
             for step in self.plan.steps(condition):
-                self._measure_step(step, started, place)
+                if step.lap == 1 or not self.advance.is_late():
+                    self._measure_step(step, started, place)
 
     def _start(self, running: ExitStack, stack: Stack, condition: Condition, place: Ground, url: str) -> Running | None:
         """Start a stack for a condition and warm it up; without an answer, note why."""

@@ -13,7 +13,9 @@ from matplotlib import pyplot as plt
 from benchmarks.bench.plan import PLAIN
 from benchmarks.bench.summary import Summary
 
-OURS, THEIRS, LIMITS = "#1b6ca8", "#9aa5b1", "#d8dee4"
+OURS, THEIRS, LIMIT = "#1b6ca8", "#9aa5b1", "#d8dee4"
+LIMITS = ("floor", "raw")
+"""No application, but what one can be measured by."""
 # Fonts as text and no random ids: the same numbers give the same file.
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9, "axes.spines.top": False}
 STYLE |= {"axes.spines.right": False, "figure.constrained_layout.use": True}
@@ -23,7 +25,8 @@ def draw(summary: Summary, folder: Path) -> None:
     """Write all plots for which there are numbers."""
     with plt.rc_context(STYLE):
         _requests(summary, folder)
-        _clients(summary, folder)
+        if has_several(summary):
+            _clients(summary, folder)
         if growth := summary.results.get("growth"):
             _memory(growth, folder)
         if scaled := summary.results.get("scale"):
@@ -43,20 +46,27 @@ def _requests(summary: Summary, folder: Path) -> None:
 
 
 def _clients(summary: Summary, folder: Path) -> None:
-    figure, axes = plt.subplots(figsize=(8, 4.5))
+    figure, axes = plt.subplots(figsize=(9, 4))
+    axes.set_prop_cycle(color=mpl.colormaps["tab20"].colors)
     for stack in summary.stacks():
-        points = [(clients, summary.per_second(stack, clients)) for clients in PLAIN.clients]
-        known = [(clients, speed) for clients, speed in points if speed]
-        if len(known) > 1:
-            axes.plot(*zip(*known, strict=True), marker="o", markersize=3, label=_name(summary, stack))
-    if axes.lines:
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(PLAIN.clients, [str(clients) for clients in PLAIN.clients])
-        axes.set(xlabel="clients", ylabel="requests/s", ylim=(0, None))
-        figure.legend(loc="outside right upper", fontsize=7)
-        _save(figure, folder / "bench-clients.svg")
-    else:
-        plt.close(figure)
+        if known := _speeds(summary, stack):
+            own = {"linewidth": 2.5, "color": OURS, "zorder": 3} if stack == "ours" else {"linewidth": 1}
+            style = "--" if stack in LIMITS else "-"
+            axes.plot(*zip(*known, strict=True), linestyle=style, marker=".", label=_name(summary, stack), **own)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(PLAIN.clients, [str(clients) for clients in PLAIN.clients])
+    axes.set(xlabel="clients", ylabel="requests/s", ylim=(0, None))
+    figure.legend(loc="outside right upper", fontsize=7)
+    _save(figure, folder / "bench-clients.svg")
+
+
+def has_several(summary: Summary) -> bool:
+    """Tell whether more than one number of clients was measured."""
+    return any(len(_speeds(summary, stack)) > 1 for stack in summary.stacks())
+
+
+def _speeds(summary: Summary, stack: str) -> list[tuple[int, float]]:
+    return [(clients, speed) for clients in PLAIN.clients if (speed := summary.per_second(stack, clients))]
 
 
 def _memory(growth: dict[str, Any], folder: Path) -> None:
@@ -85,7 +95,7 @@ def _name(summary: Summary, stack: str) -> str:
 def _color(stack: str) -> str:
     if stack.startswith("ours"):
         return OURS
-    return LIMITS if stack in ("floor", "raw") else THEIRS
+    return LIMIT if stack in LIMITS else THEIRS
 
 
 def _save(figure: Any, file: Path) -> None:

@@ -9,6 +9,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+MOST_BEHIND = 0.05
+"""Which part of the planned time the run may be late."""
+
 
 class Advance:
     """Shows what is being done, and how much of the planned seconds is behind us; `with` begins and ends it."""
@@ -18,7 +21,7 @@ class Advance:
         columns = (TextColumn("{task.description:<50}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("", total=seconds)
-        self._began = time.monotonic()
+        self._planned, self._done, self._began = seconds, 0.0, time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -40,4 +43,9 @@ class Advance:
 
     def step(self, seconds: float) -> None:
         """Move on by that many of the planned seconds."""
+        self._done += seconds
         self._bar.advance(self._task, seconds)
+
+    def is_late(self) -> bool:
+        """Tell whether the plan takes longer than it should."""
+        return time.monotonic() - self._began - self._done > self._planned * MOST_BEHIND

@@ -57,6 +57,7 @@ def whole(summary: Summary) -> str:
         tables.to_reach(summary),
         "\n## By the number of clients: requests/s · p50\n",
         tables.by_clients(summary),
+        *(["\n![Requests/s by the number of clients](bench-clients.svg)"] if plots.has_several(summary) else []),
         *_elsewhere(summary),
         *_growth(results),
         *_scale(results),

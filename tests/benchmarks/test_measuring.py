@@ -110,7 +110,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path):
     try:
         wait_for_line(process, "4 clients, round 1")
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=60)
     finally:
         process.kill()
 
