@@ -29,9 +29,9 @@ The colour of a cell follows one rule:"""
 
 REMARKS: dict[str, str] = {
     "forgotten-by-the-firewall": "bytes that vanish look like a server that thinks, and it may think until the "
-    "deadline. Each connection that was open costs one request, answered in time with 504, and as long as these hold all "
-    "permits others get 503; then all connections are new. The look at the socket cannot see it, and a ping before each "
-    "query would cost every other read a round trip ([decision 0009](decisions/0009-no-pre-ping.md)); after 30 s of "
-    "idling there is one.",
+    "deadline. Each connection that was open costs one request, answered in time with 504, and as long as these hold "
+    "all permits others get 503; then all connections are new. The look at the socket cannot see it, and a ping before "
+    "each query would cost every other read a round trip ([decision 0009](decisions/0009-no-pre-ping.md)); after 30 s "
+    "of idling there is one.",
 }
 """Why this application is not green, by incident."""
