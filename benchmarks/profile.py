@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.bench import wrk
-from benchmarks.bench.ground import ground
+from benchmarks.bench.ground import ground, what_is_missing
 from benchmarks.load import Round, ask
 from benchmarks.publishing import circumstances, publish, table
 from benchmarks.stacks import STACKS, Running
@@ -191,11 +192,17 @@ def main() -> None:
     parser.add_argument("--functions", type=int, default=25, help="how many are listed (default: 25)")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/profile.* and README.md")
     options = parser.parse_args()
-    measured = measure(options.stack, options.seconds)
+    if missing := what_is_missing():
+        sys.exit(missing)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        measured = measure(options.stack, options.seconds)
+    except KeyboardInterrupt:
+        sys.exit(130)  # half a profile says nothing
     text = report(measured, options.functions)
     print(text)
     if options.save:
-        publish("profile", text, as_data(measured), circumstances("py-spy"))
+        publish("profile", text, as_data(measured), circumstances("py-spy", programs=("wrk", "mariadbd")))
 
 
 if __name__ == "__main__":

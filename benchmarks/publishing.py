@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markers import replace_between
+from tests.support import processes
 
 FOLDER = Path(__file__).parent
 PACKAGES = ("Flask", "Werkzeug", "gunicorn", "SQLAlchemy", "Flask-SQLAlchemy", "PyMySQL")
 
 
-def circumstances(*packages: str) -> dict[str, Any]:
-    """Return where and with what this process measures."""
+def circumstances(*packages: str, programs: Sequence[str] = ()) -> dict[str, Any]:
+    """Return where and with what this process measures; `programs` are asked for their versions."""
     return {
         "command": " ".join(["python -m", _module(), *sys.argv[1:]]),
         "commit": _commit(),
@@ -27,7 +29,7 @@ def circumstances(*packages: str) -> dict[str, Any]:
         "processor": _processor(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in (*PACKAGES, *packages)},
+        "versions": {name: metadata.version(name) for name in (*PACKAGES, *packages)} | dict(map(_version, programs)),
     }
 
 
@@ -63,6 +65,14 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     said = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
     return said.stdout.strip() or "unknown"
+
+
+def _version(program: str) -> tuple[str, str]:
+    # Some say it on stderr, and wrk ends with 1.
+    command = [processes.program(program) or program, "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"\d+\.\d+[.\d]*", said.stdout + said.stderr)
+    return program, found[0].rstrip(".") if found else "of unknown version"
 
 
 def _processor() -> str:

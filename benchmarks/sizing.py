@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.bench import wrk
-from benchmarks.bench.ground import ground
+from benchmarks.bench.ground import ground, what_is_missing
 from benchmarks.bench.progress import Advance
 from benchmarks.bench.wire import Wire
 from benchmarks.load import Round, ask
@@ -133,6 +133,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sizing", description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two pools, two numbers of threads; writes nothing")
     options = parser.parse_args()
+    if missing := what_is_missing():
+        sys.exit(missing)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results, was_interrupted = Results(), False
     try:
@@ -142,7 +144,7 @@ def main() -> None:
     text = report(results)
     print(text)
     if not (options.quick or was_interrupted):
-        publish("sizing", text, as_data(results), circumstances())
+        publish("sizing", text, as_data(results), circumstances(programs=("wrk", "mariadbd")))
     sys.exit(130 if was_interrupted else 0)
 
 

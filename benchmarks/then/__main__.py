@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from benchmarks.then.price import Price, prices
 from benchmarks.then.siege import Siege, lay
 from benchmarks.then.table import report
 from benchmarks.then.variants import THREADS, UWSGI, VARIANTS, Variant
+from tests.support import processes
 
 
 class Plan(NamedTuple):
@@ -49,8 +49,8 @@ def main() -> None:
         "--quick", action="store_true", help="1 and 16 clients, rounds of 2 s; prints the tables, writes nothing"
     )
     options = parser.parse_args()
-    _need("siege", "apt install siege")
-    _need(UWSGI, "pip install -r requirements-bench.txt")
+    if missing := _what_is_missing():
+        sys.exit(missing)
     # Whoever ends us otherwise than with Ctrl-C gets the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results: dict[str, list[Siege]] = {}
@@ -64,7 +64,12 @@ def main() -> None:
     print(text)
     if not (options.quick or was_interrupted):
         data = {key: [asdict(siege) for siege in sieges] for key, sieges in results.items()}
-        publish("then", text, {"sieges": data, "prices": [asdict(price) for price in found]}, circumstances("pyuwsgi"))
+        publish(
+            "then",
+            text,
+            {"sieges": data, "prices": [asdict(price) for price in found]},
+            circumstances("pyuwsgi", programs=("siege", "mariadbd")),
+        )
     sys.exit(130 if was_interrupted else 0)
 
 
@@ -85,9 +90,15 @@ def _measure(plan: Plan, results: dict[str, list[Siege]], found: list[Price]) ->
             results[key] = rounds  # whole rows only
 
 
-def _need(program: str, remedy: str) -> None:
-    if not shutil.which(program):
-        sys.exit(f"{Path(program).name} is missing: {remedy}")
+def _what_is_missing() -> str:
+    """Return the one sentence that says what to install, nothing if all is there."""
+    remedies = {
+        "siege": "apt install siege",
+        "mariadbd": "apt install mariadb-server",
+        UWSGI: "./run bench --help installs it",
+    }
+    missing = [f"{Path(name).name} ({remedy})" for name, remedy in remedies.items() if not processes.program(name)]
+    return f"benchmarks.then needs {' and '.join(missing)}" if missing else ""
 
 
 if __name__ == "__main__":
