@@ -22,7 +22,7 @@ STOP_SECONDS = 15
 
 
 class NotStartedError(Exception):
-    """A stack did not answer; the text is the end of its log."""
+    """A stack did not answer; the first line says how, the others are the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,9 @@ def _wait_for_answer(running: Running) -> None:
         except OSError:  # the errors of urllib are too
             pass
         time.sleep(0.05)
-    end_of_log = running.log.read_text(errors="replace")[-2000:]
-    raise NotStartedError(f"no right answer after {START_SECONDS} s:\n{end_of_log}")
+    ended = running.process.poll()
+    how = f"no right answer after {START_SECONDS} s" if ended is None else f"ended with {ended} at the start"
+    raise NotStartedError(f"{how}\n{running.log.read_text(errors='replace')[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -65,6 +65,12 @@ class Summary:
         answers = sum(_answers(each) for each in rounds)
         return sum(each["connections"] for each in rounds) * 1000 / answers if rounds else None
 
+    def left_out(self, stack: str, condition: str = PLAIN.key) -> str:
+        """Return in a line why a stack was not measured under this condition, nothing if it was."""
+        wanted = {"stack": stack, "condition": condition}
+        reasons = [each["reason"] for each in self.results["absent"] if wanted.items() <= each.items()]
+        return reasons[0].splitlines()[0] if reasons else ""
+
     def errors(self, stack: str, clients: int | None = None, condition: str | None = None) -> str:
         """Return what went wrong in the rounds of a stack, nothing if all went well."""
         rounds = [

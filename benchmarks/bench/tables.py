@@ -31,7 +31,7 @@ def headline(summary: Summary) -> str:
         "database CPU s": lambda stack: number(summary.median(stack, "database_cpu_ms"), 2),
         "memory MB": lambda stack: number(summary.median(stack, "memory_mb")),
         "dead time": lambda stack: _percent(summary.dead_time(stack)),
-        "errors": lambda stack: summary.errors(stack, HEADLINE, PLAIN.key) or "none",
+        "errors": lambda stack: summary.left_out(stack) or summary.errors(stack, HEADLINE, PLAIN.key) or "none",
     }
     return _of_stacks(summary, columns)
 
@@ -88,10 +88,8 @@ def _with_spread(summary: Summary, stack: str) -> str:
 
 
 def _speed(summary: Summary, stack: str, clients: int, condition: str = PLAIN.key) -> str:
-    left_out = {"stack": stack, "condition": condition}.items()
-    for each in summary.results["absent"]:
-        if left_out <= each.items():
-            return f"n/a: {each['reason'].splitlines()[0]}"
+    if reason := summary.left_out(stack, condition):
+        return f"n/a: {reason}"
     speed, p50 = summary.per_second(stack, clients, condition), summary.median(stack, "p50_ms", clients, condition)
     errs = summary.errors(stack, clients, condition)
     return f"{number(speed)} · {number(p50, 2)} ms" + (f" · {errs}" if errs else "") if speed else errs or NOT_MEASURED

@@ -109,11 +109,14 @@ def test_a_stack_that_errs_is_shown_with_its_errors():
 def test_what_could_not_be_started_says_why():
     from benchmarks.bench import tables
 
-    absent = [{"stack": "raw", "condition": "tls", "reason": "does not use TLS when asked to"}]
+    absent = [
+        {"stack": "raw", "condition": "tls", "reason": "does not use TLS when asked to"},
+        {"stack": "ours", "condition": "plain", "reason": "ended with 2 at the start\nits log"},
+    ]
+    summary = made_up(one_round("floor", 2500), absent=absent)
 
-    shown = tables.elsewhere(made_up(one_round("floor", 2500), absent=absent))
-
-    assert "| raw | – | n/a: does not use TLS when asked to | – |" in shown
+    assert "| raw | – | n/a: does not use TLS when asked to | – |" in tables.elsewhere(summary)
+    assert "| ended with 2 at the start |" in tables.headline(summary)
 
 
 def test_the_report_is_written_with_its_plots(bench_packages, tmp_path):
