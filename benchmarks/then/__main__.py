@@ -14,7 +14,7 @@ from benchmarks.bench.ground import ground
 from benchmarks.bench.progress import Advance
 from benchmarks.publishing import circumstances, publish
 from benchmarks.then.price import Price, prices
-from benchmarks.then.siege import Siege, lay
+from benchmarks.then.siege import Siege, lay, warm_up
 from benchmarks.then.table import report
 from benchmarks.then.variants import THREADS, UWSGI, VARIANTS, Variant
 from tests.support import processes
@@ -82,6 +82,7 @@ def _measure(plan: Plan, results: dict[str, list[Siege]], found: list[Price]) ->
         for key, variant in VARIANTS.items():
             advance.say(f"{key}, {len(plan.clients)} x {plan.length(variant)} s")
             with variant.stack.start(place.url, Path(folder), threads=THREADS) as running:
+                warm_up(running, THREADS)
                 rounds = []
                 for clients in plan.clients:
                     rounds.append(lay(running, pid, clients, plan.length(variant), Path(folder)))

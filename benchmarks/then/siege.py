@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def lay(running: Running, database: int, clients: int, seconds: int, folder: Pat
     took = said["elapsed_time"]  # before and after it nobody asks, though siege takes a while to end
     percents = web / took * 100, server / took * 100
     return Siege(clients, took, said["transaction_rate"], int(said["failed_transactions"]), *percents)
+
+
+def warm_up(running: Running, threads: int) -> None:
+    """Ask in so many threads at once, so that each of the application's has its connection if it keeps one."""
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda _: check(running), range(threads)))
 
 
 def check(running: Running) -> None:
