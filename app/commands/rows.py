@@ -1,7 +1,6 @@
 """What a CSV of one's own says: a good row or a refusal for each of its lines, one after the other."""
 
 import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ DELIMITERS = ",;\t"
 
 KNOWN = ("city", "country", "country_id", "city_id")
 LONGEST_LINE = 65_536
-"""Characters; whatever is longer is read in pieces, so that no file can fill the memory."""
+"""Bytes; whatever is longer is read in pieces, so that no file can fill the memory."""
 
 NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 """What Python's `surrogateescape` puts in the place of such bytes."""
@@ -49,10 +48,9 @@ class RowFile:
     """A file of rows, read piece by piece; `ignored` are the columns that are not looked at."""
 
     def __init__(self, file: BinaryIO) -> None:
-        # Kept, because it closes the file when nobody needs it any more.
-        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        lines = iter(partial(self._text.readline, LONGEST_LINE), "")
-        header = next(lines, "")
+        pieces = iter(partial(file.readline, LONGEST_LINE), b"")
+        lines = (piece.decode("utf-8", "surrogateescape") for piece in pieces)
+        header = next(lines, "").removeprefix("\ufeff")
         self._columns, delimiter = _columns(header)
         used = {"country_id"} if "country" in self._columns else {"country"}
         self.ignored = [name for name in self._columns if name not in set(KNOWN) - used]
