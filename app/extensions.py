@@ -4,16 +4,16 @@
 """
 
 import functools
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.orm import DeclarativeBase
-from structlog.contextvars import get_contextvars
 
-from app.pool import PoolPolicy, deadline, engine_options, read, watch
+from app.logging import borrower
+from app.pool import Lookup, PoolPolicy, deadline, engine_options, read, watch
 from config import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Columns = TypeVarTuple("Columns")
 
 
 class Model(DeclarativeBase):
@@ -48,15 +49,15 @@ def init_app(app: Flask, settings: Settings) -> None:
     """
     reader, writer = pool_policy(settings, settings.pool_size), pool_policy(settings, settings.writer_pool_size)
     app.config["SQLALCHEMY_BINDS"] = {
-        None: engine_options(settings.database_url, writer, role="writer", borrower=get_contextvars),
-        "reader": engine_options(settings.database_read_url, reader, role="reader", borrower=get_contextvars),
+        None: engine_options(settings.database_url, writer, role="writer", borrower=borrower),
+        "reader": engine_options(settings.database_read_url, reader, role="reader", borrower=borrower),
     }
     db.init_app(app)
     wsgi_app = _within(settings.request_deadline_seconds, app.wsgi_app)
     app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
     with app.app_context():
-        watch(db.engine, writer)
-        watch(db.engines["reader"], reader)
+        watch(db.engine, writer, role="writer")
+        watch(db.engines["reader"], reader, role="reader")
 
 
 def reading(query: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
@@ -71,6 +72,11 @@ def reading(query: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
         return read(db.engines["reader"], lambda connection: query(connection, *values, **options))
 
     return run
+
+
+def fetch(lookup: Lookup[*Columns], **values: object) -> Sequence[tuple[*Columns]]:
+    """Return the rows of a lookup, from the reader."""
+    return lookup.fetch(db.engines["reader"], **values)
 
 
 def _within(seconds: float, wsgi_app: "WSGIApplication") -> "WSGIApplication":

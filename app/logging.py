@@ -6,33 +6,46 @@ blotted out of every line, whoever wrote it.
 
 import logging
 import logging.config
+import os
 import re
 import sys
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from random import Random
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from uuid import uuid4
 
 import structlog
-from flask import Flask, Response, g, has_request_context, request
+from flask import Flask, Response, g, request
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECRET = re.compile(r"(://[^:/?#\s]*:)[^@\s]+(?=@)|(\bpassword=)('[^']*'|\S+)", re.IGNORECASE)
 
+# Not uuid4, which asks the kernel each time and so hands Python's lock to another thread.
+DICE = Random()  # noqa: S311 -- an id is to be unique, not secret
+os.register_at_fork(after_in_child=DICE.seed)
+
 log = structlog.stdlib.get_logger("access")
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Configure all logging of this process and give every request its id and, if wanted, its access line."""
     configure(settings)
-    app.before_request(_begin_request)
-    # Registered first, so it runs last: the line tells what really leaves.
-    app.after_request(_end_request_with_line if settings.access_log else _end_request)
-    app.teardown_request(lambda error: structlog.contextvars.clear_contextvars())
+    wsgi_app = _identified(app.wsgi_app)
+    app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
+    if settings.access_log:
+        app.before_request(_begin_line)
+        # Registered first, so it runs last: the line tells what really leaves.
+        app.after_request(_write_line)
 
 
 def configure(settings: Settings) -> None:
@@ -71,7 +84,12 @@ def logging_config(settings: Settings) -> dict[str, Any]:
 
 def request_id() -> str:
     """Return the id of the current request, "-" outside of one."""
-    return str(g.get("request_id", "-")) if has_request_context() else "-"
+    return _request_id.get() or "-"
+
+
+def borrower() -> Mapping[str, object]:
+    """Return what a log line about this request's connection says of it."""
+    return _add_request_id(None, "", {})
 
 
 def redacted(line: str) -> str:
@@ -79,20 +97,30 @@ def redacted(line: str) -> str:
     return SECRET.sub(lambda found: f"{found[1] or found[2]}***", line)
 
 
-def _begin_request() -> None:
+def _identified(wsgi_app: "WSGIApplication") -> "WSGIApplication":
+    """Give each request its id: the one that it brings along, if that is a sane one, or a new one."""
+
+    def identified(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        incoming = environ.get("HTTP_X_REQUEST_ID", "")
+        name = incoming if SANE_ID.fullmatch(incoming) else f"{DICE.getrandbits(128):032x}"
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            return start_response(status, [*headers, ("X-Request-ID", name)], *error)
+
+        token = _request_id.set(name)
+        try:
+            return wsgi_app(environ, start)
+        finally:
+            _request_id.reset(token)
+
+    return identified
+
+
+def _begin_line() -> None:
     g.started = perf_counter()
-    incoming = request.headers.get("X-Request-ID", "")
-    g.request_id = incoming if SANE_ID.fullmatch(incoming) else uuid4().hex
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _end_request(response: Response) -> Response:
-    response.headers["X-Request-ID"] = request_id()
-    return response
-
-
-def _end_request_with_line(response: Response) -> Response:
+def _write_line(response: Response) -> Response:
     if request.path not in PROBES:
         log.info(
             "request",
@@ -103,7 +131,13 @@ def _end_request_with_line(response: Response) -> Response:
             duration_ms=round((perf_counter() - g.started) * 1000, 2),
             bytes=0 if request.method == "HEAD" else response.calculate_content_length(),
         )
-    return _end_request(response)
+    return response
+
+
+def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if name := _request_id.get():
+        event["request_id"] = name
+    return event
 
 
 def _is_pretty(settings: Settings) -> bool:
@@ -112,7 +146,7 @@ def _is_pretty(settings: Settings) -> bool:
 
 def _shared() -> list[Processor]:
     return [
-        structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.ExtraAdder(allow=["request_id"]),  # of lines about another thread's request
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -24,7 +24,7 @@ def main() -> None:
         Path(settings.database_url.database or "").parent.mkdir(parents=True, exist_ok=True)
     policy = pool_policy(settings, size=1)
     engine = create_engine(**engine_options(settings.database_url, policy, role="migration"))
-    watch(engine, policy)
+    watch(engine, policy, role="migration")
     try:
         with engine.connect() as connection:
             migrate(connection)

@@ -26,27 +26,31 @@ def look_up() -> Response:
     if name is None:
         return _usage(media_type)
 
+    if media_type == TEXT:
+        city_id = queries.find_city_id(name)
+        if city_id is None:
+            raise _unknown(name)
+        return _answer(f'City "{name}" is #{city_id}\n', TEXT)
     rows = queries.find_cities(name)
     if not rows:
-        raise Problem("not-found", f'City "{name}" not found')
+        raise _unknown(name)
     matches = [City.of(row) for row in rows]
     if media_type == JSON:
-        return negotiation.answer(Matches(query=name, id=matches[0].id, matches=matches).model_dump_json() + "\n", JSON)
-    if media_type == HTML:
-        return negotiation.answer(render_template("lookup.html", typed=name, matches=matches), HTML)
-    return negotiation.answer(f'City "{name}" is #{matches[0].id}\n', TEXT)
-
-
-@bp.after_request
-def tell_caches(response: Response) -> Response:
-    """Say that the same address has three representations."""
-    response.vary.add("Accept")
-    return response
+        return _answer(Matches(query=name, id=matches[0].id, matches=matches).model_dump_json() + "\n", JSON)
+    return _answer(render_template("lookup.html", typed=name, matches=matches), HTML)
 
 
 def _usage(media_type: str) -> Response:
     if media_type == JSON:
         raise refusal("city", "is missing", Lookup)
     if media_type == HTML:
-        return negotiation.answer(render_template("lookup.html", typed="", matches=[]), HTML)
-    return negotiation.answer(USAGE.format(base=request.url_root), TEXT)
+        return _answer(render_template("lookup.html", typed="", matches=[]), HTML)
+    return _answer(USAGE.format(base=request.url_root), TEXT)
+
+
+def _answer(body: str, media_type: str) -> Response:
+    return negotiation.answer(body, media_type, varies=True)
+
+
+def _unknown(name: str) -> Problem:
+    return Problem("not-found", f'City "{name}" not found')

@@ -5,16 +5,17 @@
 The first read of an engine costs one round trip more, to learn which schema it has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select
 
 from app.cities.models import City, Country
 from app.cities.names import APOSTROPHES, fold
-from app.cities.schema import has_city_key
-from app.extensions import reading
+from app.cities.schema import has_city_key, is_known_to_have_city_key
+from app.extensions import db, fetch, reading
+from app.pool import Lookup
 
 T = TypeVar("T")
 HIGHEST = "\U0010ffff"
@@ -57,14 +58,24 @@ class Page(Generic[T]):
 CITIES = select(City.city_id, City.city, City.country_id, Country.country).join(Country)
 COUNTRIES = select(Country.country_id, Country.country)
 
+# Made once: to make a statement takes longer than to send it.
+_BY_KEY = CITIES.where(City.city_key == bindparam("key")).order_by(City.city_id)
+_LOWEST_ID = Lookup(select(City.city_id).where(City.city_key == bindparam("key")).order_by(City.city_id).limit(1))
+
+
+def find_city_id(name: str) -> int | None:
+    """Return the lowest id of the cities of that name, None if there are none: one round trip, an index lookup."""
+    if not is_known_to_have_city_key(db.engines["reader"]):
+        return next((city.city_id for city in find_cities(name)), None)
+    return next((city_id for (city_id,) in fetch(_LOWEST_ID, key=fold(name))), None)
+
 
 @reading
 def find_cities(connection: Connection, name: str) -> list[CityRow]:
     """Return the cities of that name, lowest id first: one round trip, an index lookup."""
     if has_city_key(connection):
-        return _cities(connection, CITIES.where(City.city_key == fold(name)).order_by(City.city_id))
-    candidates = _cities(connection, CITIES.where(_looks_like(name)).order_by(City.city_id))
-    return [city for city in candidates if fold(city.city) == fold(name)]
+        return _cities(connection, _BY_KEY, {"key": fold(name)})
+    return _alike(connection, name)
 
 
 @reading
@@ -109,8 +120,15 @@ def list_countries(connection: Connection, *, after: Cursor | None = None, limit
     return Page(rows[:limit], Cursor("", rows[limit - 1].country_id) if len(rows) > limit else None)
 
 
-def _cities(connection: Connection, statement: Select[*tuple[Any, ...]]) -> list[CityRow]:
-    return [CityRow(*row) for row in connection.execute(statement)]
+def _cities(
+    connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+) -> list[CityRow]:
+    return [CityRow(*row) for row in connection.execute(statement, values)]
+
+
+def _alike(connection: Connection, name: str) -> list[CityRow]:
+    candidates = _cities(connection, CITIES.where(_looks_like(name)).order_by(City.city_id))
+    return [city for city in candidates if fold(city.city) == fold(name)]
 
 
 def _page_by_key(

@@ -84,3 +84,9 @@ def has_city_key(connection: Connection) -> bool:
             raise SchemaMissingError("The database has no table of cities; run ./run migrate and ./run seed.")
         _layouts[connection.engine] = layout
     return layout.has_key
+
+
+def is_known_to_have_city_key(engine: Engine) -> bool:
+    """Tell, without asking, whether `has_city_key` was found to be so."""
+    layout = _layouts.get(engine)
+    return layout is not None and layout.has_key

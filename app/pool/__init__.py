@@ -2,28 +2,33 @@
 
 from sqlalchemy import Engine, event
 
-from app.pool import listening
+from app.pool import listening, sqlite
 from app.pool.connecting import Connector
-from app.pool.options import PoolPolicy, driver_of, engine_options
-from app.pool.sqlite import enforce_foreign_keys, wait_within_deadline
+from app.pool.direct import Lookup
+from app.pool.options import PoolPolicy, Role, driver_of, engine_options
 from app.pool.work import in_transaction, read
 
-__all__ = ["PoolPolicy", "engine_options", "in_transaction", "read", "watch"]
+__all__ = ["Lookup", "PoolPolicy", "engine_options", "in_transaction", "read", "watch"]
 
 
-def watch(engine: Engine, policy: PoolPolicy) -> None:
+def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
     """Attach to an engine what its options alone cannot express, in the order in which it happens."""
     prefer_tls = driver_of(engine.url) == "pymysql" and policy.tls == "prefer"
     connector = Connector(prefer_tls=prefer_tls, statement_seconds=policy.statement_seconds)
     event.listen(engine, "do_connect", connector.connect)
     event.listen(engine, "connect", connector.introduce)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", enforce_foreign_keys)
-        event.listen(engine, "before_cursor_execute", wait_within_deadline)
-        event.listen(engine, "commit", wait_within_deadline)
-    event.listen(engine, "engine_connect", listening.begin_connection)
-    event.listen(engine, "before_cursor_execute", listening.begin_statement)
-    event.listen(engine, "commit", listening.begin_commit)
-    event.listen(engine, "after_cursor_execute", listening.end_statement)
+        event.listen(engine, "connect", sqlite.enforce_foreign_keys)
+        for call in ("do_execute", "do_executemany", "do_execute_no_params"):
+            event.listen(engine, call, sqlite.begin_statement)
+        event.listen(engine, "commit", sqlite.begin_commit)
+    if role == "migration":
+        return  # nothing is lent
+    # Events of the dialect; those of the connection cost a read 20 microseconds, so only who commits has one.
+    event.listen(engine, "do_execute", listening.execute)
+    event.listen(engine, "do_executemany", listening.execute_many)
+    event.listen(engine, "do_execute_no_params", listening.execute_without_values)
+    if role == "writer":
+        event.listen(engine, "commit", listening.begin_commit)
     event.listen(engine, "handle_error", listening.hear_error)
     event.listen(engine, "close", listening.forget)

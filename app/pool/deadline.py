@@ -1,14 +1,11 @@
 """One deadline for all that a request asks of its databases: waiting, connecting, pinging, querying, trying again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from contextvars import ContextVar, Token
 from time import monotonic
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """When a request began and when it must be answered, on the monotonic clock."""
 
     started: float
@@ -34,13 +31,19 @@ def seconds_for(step: float) -> float:
     return step if deadline is None else min(step, deadline.left)
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[Deadline]:
+class within:  # noqa: N801 -- read as a word: `with within(3):`
     """Give all that happens inside a deadline; one inside another can only be nearer."""
-    outer, now = current(), monotonic()
-    deadline = Deadline(now, min(now + seconds, outer.ends) if outer else now + seconds)
-    token = _current.set(deadline)
-    try:
-        yield deadline
-    finally:
-        _current.reset(token)
+
+    _token: Token[Deadline | None]
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> Deadline:
+        outer, now = current(), monotonic()
+        deadline = Deadline(now, min(now + self._seconds, outer.ends) if outer else now + self._seconds)
+        self._token = _current.set(deadline)
+        return deadline
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

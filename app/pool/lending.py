@@ -5,14 +5,15 @@ A subclass of `sqlalchemy.Pool` in the way of SQLAlchemy's own: it hands out a r
 many wait, or to let idle connections go (docs/decisions/0007).
 """
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from weakref import ref
 
-from sqlalchemy import Dialect, Pool, PoolProxiedConnection, exc
+from sqlalchemy import Connection, Dialect, Pool, PoolProxiedConnection, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.pool import deadline, leaks
@@ -24,12 +25,17 @@ from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
 from app.pool.loan import Link, Loan
 from app.pool.loans import Loans
+from app.pool.recovery import Verdict, judge
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
 
+T = TypeVar("T")
+Lent = TypeVar("Lent", PoolProxiedConnection, ConnectionPoolEntry)
 Borrower = Callable[[], Mapping[str, object]]
 
 TIDY_EVERY_SECONDS = 1.0
+CORE_CONNECTS = Connection.__init__.__code__
+"""Who asks `Engine.raw_connection`, which asks us, unless somebody wants a raw connection."""
 
 _thread = threading.local()
 """`borrowing`: the pool and loan this thread is busy with; `fresh`: its next loan is to be a new connection."""
@@ -91,18 +97,44 @@ class LendingPool(Pool):
 
     def connect(self) -> PoolProxiedConnection:
         """Return a connection, or raise PoolExhaustedError, DatabaseDownError or the driver's error."""
+        loan, proxy = self._obtain(super().connect)
+        # With a callback, so that it is dead by the time a finalizer looks at it.
+        loan.proxy = ref(proxy, lambda _: None)
+        # SQLAlchemy's Connection shows each of its statements. An event would say who asks, for ten times as much.
+        loan.changed = sys._getframe(2).f_code is not CORE_CONNECTS
+        if self.leak_after:
+            loan.remember(self.borrower())
+        return proxy
+
+    def lend(self, use: Callable[[Any], T]) -> T:
+        """Return what `use` makes of a driver's connection, which it must leave as it was.
+
+        Whoever cannot forget the connection needs no proxy to bring it back: a third of the price of `connect`.
+        """
+        loan, record = self._obtain(self._do_get)
+        try:
+            loan.changed, loan.borrower, loan.call_began = False, self.borrower(), monotonic()
+            return use(record.dbapi_connection)
+        except BaseException as error:
+            if judge(error) is not Verdict.TIMED_OUT:  # anything else may have left an answer unread
+                self._close(record, "overdue" if loan.overdue else "error")
+            raise
+        finally:
+            loan.end_call()
+            self._do_return_conn(record)
+
+    def _obtain(self, get: Callable[[], Lent]) -> tuple[Loan, Lent]:
+        """Return what `get` brings, a proxy or a record, and the loan that is granted for it."""
         watch_over(self)
         due, fresh = deadline.current(), _thread.__dict__.pop("fresh", False)
         if self.breaker.silent or not self._idle:
             self.breaker.admit(due)
         loan = Loan(self.stats, monotonic(), due, fresh)
-        if self.leak_after:
-            loan.remember(self.borrower())
         outer, _thread.borrowing = current(), (self, loan)
         self.loans.begin(loan)
         try:
-            proxy = super().connect()
-            self._grant(loan, proxy)
+            lent = get()
+            self._grant(loan, lent.info["link"])
         except BaseException as error:
             self.loans.end(loan)
             if loan.overdue and isinstance(error, Exception) and not isinstance(error, PoolError):
@@ -110,12 +142,9 @@ class LendingPool(Pool):
             raise
         finally:
             _thread.borrowing = outer
-        return proxy
+        return loan, lent
 
-    def _grant(self, loan: Loan, proxy: PoolProxiedConnection) -> None:
-        link: Link = proxy.info["link"]
-        # With a callback, so that it is dead by the time a finalizer looks at it.
-        loan.proxy = ref(proxy, lambda _: None)
+    def _grant(self, loan: Loan, link: Link) -> None:
         loan.granted, loan.call_began = monotonic(), None
         link.loan = loan
         self.stats.note_borrowed(loan.granted - loan.asked - loan.opening)

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,13 +20,14 @@ from sqlalchemy import (
     TextClause,
     Update,
 )
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.sql.visitors import iterate
 
 from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
-from app.pool.lending import LendingPool
+from app.pool.lending import LendingPool, current
 from app.pool.loan import Link, Loan
 from app.pool.recovery import CLOSES_CONNECTION, Verdict, judge
 
@@ -43,33 +46,39 @@ HARMLESS_FUNCTIONS = re.compile(
 _known: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
 
 
-def begin_connection(connection: Connection) -> None:
-    """From here on every statement is seen; a raw connection does not come by here."""
-    if (loan := _loan(connection)) is not None:
-        loan.changed = False
+def execute(cursor: DBAPICursor, sql: str, values: Any, context: ExecutionContext) -> bool:
+    """Run a statement in SQLAlchemy's place (its event do_execute), watched."""
+    return _run(context, partial(context.dialect.do_execute, cursor, sql, values, context))
 
 
-def begin_statement(
-    connection: Connection, _cursor: object, _sql: str, _values: object, context: ExecutionContext, _many: bool
-) -> None:
-    """Note when it began, and whether it may change the session."""
-    if (loan := _loan(connection)) is not None:
-        loan.changed = loan.changed or not leaves_no_trace(context)
-        loan.committing, loan.call_began = False, monotonic()
+def execute_many(cursor: DBAPICursor, sql: str, values: Any, context: ExecutionContext) -> bool:
+    """Run a statement once for each of many sets of values, watched."""
+    return _run(context, partial(context.dialect.do_executemany, cursor, sql, values, context))
+
+
+def execute_without_values(cursor: DBAPICursor, sql: str, context: ExecutionContext) -> bool:
+    """Run a statement whose text the driver must not look through for places of values, watched."""
+    return _run(context, partial(context.dialect.do_execute_no_params, cursor, sql, context))
+
+
+def _run(context: ExecutionContext, call: Callable[[], None]) -> bool:
+    """Note whether a statement may change its session, and for how long it kept the connection busy."""
+    # SQLAlchemy's own questions on the first connection come before there is a loan.
+    if current()[1] is not None or (loan := _loan(context.root_connection)) is None:
+        return False
+    loan.changed = loan.changed or not leaves_no_trace(context)
+    loan.committing, loan.call_began = False, monotonic()
+    try:
+        call()
+    finally:
+        loan.end_call()
+    return True
 
 
 def begin_commit(connection: Connection) -> None:
     """Note that from here on silence means that nobody knows what was kept."""
     if (loan := _loan(connection)) is not None:
         loan.committing = True
-
-
-def end_statement(
-    connection: Connection, _cursor: object, _sql: str, _values: object, _context: object, _many: bool
-) -> None:
-    """Count the time that the connection was busy."""
-    if (loan := _loan(connection)) is not None:
-        loan.end_call()
 
 
 def leaves_no_trace(context: Any) -> bool:
@@ -86,13 +95,14 @@ def leaves_no_trace(context: Any) -> bool:
     if compiled is None:  # a string for the driver
         return False
     if (known := _known.get(compiled)) is None:
-        known = _known[compiled] = _is_plain(compiled.statement)
+        known = _known[compiled] = is_plain(compiled.statement)
         if not known:
             log.debug("a statement may change its session, so its connection is not kept: %s", context.statement)
     return known
 
 
-def _is_plain(statement: Any) -> bool:
+def is_plain(statement: Any) -> bool:
+    """Tell whether a statement is made of SQLAlchemy's own constructs alone, none of which outlives it."""
     if isinstance(statement, SavepointClause | RollbackToSavepointClause | ReleaseSavepointClause):
         return True
     known = isinstance(statement, Select | CompoundSelect | Insert | Update | Delete)
@@ -119,7 +129,6 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     connection = context.connection
     if connection is None or (loan := _loan(connection)) is None:
         return None
-    loan.end_call()
     error, verdict = context.original_exception, judge(context.original_exception)
     # Whatever is not a driver's error came in the middle of a statement (or of a COMMIT, which is none): an answer may
     # be left unread. Without a context the statement was not sent; `context.cursor` is never set (SQLAlchemy 2.1.9).

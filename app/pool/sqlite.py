@@ -17,11 +17,20 @@ def existing_file(url: URL) -> URL:
     return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
 
 
-def wait_within_deadline(connection: Connection, *_: object) -> None:
-    """Let what comes, a statement or COMMIT, wait for another writer for as long as the request may still take."""
+def begin_statement(cursor: sqlite3.Cursor, *_: object) -> None:
+    """Let a statement wait for another writer for as long as the request may still take."""
+    _wait_within_deadline(cursor.connection)
+
+
+def begin_commit(connection: Connection) -> None:
+    """Let a COMMIT do so, too."""
+    _wait_within_deadline(connection.connection)
+
+
+def _wait_within_deadline(connection: Any) -> None:
     milliseconds = deadline.seconds_for(LONGEST_WAIT_SECONDS) * 1000
     with suppress(sqlite3.OperationalError):  # interrupted: so will be what comes
-        connection.connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds:.0f}")
+        connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds:.0f}")
 
 
 def enforce_foreign_keys(connection: Any, _record: object) -> None:

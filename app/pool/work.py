@@ -20,16 +20,17 @@ MOST_TRIES = 3
 LONGEST_PAUSE_SECONDS = 0.2
 
 
-def read(engine: Engine, work: Callable[[Connection], T]) -> T:
+def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False) -> T:
     """Return what the work returns, on a connection that goes back to the pool before that.
 
     The work must only read. If its connection is lost on the way, it is done once more, on a connection that is made
-    for it. Raises PoolError, or the DBAPIError of the work.
+    for it; `again` says that this is already that other time. Raises PoolError, or the DBAPIError of the work.
     """
     try:
-        return _once(engine, work)
+        if not again:
+            return _once(engine, work)
     except exc.DBAPIError as error:
-        if judge(error) not in WORTH_ANOTHER_READ or not _time_is_left():
+        if judge(error) not in WORTH_ANOTHER_READ or not time_is_left():
             raise
     _note_retry(engine)
     return _once(engine, work, fresh=True)
@@ -45,7 +46,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
             return _unit(engine, work)
         except (exc.DBAPIError, TransactionLostError) as error:
-            if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or not _time_is_left():
+            if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or not time_is_left():
                 raise
         _note_retry(engine)
         # At random, or the same two would meet again.
@@ -77,14 +78,15 @@ def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
         try:
             return engine.connect()
         except exc.DBAPIError:
-            if deadline.current() is None or not _time_is_left():
+            if deadline.current() is None or not time_is_left():
                 raise
         # The breaker knows nothing of what fails after the login.
         time.sleep(deadline.seconds_for(DICE.uniform(pause / 2, pause)))
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS) or 0.01
 
 
-def _time_is_left() -> bool:
+def time_is_left() -> bool:
+    """Tell whether the deadline, if there is one, is still to come."""
     due = deadline.current()
     return due is None or due.left > 0
 

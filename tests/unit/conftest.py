@@ -52,7 +52,7 @@ def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     def make(role: Role = "reader", url: str = f"sqlite:///{tmp_path}/empty.sqlite3", **policy: object) -> Engine:
         chosen = replace(POLICY, **policy)
         made.append(create_engine(**engine_options(make_url(url), chosen, role=role)))
-        watch(made[-1], chosen)
+        watch(made[-1], chosen, role=role)
         return made[-1]
 
     yield make
