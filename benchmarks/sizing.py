@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.bench import wrk
-from benchmarks.bench.ground import ground, what_is_missing
+from benchmarks.bench.ground import Ground, ground, what_is_missing
 from benchmarks.bench.progress import Advance
 from benchmarks.bench.wire import Wire
 from benchmarks.load import Round, ask
@@ -51,9 +51,13 @@ def measure(pools: tuple[int, ...], threads: tuple[int, ...], results: Results) 
     # More connections than threads are never used.
     sizes = [(each, pool) for each, pool in itertools.product(threads, pools) if pool <= each]
     seconds = SECONDS_TO_START + len(PLACES) * len(CLIENTS) * SECONDS_OF_A_ROUND
-    with tempfile.TemporaryDirectory() as folder, _addresses() as (pid, urls), Advance(len(sizes) * seconds) as advance:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _addresses() as (here, urls),
+        Advance(len(sizes) * seconds) as advance,
+    ):
         names = wrk.write_names(Path(folder))
-        results.held_ms |= {place: lookup(url, pid, 0.5).ms for place, url in urls.items()}
+        results.held_ms |= {place: lookup(url, here.cpu_seconds, 0.5).ms for place, url in urls.items()}
         for each, pool in sizes:
             advance.say(f"{each} threads, {pool} connection{'s' * (pool > 1)}")
             with _everywhere(urls, Path(folder), each, pool) as running:
@@ -63,14 +67,14 @@ def measure(pools: tuple[int, ...], threads: tuple[int, ...], results: Results) 
 
 
 @contextmanager
-def _addresses() -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the server's process and the address of the database for each place."""
+def _addresses() -> Iterator[tuple[Ground, dict[str, str]]]:
+    """Yield the server, and the address of the database for each place."""
     with ground(tls=False) as here, ExitStack() as proxies:
         delayed = {place: delay for place, delay in PLACES.items() if delay}
         urls = {
             place: proxies.enter_context(Wire(here.url, delay_seconds=delay)).url for place, delay in delayed.items()
         }
-        yield int((here.server.server.folder / "pid").read_text()), {"same host": here.url} | urls
+        yield here, {"same host": here.url} | urls
 
 
 @contextmanager
@@ -138,7 +142,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results, was_interrupted = Results(), False
     try:
-        measure(*(((2, 8), (4, 16)) if options.quick else (POOLS, THREADS)), results)
+        if options.quick:
+            measure((2, 8), (4, 16), results)
+        else:
+            measure(POOLS, THREADS, results)
     except KeyboardInterrupt:
         was_interrupted = True
     text = report(results)

@@ -76,16 +76,15 @@ def main() -> None:
 def _measure(plan: Plan, results: dict[str, list[Siege]], found: list[Price]) -> None:
     # With TLS, as today's servers have it without being asked.
     with ground(tls=True) as place, tempfile.TemporaryDirectory() as folder, Advance(plan.seconds()) as advance:
-        pid = int((place.server.server.folder / "pid").read_text())
         advance.say("what a connection costs")
-        found += prices(place.url, pid, plan.price)
+        found += prices(place.url, place.cpu_seconds, plan.price)
         for key, variant in VARIANTS.items():
             advance.say(f"{key}, {len(plan.clients)} x {plan.length(variant)} s")
             with variant.stack.start(place.url, Path(folder), threads=THREADS) as running:
                 warm_up(running, THREADS)
                 rounds = []
                 for clients in plan.clients:
-                    rounds.append(lay(running, pid, clients, plan.length(variant), Path(folder)))
+                    rounds.append(lay(running, place, clients, plan.length(variant), Path(folder)))
                     advance.step(plan.length(variant))
             advance.step(SECONDS_TO_START)
             results[key] = rounds  # whole rows only

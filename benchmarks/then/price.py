@@ -11,8 +11,10 @@ from typing import Any
 import pymysql
 from sqlalchemy import make_url
 
-from benchmarks.load import cpu_seconds
 from benchmarks.then import tls
+
+CPU = Callable[[], float]
+"""Returns how many seconds of CPU the database has used."""
 
 FIND = "SELECT city_id FROM city WHERE city_key = 'london' ORDER BY city_id LIMIT 1"
 
@@ -32,20 +34,20 @@ class Price:
         return 100 / self.client_ms
 
 
-def prices(database_url: str, database: int, seconds: float) -> list[Price]:
+def prices(database_url: str, database_cpu: CPU, seconds: float) -> list[Price]:
     """Return the price of a lookup on an open connection and of opening and closing one, with each kind of TLS."""
-    found = [lookup(database_url, database, seconds)]
+    found = [lookup(database_url, database_cpu, seconds)]
     for how in tls.WAYS:
         arguments = _arguments(database_url) | tls.arguments(how)
         open_and_close = lambda arguments=arguments: pymysql.connect(**arguments).close()  # noqa: E731 -- one line a case
-        found.append(_price(f"connect and close, TLS: {how}", open_and_close, database, seconds))
+        found.append(_price(f"connect and close, TLS: {how}", open_and_close, database_cpu, seconds))
     return found
 
 
-def lookup(database_url: str, database: int, seconds: float) -> Price:
+def lookup(database_url: str, database_cpu: CPU, seconds: float) -> Price:
     """Return the price of a lookup on an open connection without TLS."""
     with closing(pymysql.connect(**_arguments(database_url), ssl_disabled=True)) as connection:
-        return _price("a lookup on an open connection", lambda: _look_up(connection), database, seconds)
+        return _price("a lookup on an open connection", lambda: _look_up(connection), database_cpu, seconds)
 
 
 def _arguments(database_url: str) -> dict[str, Any]:
@@ -60,11 +62,11 @@ def _look_up(connection: pymysql.Connection) -> None:
         cursor.fetchone()
 
 
-def _price(what: str, call: Callable[[], None], database: int, seconds: float) -> Price:
+def _price(what: str, call: Callable[[], None], database_cpu: CPU, seconds: float) -> Price:
     call()
-    number, began, own, server = 0, time.monotonic(), time.process_time(), sum(cpu_seconds([database]))
+    number, began, own, server = 0, time.monotonic(), time.process_time(), database_cpu()
     while time.monotonic() < began + seconds:
         call()
         number += 1
-    spent = time.monotonic() - began, time.process_time() - own, sum(cpu_seconds([database])) - server
+    spent = time.monotonic() - began, time.process_time() - own, database_cpu() - server
     return Price(what, *(each / number * 1000 for each in spent))

@@ -9,8 +9,9 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.load import cpu_seconds
+from benchmarks.bench.ground import Ground, web_cpu_seconds
 from benchmarks.stacks import Running
 from tests.support import cities
 
@@ -43,12 +44,12 @@ class Siege:
     database_percent: float
 
 
-def lay(running: Running, database: int, clients: int, seconds: int, folder: Path) -> Siege:
+def lay(running: Running, place: Ground, clients: int, seconds: int, folder: Path) -> Siege:
     """Besiege an application for so long, and check its answers before and after."""
     check(running)
-    web, server = _cpu(running.workers()), _cpu([database])
+    web, server = web_cpu_seconds(running), place.cpu_seconds()
     said = _siege(running, clients, seconds, folder)
-    web, server = _cpu(running.workers()) - web, _cpu([database]) - server
+    web, server = web_cpu_seconds(running) - web, place.cpu_seconds() - server
     check(running)
     took = said["elapsed_time"]  # before and after it nobody asks, though siege takes a while to end
     percents = web / took * 100, server / took * 100
@@ -70,7 +71,7 @@ def check(running: Running) -> None:
                 raise WrongAnswerError(f"{got!r} instead of {right!r}")
 
 
-def _siege(running: Running, clients: int, seconds: int, folder: Path) -> dict[str, float]:
+def _siege(running: Running, clients: int, seconds: int, folder: Path) -> dict[str, Any]:
     settings = folder / "siegerc"
     settings.write_text(SETTINGS)
     command = ["siege", f"--rc={settings}", "-b", "-t", f"{seconds}S", "-c", str(clients), "-q", "-j"]
@@ -83,7 +84,3 @@ def _siege(running: Running, clients: int, seconds: int, folder: Path) -> dict[s
         check=True,
     )
     return json.loads(done.stdout[done.stdout.index("{") :])
-
-
-def _cpu(pids: list[int]) -> float:
-    return sum(cpu_seconds(pids))
