@@ -34,8 +34,8 @@ from tests.support.databases import ROOT, Database, environment
 from tests.support.servers import MissingError
 
 SIZES = (600, 60_000, 6_000_000)
-BUFFER_POOL = "2G"
-"""What MariaDB may keep in memory: 6 million cities and their indexes take about 1.1 GB, and are to be in it."""
+BUFFER_POOL = "1G"
+"""What MariaDB may keep in memory: 6 million cities and their indexes take 0.7 GB, and are to be in it."""
 
 LAPS, SECONDS = 5, 2
 QUICK_LAPS, QUICK_SECONDS = 3, 1

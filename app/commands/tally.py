@@ -51,14 +51,15 @@ class Tally(Kept):
         for refusal in sorted(self.refused, key=lambda refusal: refusal.line):
             click.secho(f"line {refusal.line}: {refusal.reason}", fg="yellow", err=True)
         if more := self.refusals - len(self.refused):
-            click.secho(f"… and {more:,} more lines were refused", fg="yellow", err=True)
+            click.secho(f"… and {_number(more, 'more line', 'more lines')}", fg="yellow", err=True)
 
     def __str__(self) -> str:
         if not self.rows:
             return "Nothing to do."
-        parts = [f"Loaded {self.cities:,} cities and {self.countries:,} new countries"]
-        parts += [f"{self.there_already:,} were there already"] if self.there_already else []
-        parts += [f"{self.refusals:,} lines were refused"] if self.refusals else []
+        cities, countries = _number(self.cities, "city", "cities"), _number(self.countries, "country", "countries")
+        parts = [f"Loaded {cities}" + (f" and made {countries}" if self.countries else "")]
+        parts += [_number(self.there_already, "was there already", "were there already")] if self.there_already else []
+        parts += [_number(self.refusals, "line was refused", "lines were refused")] if self.refusals else []
         seconds = perf_counter() - self.started
         return f"{'; '.join(parts)}. {self.rows / seconds:,.0f} rows/s, {seconds:.1f} s."
 
@@ -72,7 +73,11 @@ class Tally(Kept):
         """Say what is kept, for somebody who wants to go on."""
         reached = f", all lines up to {self.up_to_line:,}" if self.up_to_line else ""
         again = "Run the same command again to go on: what is there is passed over."
-        return f"{self.cities:,} cities are in{reached}. {again}"
+        return f"{_number(self.cities, 'city is', 'cities are')} in{reached}. {again}"
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 class StoppedError(click.ClickException):
