@@ -1,6 +1,10 @@
-"""The tables of the experiment of the 2010s."""
+"""The experiment of the 2010s: its application under uWSGI, and its tables."""
 
 import pytest
+
+from tests.conftest import leave_out
+from tests.support import processes
+from tests.support.servers import MissingError
 
 pytestmark = pytest.mark.usefixtures("bench_packages")
 
@@ -35,3 +39,20 @@ def test_interrupted_experiment_shows_the_rows_that_are_done():
 
 def test_failed_transactions_stand_beside_the_rate():
     assert "| 50 (3 failed) |" in report(per_request=(50.0, 3))
+
+
+@pytest.mark.parametrize("key", ["per-request", "persistent-off"])
+def test_application_answers_in_many_threads(place, key, tmp_path):
+    from benchmarks.then.siege import warm_up
+    from benchmarks.then.variants import THREADS, UWSGI, VARIANTS
+
+    if not processes.program(UWSGI):
+        leave_out("benchmarks", MissingError("pyuwsgi must be installed: ./run bench --help does so"))
+    before = place.counters()["Connections"]
+
+    with VARIANTS[key].stack.start(place.url, tmp_path, threads=THREADS) as running:
+        warm_up(running, THREADS)
+
+    opened = place.counters()["Connections"] - before
+    asked = 1 + 2 * THREADS
+    assert opened <= THREADS if key == "persistent-off" else opened >= asked
