@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import leave_out
 from tests.support.servers import MissingError
 
-PACKAGES = ("dbutils", "mysql.connector", "fastapi", "uvicorn", "asyncmy", "psutil", "matplotlib", "rich", "MySQLdb")
+PACKAGES = ("dbutils", "mysql.connector", "fastapi", "uvicorn", "asyncmy", "psutil", "matplotlib", "rich")
 
 
 @pytest.fixture(scope="session")

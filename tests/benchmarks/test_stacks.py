@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.drivers import MYSQLDB
+
 COMMANDS = {
     "floor": 0,
     "raw": 1,
@@ -34,7 +36,9 @@ def proxy(place):
         yield started
 
 
-@pytest.mark.parametrize("key", COMMANDS)
+@pytest.mark.parametrize(
+    "key", [pytest.param(key, marks=MYSQLDB.marks if key == "ours-mysqlclient" else ()) for key in COMMANDS]
+)
 def test_a_stack_answers_right_and_costs_so_many_commands(key, proxy, tmp_path):
     from benchmarks.bench import wire, wrk
     from benchmarks.stacks import STACKS
