@@ -24,7 +24,7 @@ State = Literal["closed", "suspect", "open"]
 Probe = Callable[[float], None]
 
 OPEN_AFTER_SECONDS = 0.5
-PAUSE_SECONDS = (0.02, 0.4)
+PAUSE_SECONDS = (0.02, 0.2)
 """The first pause between probes, and the longest: it doubles. With the patience below, a server that is back is
 found within a second."""
 PATIENCE_SECONDS = 0.5

@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from app.pool import listening, work
 from app.pool.errors import DeadlineExceededError
 from app.pool.lending import LendingPool
-from app.pool.recovery import Verdict, judge
+from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, is_lost, judge
 
 Columns = TypeVarTuple("Columns")
 
@@ -28,24 +28,35 @@ class Lookup(Generic[*Columns]):
         self._compiled: dict[Dialect, _Compiled] = {}
 
     def fetch(self, engine: Engine, **values: object) -> "Sequence[tuple[*Columns]]":
-        """Return all rows, as `read` would: sent a second time if the connection is lost, and within the deadline."""
-        pool, sent = engine.pool, False
+        """Return all rows from an engine in autocommit, as `read` would: within the deadline, sent twice if need be."""
+        pool, used = engine.pool, None
+        if not isinstance(pool, LendingPool):
+            return self._fetch_by_core(engine, values)
 
         def send(connection: DBAPIConnection) -> Any:
-            nonlocal sent
-            compiled, sent = self._compiled.get(engine.dialect) or self._compile(engine.dialect), True
+            nonlocal used
+            used = connection
+            compiled = self._compiled.get(pool.dialect) or self._compile(pool.dialect, connection)
             return compiled.run(connection, values)
 
         try:
-            if isinstance(pool, LendingPool):
-                return pool.lend(send)
-        except engine.dialect.loaded_dbapi.Error as error:
-            if judge(error) is Verdict.TIMED_OUT or (sent and not work.time_is_left()):
+            return pool.lend(send)
+        except pool.dialect.loaded_dbapi.Error as error:
+            verdict = judge(error)
+            if verdict is Verdict.TIMED_OUT or (used and not work.time_is_left()):
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
-        return work.read(engine, lambda connection: connection.execute(self.statement, values).all(), again=sent)
+            lost = used and (verdict in WORTH_ANOTHER_READ or is_lost(error, used, pool.dialect))
+        return self._fetch_by_core(engine, values, again=bool(lost))
 
-    def _compile(self, dialect: Dialect) -> "_Compiled":
-        # Now that somebody is connected, the dialect knows its server.
+    def _fetch_by_core(
+        self, engine: Engine, values: Mapping[str, object], *, again: bool = False
+    ) -> "Sequence[tuple[*Columns]]":
+        return work.read(engine, lambda connection: connection.execute(self.statement, values).all(), again=again)
+
+    def _compile(self, dialect: Dialect, connection: DBAPIConnection) -> "_Compiled":
+        # Somebody is connected, so the dialect knows its server.
+        if not dialect.detect_autocommit_setting(connection):
+            raise ValueError("this would leave a transaction open; it is for an engine in autocommit")
         return self._compiled.setdefault(dialect, _Compiled(self.statement, dialect))
 
 
@@ -53,7 +64,13 @@ class _Compiled:
     """What a driver understands."""
 
     def __init__(self, statement: "Select[*tuple[Any, ...]]", dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+        compiled: Any = statement.compile(dialect=dialect)
+        read = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
+        sent = (value.type.dialect_impl(dialect) for value in compiled.binds.values())
+        if any(kind.result_processor(dialect, None) for kind in read) or any(
+            kind.bind_processor(dialect) for kind in sent
+        ):
+            raise TypeError(f"the driver's own types are not those of the model, so this is for `read`: {statement}")
         self._sql, self._order = str(compiled), compiled.positiontup if compiled.positional else None
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
 

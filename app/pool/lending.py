@@ -25,7 +25,7 @@ from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
 from app.pool.loan import Link, Loan
 from app.pool.loans import Loans
-from app.pool.recovery import Verdict, judge
+from app.pool.recovery import CONCERNS_ALL, is_lost, judge
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
 
@@ -116,7 +116,9 @@ class LendingPool(Pool):
             loan.changed, loan.borrower, loan.call_began = False, self.borrower(), monotonic()
             return use(record.dbapi_connection)
         except BaseException as error:
-            if judge(error) is not Verdict.TIMED_OUT:  # anything else may have left an answer unread
+            if judge(error) in CONCERNS_ALL:
+                self.freshness.doom()
+            if is_lost(error, record.dbapi_connection, self.dialect):
                 self._close(record, "overdue" if loan.overdue else "error")
             raise
         finally:

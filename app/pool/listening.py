@@ -29,7 +29,7 @@ from sqlalchemy.sql.visitors import iterate
 from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
 from app.pool.lending import LendingPool, current
 from app.pool.loan import Link, Loan
-from app.pool.recovery import CLOSES_CONNECTION, Verdict, judge
+from app.pool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, Verdict, judge
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     loan.lost = loan.lost or is_over or verdict is Verdict.TRY_AGAIN
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
-    if verdict in (Verdict.ALL_DEAD, Verdict.READ_ONLY) and context.engine is not None:
+    if verdict in CONCERNS_ALL and context.engine is not None:
         pool = context.engine.pool
         if isinstance(pool, LendingPool):
             pool.freshness.doom()

@@ -1,8 +1,9 @@
 """What an error means for the connection, for the pool and for whoever asked: one table for all databases."""
 
 from enum import Enum
+from typing import Any
 
-from sqlalchemy import exc
+from sqlalchemy import Dialect, exc
 
 from app.pool.errors import DatabaseDownError, PoolError, TransactionLostError
 
@@ -62,6 +63,9 @@ VERDICTS: dict[int | str | None, Verdict] = {
 CLOSES_CONNECTION = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.READ_ONLY, Verdict.INTERRUPTED}
 """A connection of a server that went read-only is good, but leads to the wrong server."""
 
+CONCERNS_ALL = {Verdict.ALL_DEAD, Verdict.READ_ONLY}
+"""What holds for every connection that is open by now."""
+
 WORTH_ANOTHER_READ = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.TRY_AGAIN, Verdict.INTERRUPTED}
 """A read changes nothing: it may be sent again whatever became of the first time."""
 
@@ -83,6 +87,13 @@ def judge(error: BaseException | None) -> Verdict:
     if "InternalError" in names and code is None:  # PyMySQL: packet sequence number wrong
         return Verdict.CONNECTION_DEAD
     return Verdict.REFUSED if names & {"IntegrityError", "DataError"} else Verdict.MISTAKE
+
+
+def is_lost(error: BaseException, connection: Any, dialect: Dialect) -> bool:
+    """Tell whether an error leaves a driver's connection of no use: dead, or in the middle of an answer."""
+    if not isinstance(error, dialect.loaded_dbapi.Error):
+        return True  # whatever it was, it came in between
+    return judge(error) in CLOSES_CONNECTION or dialect.is_disconnect(error, connection, None)
 
 
 def unwrapped(error: BaseException) -> BaseException:

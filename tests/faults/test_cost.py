@@ -100,7 +100,9 @@ def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, faul
 def test_the_connection_is_back_before_the_answer_is_rendered(service: Flask, accept: str, monkeypatch):
     pool, lent = reader(service).pool, []
     answer = negotiation.answer
-    monkeypatch.setattr(negotiation, "answer", lambda *parts: (lent.append(pool.checkedout()), answer(*parts))[1])
+    monkeypatch.setattr(
+        negotiation, "answer", lambda *parts, **more: (lent.append(pool.checkedout()), answer(*parts, **more))[1]
+    )
 
     with before_render_template.connected_to(lambda *_, **__: lent.append(pool.checkedout()), service):
         assert service.test_client().get("/?city=Lima", headers={"Accept": accept}).status_code == 200

@@ -121,7 +121,7 @@ def test_it_closes_with_the_first_probe_that_succeeds(database: Database):
     database.next_probe(after=OPEN_AFTER_SECONDS)
     database.is_down = False
 
-    database.next_probe(after=0.4)
+    database.next_probe(after=PAUSE_SECONDS[1])
 
     assert database.breaker.state == "closed"
     database.breaker.admit(database.begin())
