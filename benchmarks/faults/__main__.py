@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from benchmarks.faults import report
 from benchmarks.faults.outcome import Outcome
@@ -21,28 +21,34 @@ def main() -> None:
     """Perform what the command line asks for; Ctrl-C keeps what is done."""
     asked = _arguments()
     done: report.Matrix = {}
-    began = time.monotonic()
+    began, code = time.monotonic(), 0
     try:
         with new_stage() as stage:
-            _perform_all(stage, asked.only, asked.stacks, QUICK if asked.quick else FULL, done)
+            code = _perform_all(stage, asked.only, asked.stacks, QUICK if asked.quick else FULL, done)
     except KeyboardInterrupt:
         print("\nInterrupted; what is done is kept.")
-    if not done:
-        sys.exit(130)
-    is_whole = set(done) == set(INCIDENTS) and set(asked.stacks) == set(ROUTES) and not asked.quick
-    written = report.write(
-        done, minutes=(time.monotonic() - began) / 60, into=report.DOCS if is_whole else report.PARTS
-    )
-    print(f"Written: {', '.join(written)}")
+        code = 130
+    if done:
+        is_whole = set(done) == set(INCIDENTS) and set(asked.stacks) == set(ROUTES) and not asked.quick
+        minutes, folder = (time.monotonic() - began) / 60, report.DOCS if is_whole else report.PARTS
+        print(f"Written: {', '.join(report.write(done, minutes=minutes, into=folder))}")
+    sys.exit(code)
 
 
-def _perform_all(stage: Stage, only: Iterable[str], stacks: list[str], pace: Pace, done: report.Matrix) -> None:
-    chosen = [INCIDENTS[key] for key in only]
-    for number, incident in enumerate(chosen, start=1):
-        print(f"[{number:2}/{len(chosen)}] {incident.key}: {incident.story}", flush=True)
-        done[incident.key] = stage.perform(incident, stacks, pace)
+def _perform_all(stage: Stage, only: Sequence[str], stacks: list[str], pace: Pace, done: report.Matrix) -> int:
+    """Perform them one after the other into `done`; return 1 if one could not be performed."""
+    code = 0
+    for number, incident in enumerate((INCIDENTS[key] for key in only), start=1):
+        print(f"[{number:2}/{len(only)}] {incident.key}: {incident.story}", flush=True)
+        try:
+            done[incident.key] = stage.perform(incident, stacks, pace)
+        except Exception as error:  # the others are worth having nevertheless
+            print(f"        could not be performed: {error}", flush=True)
+            code = 1
+            continue
         for key, outcome in done[incident.key].items():
             print(f"        {_line(key, outcome)}", flush=True)
+    return code
 
 
 def _line(key: str, outcome: Outcome) -> str:

@@ -39,5 +39,5 @@ def _row(place: int, name: str, colours: Sequence[str]) -> list[str]:
 
 def _cell(x: int, y: int, colour: str) -> str:
     box = f'<rect x="{x + 2}" y="{y + 2}" width="{WIDTH - 4}" height="{HEIGHT - 4}" rx="3" fill="{FILLS[colour]}"/>'
-    middle = f'x="{x + WIDTH // 2}" y="{y + 17}" text-anchor="middle" fill="#ffffff"'
+    middle = f'x="{x + WIDTH // 2}" y="{y + 17}" text-anchor="middle" fill="#1c1c1c"'
     return f"{box}<text {middle}>{SIGNS[colour]}</text>"

@@ -28,6 +28,10 @@ functions in `tests/faults/incidents/`. This application runs with its default s
 The colour of a cell follows one rule:"""
 
 REMARKS: dict[str, str] = {
+    "pool-exhausted": "eight connections for sixteen threads, and nobody waits for one longer than a second: whoever "
+    "would have to is told 503 with `Retry-After`, so that threads stay free for what needs no database. The others "
+    "have a connection for each thread or nearly so, and wait. With `POOL_SIZE=16` or a longer `POOL_TIMEOUT_SECONDS` "
+    "this application waits, too.",
     "forgotten-by-the-firewall": "bytes that vanish look like a server that thinks, and it may think until the "
     "deadline. Each connection that was open costs one request, answered in time with 504, and as long as these hold "
     "all permits others get 503; then all connections are new. The look at the socket cannot see it, and a ping before "

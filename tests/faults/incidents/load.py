@@ -13,9 +13,16 @@ def slow_queries(scene: Scene) -> None:
 
 
 @incident()
-def pool_exhausted(scene: Scene) -> None:
-    """Sixteen more clients ask for what takes half a second: there are never enough connections for all."""
+def busy_pool(scene: Scene) -> None:
+    """Sixteen more clients ask for what takes the database half a second: threads and connections are all in use."""
     with scene.asking("/slow?seconds=0.5", clients=16):
+        scene.wait()
+
+
+@incident(hangs=True)
+def pool_exhausted(scene: Scene) -> None:
+    """Sixteen more clients ask for what takes the database a second and a half: whoever comes then waits that long."""
+    with scene.asking("/slow?seconds=1.5", clients=16):
         scene.wait()
 
 

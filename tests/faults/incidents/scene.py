@@ -176,7 +176,7 @@ class Incident:
     touches_server: bool = False
     """It happens to everybody on that server."""
     hangs: bool = False
-    """Whoever has no deadline waits as long as it lasts."""
+    """It takes its time to show, or to pass: whoever has no deadline waits."""
     cuts_writes: bool = False
     """The fault takes away the answers to writes: an error is then the honest answer."""
     variables: Mapping[str, int] = field(default_factory=dict)
