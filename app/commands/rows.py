@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import BinaryIO
 
 from app.cities.names import fold
@@ -98,22 +98,28 @@ def _columns(header: str) -> tuple[list[str], str]:
 
 def _row(line: int, values: dict[str, str]) -> Row:
     """Return the row, or raise ValueError; what the lookup would refuse to look for is refused here, too."""
-    city = _name("city", values["city"])
-    country = _name("country", values["country"]) if "country" in values else _id("country_id", values["country_id"])
+    city, key = _name("city", values["city"])
+    country = _country(values["country"]) if "country" in values else _id("country_id", values["country_id"])
     given = values.get("city_id", "").strip()
-    return Row(line, city, fold(city), country, _id("city_id", given) if given else None)
+    return Row(line, city, key, country, _id("city_id", given) if given else None)
 
 
-def _name(column: str, value: str) -> str:
+@lru_cache(1000)  # the same few again and again
+def _country(value: str) -> str:
+    return _name("country", value)[0]
+
+
+def _name(column: str, value: str) -> tuple[str, str]:
+    """Return the name and its folded key."""
     if NOT_UTF_8.search(value):
         raise ValueError(f"{column} is not UTF-8")
     try:
         name = readable_name(value).strip()
     except ValueError as error:
         raise ValueError(f"{column} {error}") from None
-    if not fold(name):
+    if not (key := fold(name)):
         raise ValueError(f"{column} has no letter")  # accents alone
-    return name
+    return name, key
 
 
 def _id(column: str, value: str) -> int:

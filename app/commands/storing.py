@@ -129,9 +129,11 @@ class _Countries:
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self.made = connection, 0
-        known = connection.execute(select(Country.country_id, Country.country).order_by(Country.country_id.desc()))
+        countries = select(Country.country_id, Country.country).order_by(Country.country_id.desc())
+        known = [(country_id, name) for country_id, name in connection.execute(countries)]
         self._ids = {fold(name): country_id for country_id, name in known}  # of two the lower
-        self._all_ids = set(connection.scalars(select(Country.country_id)))
+        self._spelt: dict[str, int] = {}
+        self._all_ids = {country_id for country_id, _ in known}
 
     def find(self, country: str | int) -> int:
         """Return the id of a country, which is made if there is none of that name; raise ValueError if it cannot be."""
@@ -139,10 +141,12 @@ class _Countries:
             if country not in self._all_ids:
                 raise ValueError(f"country_id {country} is not there")
             return country
-        key = fold(country)
-        if key not in self._ids:
-            self._ids[key] = self._make(country)
-        return self._ids[key]
+        if country not in self._spelt:
+            key = fold(country)
+            if key not in self._ids:
+                self._ids[key] = self._make(country)
+            self._spelt[country] = self._ids[key]
+        return self._spelt[country]
 
     def _make(self, name: str) -> int:
         if len(self._ids) >= MOST_COUNTRIES:
