@@ -78,11 +78,12 @@ class Summary:
             for each in self.results["rounds"]
             if each["stack"] == stack and clients in (None, each["clients"]) and condition in (None, each["condition"])
         ]
-        failed = sum(each.get("failed", 0) + each.get("lost", 0) + each.get("timeouts", 0) for each in rounds)
-        wrong = sum(each.get("wrong", 0) for each in rounds)
+        failed = sum(each.get("failed", 0) + each.get("lost", 0) for each in rounds)
+        wrong, slow = (sum(each.get(name, 0) for each in rounds) for name in ("wrong", "timeouts"))
         problems = [each["problem"] for each in rounds if each["problem"]]
         parts = [f"{failed:,} of {sum(map(_answers, rounds)):,} failed"] if failed else []
         parts += [f"{wrong:,} wrong answers"] if wrong else []
+        parts += [f"{slow:,} took over 2 s"] if slow else []
         return "; ".join([*parts, *problems[:1]])
 
 

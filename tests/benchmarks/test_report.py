@@ -96,12 +96,12 @@ def test_connections_are_counted_for_a_thousand_answers():
 def test_a_stack_that_errs_is_shown_with_its_errors():
     from benchmarks.bench import tables
 
-    erring = one_round("raw", 1500, right=900, failed=100, wrong=2)
+    erring = one_round("raw", 1500, right=900, failed=100, wrong=2, timeouts=3)
     gone = {"stack": "ours", "condition": "plain", "clients": 16, "lap": 1, "problem": "ConnectionRefusedError"}
 
     shown = tables.headline(made_up(one_round("floor", 2500), erring, gone))
 
-    assert "100 of 1,002 failed; 2 wrong answers |" in shown
+    assert "100 of 1,002 failed; 2 wrong answers; 3 took over 2 s |" in shown
     assert "| ours | – |" in shown
     assert "ConnectionRefusedError |" in shown
 
