@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.faults import report
 from benchmarks.faults.outcome import Outcome
+from benchmarks.faults.pace import FULL, QUICK, Pace
 from benchmarks.faults.rule import colour_of
-from benchmarks.faults.stage import FULL, QUICK, ROUTES, Pace, Stage, new_stage
+from benchmarks.faults.stage import ROUTES, Stage, new_stage
 from tests.faults.incidents import INCIDENTS
 
 SIGNS = {"green": "+", "yellow": "~", "red": "!"}

@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 from benchmarks.faults.crowd import Crowd
 from benchmarks.faults.ground import Address, Ground, new_ground
 from benchmarks.faults.outcome import Outcome, Times, measure
+from benchmarks.faults.pace import Pace
 from benchmarks.stacks import STACKS, Stack
 from tests.faults.incidents import Incident, Player, Scene
 from tests.support.databases import plain_engine
@@ -31,20 +32,6 @@ ROUTES = {
     "ours": "benchmarks.faults.routes_ours:app",
 }
 """The stacks that are compared, and each one's application with the routes that incidents ask for."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Pace:
-    """How long an incident takes, in seconds: the fault itself, and what is before and after it."""
-
-    fault: float = 6.0
-    before: float = 1.5
-    after: float = 3.0
-    together: int = 2
-    """How many stacks it happens to at the same time: two cores have no more to give."""
-
-
-FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0, together=5)
 
 
 class Stage:

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("psutil", reason="./run faults and ./run bench install what the stacks need")
-
 from benchmarks.faults.outcome import Outcome
+from benchmarks.faults.pace import Pace
 from benchmarks.faults.remarks import REMARKS
 from benchmarks.faults.rule import is_bad, shortcomings
-from benchmarks.faults.stage import Pace, Stage, new_stage
 from tests.conftest import leave_out
 from tests.faults.incidents import INCIDENTS, Incident
 from tests.support.servers import MissingError
+
+if TYPE_CHECKING:
+    from benchmarks.faults.stage import Stage
 
 SHORT = Pace(fault=1.6, before=0.6, after=1.3)
 # Longer than the deadline, or a hang would pass for patience.
@@ -32,6 +35,8 @@ class Performances:
     """What the chosen incidents did, each performed once, in the background."""
 
     def __init__(self, keys: list[str], closing: ExitStack) -> None:
+        from benchmarks.faults.stage import new_stage
+
         # The stages are closed after the threads have ended.
         shared, other = (closing.enter_context(new_stage()) for _ in range(2))
         many, one = (closing.enter_context(ThreadPoolExecutor(number)) for number in (SIDE_BY_SIDE, 1))
@@ -56,6 +61,8 @@ def perform(stage: Stage, incident: Incident) -> Outcome:
 @pytest.fixture(scope="module")
 def performances(request: pytest.FixtureRequest) -> Iterator[Performances]:
     """Begin those of the incidents whose tests were chosen."""
+    if not find_spec("psutil"):
+        leave_out("benchmarks", MissingError("psutil must be installed: ./run faults --help does so"))
     chosen = [item.callspec.params["key"] for item in request.session.items if item.path == request.path]
     with ExitStack() as closing:
         try:

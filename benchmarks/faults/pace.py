@@ -1,0 +1,19 @@
+"""How much time a performance takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long an incident takes, in seconds: the fault itself, and what is before and after it."""
+
+    fault: float = 6.0
+    before: float = 1.5
+    after: float = 3.0
+    together: int = 2
+    """How many stacks it happens to at the same time: two cores have no more to give."""
+
+
+FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0, together=5)
