@@ -15,7 +15,8 @@ HUNG_SECONDS = 5.0
 """A visitor has gone by then."""
 
 RULE: dict[Colour, str] = {
-    "green": "no request failed while the database was up, no answer was wrong, none took longer than "
+    "green": "no request failed while the database was up (the first second after an outage aside: that is what the "
+    "time to the first 200 is for), no answer was wrong, none took longer than "
     f"{LONGEST_SECONDS} s, the first 200 came within {BACK_SECONDS:.0f} s of the recovery, none was stuck at the end",
     "yellow": "anything else: requests failed or were slow, and it passed",
     "red": f"an answer was wrong, or a request was stuck at the end, or one took longer than {HUNG_SECONDS:.0f} s, or "
