@@ -33,6 +33,9 @@ def init_app(app: Flask) -> None:
 
 
 def _refuse_malformed_query() -> None:
+    query = request.environ.get("QUERY_STRING", "")
+    if "%" not in query and query.isascii():
+        return
     # Werkzeug keeps a bad escape as text and stumbles over bad raw bytes; neither is what the client meant.
     try:
         unquote_to_bytes(request.query_string).decode("utf-8")

@@ -21,7 +21,8 @@ bp = Blueprint("pages", __name__)
 def look_up() -> Response:
     """Return the id of the city with that name; as JSON and on the page, every match."""
     media_type = negotiation.chosen()
-    g.typed = request.args.get("city", "")  # the form keeps it, on the error page too
+    if media_type == HTML:
+        g.typed = request.args.get("city", "")  # the form keeps it, on the error page too
     name = read(Lookup).city
     if name is None:
         return _usage(media_type)

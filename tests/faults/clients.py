@@ -109,8 +109,9 @@ class Clients:
             try:
                 response = client.get(self.path, query_string={"city": name}, headers={"Accept": accept})
                 status, text = response.status_code, response.get_data(as_text=True)
-                if status == 200 and response.is_json:
-                    text = f'City "{response.json["query"]}" is #{response.json["id"]}\n'
+                if response.is_json:
+                    told = response.json
+                    text = f'City "{told["query"]}" is #{told["id"]}\n' if status == 200 else f"{told['detail']}\n"
             except Exception as error:
                 status, text = 0, repr(error)
             now = time.monotonic()

@@ -65,7 +65,7 @@ def test_while_it_is_down_requests_are_refused_at_once_and_nobody_storms(service
 
     assert_refused_at_once(newcomers.answers)
     assert {answer.text for answer in clients.failed + newcomers.answers} == {"The database is away. Try again soon.\n"}
-    assert pool_of(service).snapshot()["probes"] < 6 + 4 / 0.2  # connects that are refused never reach the proxy
+    assert pool_of(service).snapshot()["probes"] < 6 + 4 / 0.1  # connects that are refused never reach the proxy
     assert counts.accepted <= size
     assert service.test_client().get("/?city=London").headers["Retry-After"] == "1"
 
