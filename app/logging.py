@@ -11,14 +11,15 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import structlog
-from flask import Flask, Response, g, request
-from structlog.typing import EventDict, Processor, WrappedLogger
+from flask import Flask, Response, request
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from config import Settings
 
@@ -33,8 +34,9 @@ SECRET = re.compile(r"(://[^:/?#\s]*:)[^@\s]+(?=@)|(\bpassword=)('[^']*'|\S+)", 
 DICE = Random()  # noqa: S311 -- an id is to be unique, not secret
 os.register_at_fork(after_in_child=DICE.seed)
 
-log = structlog.stdlib.get_logger("access")
-_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_add_time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+_request: ContextVar[tuple[str, float] | None] = ContextVar("request", default=None)
+"""The id of the request that this thread is busy with, and when it began."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -43,9 +45,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     wsgi_app = _identified(app.wsgi_app)
     app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
     if settings.access_log:
-        app.before_request(_begin_line)
         # Registered first, so it runs last: the line tells what really leaves.
-        app.after_request(_write_line)
+        app.after_request(partial(_write_line, _access_log(settings)))
 
 
 def configure(settings: Settings) -> None:
@@ -68,7 +69,10 @@ def logging_config(settings: Settings) -> dict[str, Any]:
         "formatters": {
             "event": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processors": _renderers(_is_pretty(settings)),
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *_renderers(_is_pretty(settings)),
+                ],
                 "foreign_pre_chain": _shared(),
             }
         },
@@ -84,7 +88,8 @@ def logging_config(settings: Settings) -> dict[str, Any]:
 
 def request_id() -> str:
     """Return the id of the current request, "-" outside of one."""
-    return _request_id.get() or "-"
+    current = _request.get()
+    return current[0] if current else "-"
 
 
 def borrower() -> Mapping[str, object]:
@@ -94,6 +99,8 @@ def borrower() -> Mapping[str, object]:
 
 def redacted(line: str) -> str:
     """Return the line with the password of every database address in it blotted out."""
+    if "://" not in line and "password=" not in line.lower():
+        return line  # twenty times faster than to have the pattern say so
     return SECRET.sub(lambda found: f"{found[1] or found[2]}***", line)
 
 
@@ -107,36 +114,43 @@ def _identified(wsgi_app: "WSGIApplication") -> "WSGIApplication":
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             return start_response(status, [*headers, ("X-Request-ID", name)], *error)
 
-        token = _request_id.set(name)
+        token = _request.set((name, perf_counter()))
         try:
             return wsgi_app(environ, start)
         finally:
-            _request_id.reset(token)
+            _request.reset(token)
 
     return identified
 
 
-def _begin_line() -> None:
-    g.started = perf_counter()
+def _access_log(settings: Settings) -> FilteringBoundLogger:
+    """Return a logger for a line a request: the standard library's records would cost as much as the whole look-up."""
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr),
+        processors=[_add_request_id, structlog.processors.add_log_level, _add_time, *_renderers(_is_pretty(settings))],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+    )
+    return log.bind(logger="access")
 
 
-def _write_line(response: Response) -> Response:
-    if request.path not in PROBES:
+def _write_line(log: FilteringBoundLogger, response: Response) -> Response:
+    current = _request.get()
+    if current and request.path not in PROBES:
         log.info(
             "request",
             method=request.method,
             route=request.url_rule.rule if request.url_rule else None,
             path=quote(request.path),
             status=response.status_code,
-            duration_ms=round((perf_counter() - g.started) * 1000, 2),
+            duration_ms=round((perf_counter() - current[1]) * 1000, 2),
             bytes=0 if request.method == "HEAD" else response.calculate_content_length(),
         )
     return response
 
 
 def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    if name := _request_id.get():
-        event["request_id"] = name
+    if current := _request.get():
+        event["request_id"] = current[0]
     return event
 
 
@@ -150,7 +164,7 @@ def _shared() -> list[Processor]:
         structlog.stdlib.ExtraAdder(allow=["request_id"]),  # of lines about another thread's request
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_time,
     ]
 
 
@@ -162,7 +176,7 @@ def _renderers(pretty: bool) -> list[Processor]:
         if pretty
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )
-    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, _redact]
+    return [*last, _redact]
 
 
 def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -26,7 +26,8 @@ def read(model: type[Parameters]) -> Parameters:
 
     Raises Problem (400) naming the first bad parameter, what was wrong and what is allowed.
     """
-    given = {name: request.args.getlist(name) for name in model.model_fields if name in request.args}
+    args = request.args
+    given = {name: args.getlist(name) for name in model.model_fields if name in args}
     for name, values in given.items():
         if len(values) > 1:
             raise Problem("bad-request", f'The parameter "{name}" is given {len(values)} times; allowed is once.')

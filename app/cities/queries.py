@@ -147,10 +147,25 @@ def _page_by_key(
     if after:
         # The first half is implied by the second; MySQL needs it to see a range of the index.
         conditions += [City.city_key >= after.key, _comes_after(after)]
-    ordered = statement.where(*conditions).order_by(City.city_key, City.city_id).limit(limit + 1)
-    rows = _cities(connection, ordered)
+    if statement.whereclause is not None:
+        conditions.append(statement.whereclause)
+    rows = _cities(connection, _with_countries(_PAGE.where(*conditions).limit(limit + 1)))
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(rows[:limit], Cursor(fold(last.city), last.city_id) if last else None)
+
+
+_PAGE = select(City.city_id, City.city, City.city_key, City.country_id).order_by(City.city_key, City.city_id)
+
+
+def _with_countries(cities: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Join the countries to a page that is cut already.
+
+    In one SELECT, MariaDB begins with the countries once it reckons with many cities, and sorts them all: 1 to 3 s
+    among 6 million instead of 0.5 ms.
+    """
+    page = cities.subquery("page")
+    rows = select(page.c.city_id, page.c.city, page.c.country_id, Country.country)
+    return rows.join(Country, Country.country_id == page.c.country_id).order_by(page.c.city_key, page.c.city_id)
 
 
 def _comes_after(cursor: Cursor) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from app.pool import listening, work
-from app.pool.errors import DeadlineExceededError
+from app.pool.errors import DatabaseDownError, DeadlineExceededError
 from app.pool.lending import LendingPool
 from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, is_lost, judge
 
@@ -43,7 +43,9 @@ class Lookup(Generic[*Columns]):
             return pool.lend(send)
         except pool.dialect.loaded_dbapi.Error as error:
             verdict = judge(error)
-            if verdict is Verdict.TIMED_OUT or (used and not work.time_is_left()):
+            if not used and not work.time_is_left():
+                raise DatabaseDownError(f"no connection could be made within the deadline: {error}") from error
+            if verdict is Verdict.TIMED_OUT or not work.time_is_left():
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
             lost = used and (verdict in WORTH_ANOTHER_READ or is_lost(error, used, pool.dialect))
         return self._fetch_by_core(engine, values, again=bool(lost))

@@ -17,6 +17,9 @@ from app.pool.wire import Wire
 Stack = Sequence[tuple[CodeType, int]]
 """Code and line of each call, the innermost first."""
 
+LONGEST_CALL_SECONDS = 30.0
+"""For who is under no deadline: a command, a thread of one's own. Better an error than to wait for ever."""
+
 FRAMES = 12
 """How many lines of a stack are kept."""
 
@@ -55,8 +58,10 @@ class Loan:
         self.borrowed_at = _stack(sys._getframe(2))
 
     def is_due(self, now: float) -> bool:
-        """Tell whether its deadline has passed."""
-        return self.deadline is not None and now >= self.deadline.ends
+        """Tell whether its deadline has passed or, where it has none, a call takes longer than any should."""
+        if self.deadline is not None:
+            return now >= self.deadline.ends
+        return self.call_began is not None and now - self.call_began >= LONGEST_CALL_SECONDS
 
     def end_call(self) -> None:
         """Count the time for which the driver was busy, if it was."""

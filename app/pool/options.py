@@ -106,9 +106,9 @@ def _connect_arguments(url: URL, policy: PoolPolicy, role: Role) -> dict[str, An
     read_timeout = None if role == "migration" else max(READ_TIMEOUT_SECONDS, math.ceil(policy.deadline_seconds))
     match driver:
         case "pymysql":
-            timeouts = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "read_timeout": read_timeout}
-            # Saying it at connect time saves a SET when the connection is made.
-            return {"autocommit": role == "reader", "write_timeout": read_timeout, **timeouts, **tls}
+            # Without time-outs of its own, for which Python would ask the kernel once more before each piece that it
+            # sends or reads: the watchdog has the same. `autocommit` said here saves a SET when connecting.
+            return {"autocommit": role == "reader", "connect_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
         case "mysqldb":
             timeouts = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "read_timeout": read_timeout or 0}
             return {"charset": "utf8mb4", "autocommit": role == "reader", **timeouts, **tls}
@@ -116,12 +116,12 @@ def _connect_arguments(url: URL, policy: PoolPolicy, role: Role) -> dict[str, An
             # The extension in C wants to be built against the server's own library; the pure one runs everywhere.
             # It shows no socket to the watchdog: a silent server is left after so long for each piece of an answer.
             silence = None if role == "migration" else math.ceil(policy.deadline_seconds)
-            timeouts = {
+            limits: dict[str, int | None] = {
                 "connection_timeout": CONNECT_TIMEOUT_SECONDS,
                 "read_timeout": silence,
                 "write_timeout": silence,
             }
-            return {"use_pure": True, **timeouts, **tls}
+            return {"use_pure": True, **limits, **tls}
         case "psycopg":
             limit = f"{url.query.get('options', '')} -c statement_timeout={policy.statement_seconds * 1000:.0f}"
             options = {} if role == "migration" else {"options": limit.strip()}

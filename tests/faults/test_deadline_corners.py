@@ -11,14 +11,16 @@ from contextlib import closing
 import pymysql
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, make_url, select
 
+from app.cities.models import City
 from app.extensions import db
-from app.pool import deadline
+from app.pool import deadline, loan, read
 from app.pool.admission import Gate
-from app.pool.errors import DatabaseDownError
+from app.pool.connecting import CONNECT_TIMEOUT_SECONDS
+from app.pool.errors import DatabaseDownError, DeadlineExceededError
 from tests.faults.clients import Clients
-from tests.faults.support import on_mariadb
+from tests.faults.support import on_mariadb, reader
 from tests.faults.test_deadline import SLACK_SECONDS, THREADS
 from tests.support.databases import Database
 from tests.support.proxy import Proxy
@@ -101,3 +103,16 @@ def size_of_handshake(proxy: Proxy, database: Database) -> int:
 def connect_within(seconds: float, engine: Engine) -> None:
     with deadline.within(seconds), engine.connect():
         pass
+
+
+def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loan, "LONGEST_CALL_SECONDS", 0.5)
+    engine = reader(app)
+    assert read(engine, lambda connection: connection.scalar(select(City.city_id).limit(1)))
+
+    proxy.freeze()
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceededError):
+        read(engine, lambda connection: connection.scalar(select(City.city_id).limit(1)))
+
+    assert time.monotonic() - started < 0.5 + CONNECT_TIMEOUT_SECONDS + SLACK_SECONDS
