@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from random import Random
@@ -123,10 +124,18 @@ def _identified(wsgi_app: "WSGIApplication") -> "WSGIApplication":
     return identified
 
 
+class _StandardError:
+    """Takes lines; one that cannot be written (a full disk, a reader that has gone) must not fail its request."""
+
+    def info(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+
+
 def _access_log(settings: Settings) -> FilteringBoundLogger:
     """Return a logger for a line a request: the standard library's records would cost as much as the whole look-up."""
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
+        _StandardError(),
         processors=[_add_request_id, structlog.processors.add_log_level, _add_time, *_renderers(_is_pretty(settings))],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
     )

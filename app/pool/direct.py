@@ -1,11 +1,13 @@
 """The shortest way of a read: a SELECT that is compiled once and from then on given to the driver as it is.
 
 For one row, SQLAlchemy's Connection with its transaction, its result and its proxy takes longer than the driver. Here
-the pool's own record is lent, for the length of one call. Whatever goes wrong is left to the usual way, `work.read`.
+the pool's own record is lent, for the length of one call. What the driver refuses is asked again in the usual way,
+`work.read`, which knows what each error means; only what ran out of time is not.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVarTuple
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -13,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from app.pool import listening, work
 from app.pool.errors import DatabaseDownError, DeadlineExceededError
 from app.pool.lending import LendingPool
-from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, is_lost, judge
+from app.pool.recovery import WORTH_ANOTHER_READ, is_lost, judge
 
 Columns = TypeVarTuple("Columns")
 
@@ -25,7 +27,7 @@ class Lookup(Generic[*Columns]):
         if not listening.is_plain(statement):
             raise ValueError(f"this may change its session, so it is for `read`, which finds out: {statement}")
         self.statement = statement
-        self._compiled: dict[Dialect, _Compiled] = {}
+        self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
 
     def fetch(self, engine: Engine, **values: object) -> "Sequence[tuple[*Columns]]":
         """Return all rows from an engine in autocommit, as `read` would: within the deadline, sent twice if need be."""
@@ -42,12 +44,11 @@ class Lookup(Generic[*Columns]):
         try:
             return pool.lend(send)
         except pool.dialect.loaded_dbapi.Error as error:
-            verdict = judge(error)
             if not used and not work.time_is_left():
                 raise DatabaseDownError(f"no connection could be made within the deadline: {error}") from error
-            if verdict is Verdict.TIMED_OUT or not work.time_is_left():
+            if not work.time_is_left():
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
-            lost = used and (verdict in WORTH_ANOTHER_READ or is_lost(error, used, pool.dialect))
+            lost = used and (judge(error) in WORTH_ANOTHER_READ or is_lost(error, used, pool.dialect))
         return self._fetch_by_core(engine, values, again=bool(lost))
 
     def _fetch_by_core(
@@ -73,6 +74,8 @@ class _Compiled:
             kind.bind_processor(dialect) for kind in sent
         ):
             raise TypeError(f"the driver's own types are not those of the model, so this is for `read`: {statement}")
+        if compiled.post_compile_params or compiled.literal_execute_params:
+            raise TypeError(f"its text depends on its values, so this is for `read`: {statement}")
         self._sql, self._order = str(compiled), compiled.positiontup if compiled.positional else None
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
 

@@ -28,6 +28,15 @@ def report_return(loan: Loan, now: float) -> None:
         log.info("the connection came back after %.1f s", now - loan.granted, extra=loan.borrower)
 
 
+def report_written_off(loan: Loan) -> None:
+    """Warn that somebody keeps a connection whose request is over; its place in the pool is given to others."""
+    log.warning(
+        "a connection was not returned; it is cut, and written off; borrowed at:\n%s",
+        _borrowed_at(loan),
+        extra=loan.borrower,
+    )
+
+
 def report_dropped(loan: Loan | None) -> None:
     """Warn that a connection was recovered which its holder forgot."""
     borrower = loan.borrower if loan else {}
@@ -35,4 +44,8 @@ def report_dropped(loan: Loan | None) -> None:
 
 
 def _borrowed_at(loan: Loan | None) -> str:
-    return printed(loan.borrowed_at) if loan and loan.borrowed_at else "(not remembered: POOL_LEAK_SECONDS=0)\n"
+    return (
+        printed(loan.borrowed_at)
+        if loan and loan.borrowed_at
+        else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"
+    )

@@ -19,13 +19,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.pool import deadline, leaks
 from app.pool.admission import Gate
 from app.pool.breaker import Breaker
-from app.pool.errors import DatabaseDownError, PoolError, PoolExhaustedError
+from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolError, PoolExhaustedError
 from app.pool.forking import begin_anew_after_fork, disown
 from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
 from app.pool.loan import Link, Loan
 from app.pool.loans import Loans
-from app.pool.recovery import CONCERNS_ALL, is_lost, judge
+from app.pool.recovery import CONCERNS_ALL, is_lost, judge, ran_out_of_time
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
 
@@ -56,7 +56,8 @@ class LendingPool(Pool):
 
     `timeout` bounds the wait for a permit and `recycle` a connection's life (seconds); `pre_ping` has an idle one
     tested. Ours are `max_waiting` threads, `ping_after` seconds of idling before the test costs a round trip,
-    `leak_after` seconds of holding, 0 for never, and `borrower`, which says for whom a connection is borrowed.
+    `leak_after` seconds of holding, 0 for never, `longest_call` seconds for who is under no deadline, and
+    `borrower`, which says for whom a connection is borrowed.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class LendingPool(Pool):
         max_waiting: int,
         ping_after: float,
         leak_after: float,
+        longest_call: float,
         dialect: Dialect,
         borrower: Borrower = dict,
         **more: Any,
@@ -78,7 +80,7 @@ class LendingPool(Pool):
         super().__init__(creator, dialect=dialect, **more)
         self.pool_size, self.max_overflow, self.max_waiting = pool_size, max_overflow, max_waiting
         self.timeout, self.recycle, self.pre_ping = timeout, recycle, pre_ping
-        self.ping_after, self.leak_after = ping_after, leak_after
+        self.ping_after, self.leak_after, self.longest_call = ping_after, leak_after, longest_call
         self.dialect, self.borrower = dialect, borrower
         self._begin()
         begin_anew_after_fork(self)
@@ -116,10 +118,13 @@ class LendingPool(Pool):
             loan.changed, loan.borrower, loan.call_began = False, self.borrower(), monotonic()
             return use(record.dbapi_connection)
         except BaseException as error:
-            if judge(error) in CONCERNS_ALL:
+            verdict = judge(error)
+            if verdict in CONCERNS_ALL:
                 self.freshness.doom()
             if is_lost(error, record.dbapi_connection, self.dialect):
                 self._close(record, "overdue" if loan.overdue else "error")
+            if isinstance(error, Exception) and ran_out_of_time(verdict, loan.overdue):
+                raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
             raise
         finally:
             loan.end_call()
@@ -204,10 +209,12 @@ class LendingPool(Pool):
         if link is not None and link.stats is not self.stats:
             disown([record])  # lent before the fork
             return
+        loan = link.loan if link else None
         try:
             self._take_back(record)
         finally:
-            self._gate.leave()
+            if loan is None or not loan.written_off:
+                self._gate.leave()
 
     def _take_back(self, record: ConnectionPoolEntry) -> None:
         link: Link | None = record.info.get("link")
@@ -258,6 +265,7 @@ class LendingPool(Pool):
             max_waiting=self.max_waiting,
             ping_after=self.ping_after,
             leak_after=self.leak_after,
+            longest_call=self.longest_call,
             dialect=self.dialect,
             borrower=self.borrower,
             echo=self.echo,
@@ -270,8 +278,11 @@ class LendingPool(Pool):
 
     def patrol(self, now: float) -> None:
         """Cut what is overdue, tell of leaks and, once a second, let connections go that are not needed."""
-        if self.loans.cut_overdue(now):
+        if self.loans.cut_overdue(now, self.longest_call):
             self.breaker.suspect("a call was cut at its deadline")
+        for loan in self.loans.write_off(now):
+            self._gate.leave()
+            leaks.report_written_off(loan)
         if self.leak_after:
             self.loans.report_leaks(now, self.leak_after)
         if now >= self._next_tidy:

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -29,7 +30,7 @@ from sqlalchemy.sql.visitors import iterate
 from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
 from app.pool.lending import LendingPool, current
 from app.pool.loan import Link, Loan
-from app.pool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, Verdict, judge
+from app.pool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, Verdict, judge, ran_out_of_time
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,19 @@ def _run(context: ExecutionContext, call: Callable[[], None]) -> bool:
     finally:
         loan.end_call()
     return True
+
+
+@contextmanager
+def ending(connection: Connection) -> Iterator[None]:
+    """Have the watchdog look after a COMMIT or ROLLBACK, of whose end SQLAlchemy tells nobody."""
+    loan = _loan(connection)
+    if loan is not None:
+        loan.call_began = monotonic()
+    try:
+        yield
+    finally:
+        if loan is not None:
+            loan.end_call()
 
 
 def begin_commit(connection: Connection) -> None:
@@ -150,8 +164,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     silent = context.is_disconnect and verdict is not Verdict.READ_ONLY  # that is a no, and an answer
     if loan.committing and (silent or verdict is Verdict.TIMED_OUT):
         return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
-    # A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
-    if verdict is Verdict.TIMED_OUT or (loan.overdue and verdict is not Verdict.TRY_AGAIN):
+    if ran_out_of_time(verdict, loan.overdue):
         return DeadlineExceededError(f"a statement ran out of time: {error}")
     return None
 

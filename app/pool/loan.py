@@ -17,8 +17,8 @@ from app.pool.wire import Wire
 Stack = Sequence[tuple[CodeType, int]]
 """Code and line of each call, the innermost first."""
 
-LONGEST_CALL_SECONDS = 30.0
-"""For who is under no deadline: a command, a thread of one's own. Better an error than to wait for ever."""
+GRACE_SECONDS = 0.5
+"""How long after the end of its request a loan keeps its permit."""
 
 FRAMES = 12
 """How many lines of a stack are kept."""
@@ -44,6 +44,8 @@ class Loan:
     """When the driver began what it is doing now: connecting, or a statement."""
     committing: bool = False
     overdue: bool = False
+    written_off: bool = False
+    """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""
     wire: Wire | None = None
     proxy: "ReferenceType[Any] | None" = None
     thread: int = field(default_factory=threading.get_ident)
@@ -57,11 +59,16 @@ class Loan:
         self.borrower = borrower
         self.borrowed_at = _stack(sys._getframe(2))
 
-    def is_due(self, now: float) -> bool:
+    def is_due(self, now: float, longest_call: float) -> bool:
         """Tell whether its deadline has passed or, where it has none, a call takes longer than any should."""
         if self.deadline is not None:
             return now >= self.deadline.ends
-        return self.call_began is not None and now - self.call_began >= LONGEST_CALL_SECONDS
+        return self.call_began is not None and now - self.call_began >= longest_call
+
+    def is_lost_for_good(self, now: float) -> bool:
+        """Tell whether whoever borrowed it has had time enough to notice that it was cut."""
+        is_over = self.deadline is not None and now >= self.deadline.ends + GRACE_SECONDS
+        return is_over and self.overdue and self.granted is not None and not self.written_off
 
     def end_call(self) -> None:
         """Count the time for which the driver was busy, if it was."""

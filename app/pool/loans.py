@@ -44,10 +44,10 @@ class Loans:
         finally:
             self.end(loan)
 
-    def cut_overdue(self, now: float) -> bool:
-        """End the calls whose deadline has passed; tell whether the server was silent in one of them."""
+    def cut_overdue(self, now: float, longest_call: float) -> bool:
+        """End the calls whose time has passed; tell whether the server was silent in one of them."""
         with self._lock:
-            due = [loan for loan in self._open if loan.is_due(now)]
+            due = [loan for loan in self._open if loan.is_due(now, longest_call)]
             silent = any(loan.wire and loan.call_began is not None and not loan.overdue for loan in due)
             # Again as long as it lasts: a thread that overslept may begin something only now.
             for loan in due:
@@ -55,6 +55,14 @@ class Loans:
                 if loan.wire:
                     loan.wire.cut()
         return silent
+
+    def write_off(self, now: float) -> list[Loan]:
+        """Return, once, those that are not back though their request is over and their connection was cut."""
+        with self._lock:
+            lost = [loan for loan in self._open if loan.is_lost_for_good(now)]
+            for loan in lost:
+                loan.written_off = True
+        return lost
 
     def report_leaks(self, now: float, after: float) -> None:
         """Tell of loans that have lasted longer than so many seconds, and take back those that nobody has any more."""

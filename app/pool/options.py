@@ -15,10 +15,13 @@ from app.pool.tls import TLS, tls_arguments
 Role = Literal["reader", "writer", "migration"]
 
 READ_TIMEOUT_SECONDS = 30
-"""How long PyMySQL and mysqlclient wait for each piece of an answer where no deadline is set, as in commands.
+"""How long mysqlclient waits for each piece of an answer where no deadline is set, as in commands.
 
 A migration may rebuild a table for hours and is watched by the person who typed it.
 """
+
+LONGEST_CALL_SECONDS = 35.0
+"""When the watchdog ends a call that is under no deadline. SQLite's own wait for another writer (30 s) is shorter."""
 
 UNLIMITED = 1000
 """Connections that strategy `request` may have open: as many as a worker can have threads."""
@@ -89,6 +92,7 @@ def _pool_options(policy: PoolPolicy, role: Role, borrower: Borrower) -> dict[st
         "max_waiting": policy.max_waiting,
         "ping_after": policy.ping_after_seconds,
         "leak_after": policy.leak_seconds,
+        "longest_call": max(LONGEST_CALL_SECONDS, policy.deadline_seconds),
         "borrower": borrower,
     }
 

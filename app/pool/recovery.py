@@ -89,6 +89,14 @@ def judge(error: BaseException | None) -> Verdict:
     return Verdict.REFUSED if names & {"IntegrityError", "DataError"} else Verdict.MISTAKE
 
 
+def ran_out_of_time(verdict: Verdict, overdue: bool) -> bool:
+    """Tell whether an error comes from the deadline, by the server's clock or by ours.
+
+    A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
+    """
+    return verdict is Verdict.TIMED_OUT or (overdue and verdict is not Verdict.TRY_AGAIN)
+
+
 def is_lost(error: BaseException, connection: Any, dialect: Dialect) -> bool:
     """Tell whether an error leaves a driver's connection of no use: dead, or in the middle of an answer."""
     if not isinstance(error, dialect.loaded_dbapi.Error):

@@ -48,7 +48,7 @@ class SocketWire:
 
     def is_quiet(self) -> bool:
         """Ask the kernel alone, half a microsecond: bytes, an end of file and a reset all make a socket readable."""
-        return not _poll(self._where, 1, 0)
+        return int(_poll(self._where, 1, 0)) <= 0  # -1: a signal came in between, which says nothing against it
 
     def cut(self) -> None:
         """Shut the connection down: whoever reads or writes on it gets an error at once, in any driver."""

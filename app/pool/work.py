@@ -62,10 +62,16 @@ def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = Fals
 def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
     with _connect(engine) as connection:
         transaction = connection.begin()
-        result = work(connection)
-        if listening.is_lost(connection):
-            raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
-        transaction.commit()
+        try:
+            result = work(connection)
+            if listening.is_lost(connection):
+                raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
+        except BaseException:
+            with listening.ending(connection):
+                transaction.rollback()
+            raise
+        with listening.ending(connection):
+            transaction.commit()
         return result
 
 

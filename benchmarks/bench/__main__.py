@@ -68,7 +68,7 @@ def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
     except KeyboardInterrupt:
         results["ended_early"] = INTERRUPTED
     except (Exception, SystemExit) as error:
-        # An hour's work is not thrown away for what went wrong at its end.
+        # What was measured is not thrown away for what went wrong at its end.
         traceback.print_exc()
         results["ended_early"] = f"{type(error).__name__}: {error}"
     finally:

@@ -27,7 +27,7 @@ class Figure:
             return "not measured"
         if self.is_enough is None:
             return "no target"
-        return "reached" if self.is_enough(round(self.value, 2)) else "**not reached**"
+        return "reached" if self.is_enough(self.value) else "**not reached**"
 
 
 def figures(summary: Summary) -> list[Figure]:
@@ -84,7 +84,7 @@ def _at_least(name: str, limit: float, value: float | None, unit: str = "") -> F
 
 
 def _exactly(name: str, wanted: float, value: float | None) -> Figure:
-    return Figure(name, f"{wanted:.2f}", value, lambda measured: measured == wanted)
+    return Figure(name, f"{wanted:.2f}", value, lambda measured: round(measured, 2) == wanted)
 
 
 def _shown(name: str, target: str, value: float | None) -> Figure:

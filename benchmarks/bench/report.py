@@ -34,9 +34,9 @@ compares every answer with the right one. Rounds go A B C A B C; the numbers are
 
 TLS = """\
 **TLS**: every PyMySQL and asyncmy stack shares one TLS context, as the application does; Connector/Python has no such
-option and asks for TLS by itself. Without TLS the server offers none; PyMySQL 1.2 still builds a context of some 18 ms
-in each connect unless told `ssl_disabled`, which is most of what a connection per request costs. With a shared context
-that row is faster here than without TLS."""
+option and asks for TLS by itself. Without TLS the server offers none; PyMySQL 1.2 still builds a context in each
+connect unless told `ssl_disabled`, so a connection per request may be faster with TLS and a shared context than
+without."""
 
 
 def whole(summary: Summary) -> str:

@@ -13,7 +13,7 @@ class Pace:
     before: float = 1.5
     after: float = 3.0
     together: int = 2
-    """How many stacks it happens to at the same time: two cores have no more to give."""
+    """How many stacks it happens to at the same time; more would compete for the CPU, and be slow for that."""
 
 
 FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0, together=5)

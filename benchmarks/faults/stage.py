@@ -94,7 +94,7 @@ class Stage:
         standby = self.standby.server if incident.needs_standby else None
         with ExitStack() as lasting:
             scene = Scene(self.ground.server, standby, cast, pace.fault, lasting)
-            opened = time.monotonic()
+            opened = 0.0 if incident.begins_at_once else time.monotonic()
             incident.play(scene)
             recovered = time.monotonic()
             time.sleep(pace.after)

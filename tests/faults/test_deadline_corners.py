@@ -11,14 +11,13 @@ from contextlib import closing
 import pymysql
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, make_url, select
+from sqlalchemy import Connection, Engine, make_url, select, update
 
 from app.cities.models import City
 from app.extensions import db
-from app.pool import deadline, loan, read
+from app.pool import Lookup, deadline, in_transaction, read
 from app.pool.admission import Gate
-from app.pool.connecting import CONNECT_TIMEOUT_SECONDS
-from app.pool.errors import DatabaseDownError, DeadlineExceededError
+from app.pool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError
 from tests.faults.clients import Clients
 from tests.faults.support import on_mariadb, reader
 from tests.faults.test_deadline import SLACK_SECONDS, THREADS
@@ -105,14 +104,33 @@ def connect_within(seconds: float, engine: Engine) -> None:
         pass
 
 
-def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loan, "LONGEST_CALL_SECONDS", 0.5)
+@pytest.mark.parametrize("way", ["read", "lookup"])
+def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, way: str):
     engine = reader(app)
-    assert read(engine, lambda connection: connection.scalar(select(City.city_id).limit(1)))
+    engine.pool.longest_call = 0.5
+    lowest = select(City.city_id).limit(1)
+    ask = Lookup(lowest).fetch if way == "lookup" else lambda engine: read(engine, lambda c: c.execute(lowest).all())
+    assert ask(engine)
 
     proxy.freeze()
     started = time.monotonic()
     with pytest.raises(DeadlineExceededError):
-        read(engine, lambda connection: connection.scalar(select(City.city_id).limit(1)))
+        ask(engine)
 
-    assert time.monotonic() - started < 0.5 + CONNECT_TIMEOUT_SECONDS + SLACK_SECONDS
+    assert time.monotonic() - started < 0.5 + SLACK_SECONDS
+
+
+def test_without_a_deadline_a_silent_commit_ends_all_the_same(app: Flask, proxy: Proxy):
+    with app.app_context():
+        engine = db.engine
+    engine.pool.longest_call = 0.5
+
+    def work(connection: Connection) -> None:
+        connection.execute(update(City).where(City.city_id == 1).values(country_id=City.country_id))
+        proxy.freeze()
+
+    started = time.monotonic()
+    with pytest.raises(OutcomeUnknownError):
+        in_transaction(engine, work)
+
+    assert time.monotonic() - started < 0.5 + SLACK_SECONDS

@@ -77,6 +77,13 @@ def test_a_type_that_sqlalchemy_converts_is_refused(reader: Engine):
             lookup.fetch(reader, **values)
 
 
+def test_a_list_of_values_is_refused(reader: Engine):
+    some = Lookup(select(notes.c.id).where(notes.c.note.in_(bindparam("some", expanding=True))))
+
+    with pytest.raises(TypeError, match="depends on its values"):
+        some.fetch(reader, some=["seen"])
+
+
 def test_an_engine_in_transactions_is_refused(make_engine: Callable[..., Engine], reader: Engine):
     writer = make_engine("writer")
 

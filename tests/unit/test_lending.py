@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, literal, select, text
 
 from app.pool import deadline
 from app.pool.admission import Gate
-from app.pool.errors import DatabaseDownError, DeadlineExceededError
+from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from app.pool.lending import current, want_fresh
 
 COUNT_FOR_A_WHILE = text(
@@ -74,3 +74,19 @@ def test_a_connection_in_the_place_of_another_is_cut_on_a_wire_of_its_own(engine
         connection.execute(COUNT_FOR_A_WHILE).all()
 
     assert engine.pool.snapshot()["opened"] == 2
+
+
+def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(make_engine: Callable[..., Engine]):
+    engine = make_engine(size=1, max_overflow=0)
+    with deadline.within(0.2):
+        kept = engine.connect()
+        kept.execute(select(literal(1)))
+
+    with deadline.within(3):
+        engine.connect().close()
+
+    assert engine.pool.snapshot()["in_use"] == 0
+    kept.close()
+    assert engine.pool.snapshot()["in_use"] == 0
+    with engine.connect(), deadline.within(0.1), pytest.raises(PoolExhaustedError):
+        engine.connect()

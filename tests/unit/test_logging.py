@@ -2,6 +2,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,20 @@ def test_access_log_can_be_off(make_client: Callable[..., FlaskClient], events: 
 
     assert events() == []
     assert response.headers["X-Request-ID"]
+
+
+def test_a_log_that_cannot_be_written_fails_no_request(
+    make_client: Callable[..., FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client()
+
+    with open("/dev/full", "w", buffering=1) as full, monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", full)
+        statuses = [client.get("/").status_code for _ in range(2)]
+        with suppress(OSError):  # what is left in the buffer
+            full.close()
+
+    assert statuses == [200, 200]
 
 
 def test_input_cannot_forge_a_line(make_client: Callable[..., FlaskClient], events: Events) -> None:

@@ -51,10 +51,10 @@ def one_lost_connect(scene: Scene) -> None:
     scene.again_and_again(lose_one, every=1)
 
 
-@incident(touches_server=True)
+@incident(touches_server=True, one_at_a_time=True)
 def max_connections_reached(scene: Scene) -> None:
     """A neighbour has taken all that is left of max_connections: those that are open go on, new ones get error 1040."""
-    with scene.server.set_globally(max_connections=10):  # the least that MariaDB takes
+    with scene.server.set_globally(max_connections=10), scene.no_connection_left():  # the least that MariaDB takes
         scene.wait()
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
 from tests.faults.support import FaultServer
 from tests.support.databases import plain_engine
@@ -122,6 +123,16 @@ class Scene:
             for player in self.players:
                 connection = stack.enter_context(plain_engine(player.url).connect())
                 connection.execute(text(order))
+            yield
+
+    @contextmanager
+    def no_connection_left(self) -> Iterator[None]:
+        """Somebody else holds every connection that the server would still have given away."""
+        with ExitStack() as stack:
+            engine = plain_engine(self.players[0].url)
+            with suppress(OperationalError):
+                while True:
+                    stack.enter_context(engine.connect())
             yield
 
     @contextmanager
