@@ -59,12 +59,15 @@ class Experiment:
         if self.plan.measures_scale:
             self._measure_scale()
 
-    def _measure_condition(self, condition: Condition, place: Ground, url: str | None = None) -> None:
+    def _measure_condition(self, condition: Condition, place: Ground) -> None:
         self.advance.say(f"{condition.title}: starting {len(self.stacks)} stacks")
+        self._measure_side_by_side(self.stacks, condition, place, place.url)
+
+    def _measure_side_by_side(self, stacks: list[Stack], condition: Condition, place: Ground, url: str) -> None:
         with ExitStack() as running:
             started = {}
-            for stack in self.stacks:
-                if one := self._start(running, stack, condition, place, url or place.url):
+            for stack in stacks:
+                if one := self._start(running, stack, condition, place, url):
                     started[stack.key] = one
             for step in self.plan.steps(condition):
                 if step.lap == 1 or not self.advance.is_late():
@@ -124,7 +127,10 @@ class Experiment:
                 "through_proxy_ms": through,
                 "with_delay_ms": wire.ping_ms(proxy.url),
             }
-            self._measure_condition(DELAY, place, proxy.url)
+        # One by one: a proxy that carried the connections of all would be slower for each.
+        for stack in self.stacks:
+            with wire.Wire(place.url, delay_seconds=DELAY.delay_seconds) as proxy:
+                self._measure_side_by_side([stack], DELAY, place, proxy.url)
 
     def _measure_growth(self, place: Ground) -> None:
         ours = [stack for stack in self.stacks if stack.key == "ours"]
