@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from app.pool import listening, work
+from app.pool import listening, sqlite, work
 from app.pool.errors import DatabaseDownError, DeadlineExceededError
 from app.pool.lending import LendingPool
 from app.pool.recovery import WORTH_ANOTHER_READ, is_lost, judge
@@ -44,12 +44,13 @@ class Lookup(Generic[*Columns]):
         try:
             return pool.lend(send)
         except pool.dialect.loaded_dbapi.Error as error:
-            if not used and not work.time_is_left():
+            was_sent, is_over = used is not None, not work.time_is_left()
+            if is_over and not was_sent:
                 raise DatabaseDownError(f"no connection could be made within the deadline: {error}") from error
-            if not work.time_is_left():
+            if is_over and is_lost(error, used, pool.dialect):
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
-            lost = used and (judge(error) in WORTH_ANOTHER_READ or is_lost(error, used, pool.dialect))
-        return self._fetch_by_core(engine, values, again=bool(lost))
+            again = was_sent and (is_lost(error, used, pool.dialect) or judge(error) in WORTH_ANOTHER_READ)
+        return self._fetch_by_core(engine, values, again=again)
 
     def _fetch_by_core(
         self, engine: Engine, values: Mapping[str, object], *, again: bool = False
@@ -77,11 +78,14 @@ class _Compiled:
         if compiled.post_compile_params or compiled.literal_execute_params:
             raise TypeError(f"its text depends on its values, so this is for `read`: {statement}")
         self._sql, self._order = str(compiled), compiled.positiontup if compiled.positional else None
+        self._waits_for_writers = dialect.name == "sqlite"
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
     def run(self, connection: DBAPIConnection, values: Mapping[str, object]) -> Any:
         values = {**self._fixed, **values}
         cursor = connection.cursor()
+        if self._waits_for_writers:
+            sqlite.begin_statement(cursor)
         cursor.execute(self._sql, values if self._order is None else [values[name] for name in self._order])
         rows = cursor.fetchall()
         cursor.close()

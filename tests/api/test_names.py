@@ -92,7 +92,8 @@ def sqlite_plan(connection: Connection, statement: str, parameters: object) -> N
     plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
 
     assert any(line.startswith("SEARCH city USING") and f"INDEX {INDEX} " in line for line in plan), plan
-    assert not any(line.startswith("SCAN") for line in plan), plan
+    # "page" is what the index gave, cut to its length.
+    assert not any(line.startswith("SCAN") and line != "SCAN page" for line in plan), plan
 
 
 def postgresql_plan(connection: Connection, statement: str, parameters: object) -> None:
