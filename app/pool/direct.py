@@ -83,7 +83,7 @@ class _Compiled:
 
     def run(self, connection: DBAPIConnection, values: Mapping[str, object]) -> Any:
         values = {**self._fixed, **values}
-        cursor = connection.cursor()
+        cursor: Any = connection.cursor()
         if self._waits_for_writers:
             sqlite.begin_statement(cursor)
         cursor.execute(self._sql, values if self._order is None else [values[name] for name in self._order])
