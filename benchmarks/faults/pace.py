@@ -12,7 +12,7 @@ class Pace:
     fault: float = 6.0
     before: float = 1.5
     after: float = 3.0
-    together: int = 2
+    together: int = 3
     """How many stacks it happens to at the same time; more would compete for the CPU, and be slow for that."""
 
 

@@ -4,7 +4,7 @@ LEGEND = """\
 Each stack answers over HTTP, with one worker of 16 threads (FastAPI: one process) unless the fault is about workers,
 behind a TCP proxy of its own, from its own copy of Sakila on one MariaDB, without TLS. Sixteen clients per stack ask
 for random cities, pausing 0.1 to 0.3 s after each answer; every answer is checked. A stack is started for each fault
-and ended after it. Two at a time meet a fault together, in changing pairs; faults that have to do with starting
+and ended after it. Three or two meet a fault together, in changing company; faults that have to do with starting
 processes meet each alone. The peers are those of [benchmarks/README.md](../benchmarks/README.md), the faults the
 functions in `tests/faults/incidents/`; the few routes that only they need, such as one that writes, are in
 `benchmarks/faults/routes*.py`. This application runs with its default settings, the access log off. What uvicorn does
