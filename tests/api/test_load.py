@@ -168,14 +168,6 @@ def test_impossible_arguments_are_refused(loading: Loading, arguments: list[str]
     assert loading.run(*arguments).exit_code == 2
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Have Ctrl-C heard: a shell that starts the tests in the background has them ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_keeps_whole_batches_and_the_same_command_goes_on(loading: Loading, in_small_batches):
     stopped = loading.run("-", given=Stream("Erewhon", lambda: signal.raise_signal(signal.SIGINT)))

@@ -103,7 +103,9 @@ def test_the_plan_fits_into_the_time_and_goes_round_in_turn():
     assert [step.clients for step in long.steps(plan.PLAIN)][:10] == [1, 4, 8, 16, 64] * 2
 
 
-@pytest.mark.usefixtures("wrk_program", "place")  # the latter: where there is no MariaDB nothing can be measured
+@pytest.mark.usefixtures(
+    "wrk_program", "place", "ctrl_c"
+)  # the second: where there is no MariaDB nothing can be measured
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path):
     command = [*BENCH, "--only", "floor,raw", "--output", str(tmp_path)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
