@@ -105,6 +105,7 @@ def test_bad_settings_end_with_2_and_all_problems(tree, command):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_install_heals_at_the_next_start(bare_tree):
     """The only test that installs for real; what it interrupts is pip in the middle of its work."""
     venv = bare_tree / ".venv"
