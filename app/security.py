@@ -11,17 +11,20 @@ from app.errors import Problem
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+# Left out on purpose: Strict-Transport-Security (TLS, and the promise to keep it, belong to the proxy in front) and
+# Access-Control-Allow-* (pages of other origins read nothing here).
 HEADERS = [
-    # Everything the pages need is one stylesheet, one icon and a form to ourselves.
+    # Everything the pages need is files of ours, and questions to ourselves; nothing is written into the page itself.
     (
         "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 ]
 
 
