@@ -1,0 +1,99 @@
+"""One browser and one server for all of these tests, and a second one whose database may be stopped.
+
+Of the package and not of the session: while Playwright runs, no other test of this process could use asyncio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.visits import Visit, started_browser
+from tests.conftest import leave_out
+from tests.faults.support import FaultServer, Kind, obtain, seeded_database
+from tests.serve.conftest import borrow_environment, copy_project
+from tests.serve.serving import Serving
+from tests.support.servers import MissingError
+
+
+class Site(Serving):
+    """A running `./run serve`; `database` is its server where that may be stopped and started."""
+
+    database: FaultServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="package")
+def start_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
+    """Start ./run serve with these settings in a clone and wait for its first answer."""
+    tree = copy_project(tmp_path_factory.mktemp("browser") / "clone")
+    borrow_environment(tree)
+    with ExitStack() as running:
+
+        def start(**environ: str) -> Site:
+            site = running.enter_context(Site(tree, **{"WORKERS": "2", "THREADS": "8", **environ}))
+            site.wait()
+            return site
+
+        yield start
+
+
+@pytest.fixture(scope="package")
+def site(start_site: Callable[..., Site]) -> Site:
+    """The application on SQLite, as a newcomer starts it; for reading."""
+    return start_site()
+
+
+@pytest.fixture(scope="package")
+def stoppable_site(start_site: Callable[..., Site]) -> Iterator[Site]:
+    """The application on a PostgreSQL of its own: `stoppable_site.database.control` stops and starts it."""
+    try:
+        server = obtain(Kind.POSTGRESQL)
+    except MissingError as error:
+        leave_out("postgresql", error)
+    with seeded_database(server) as made:
+        site = start_site(DATABASE_URL=made.url)
+        site.database = server
+        yield site
+        site.stop()
+    server.remove()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    try:
+        with started_browser() as started:
+            yield started
+    except MissingError as error:
+        leave_out("chromium", error)
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Open a window on the site, or on `at=`; options go to Playwright. What a page did wrong fails the test."""
+    with ExitStack() as complaints:
+
+        def start(at: Site | None = None, *, allowed: tuple[str, ...] = (), **options: Any) -> Visit:
+            begun = Visit(browser, (at or request.getfixturevalue("site")).url, **options)
+
+            def end() -> None:
+                found = [complaint for complaint in begun.end() if complaint not in allowed]
+                assert found == [], found
+
+            complaints.callback(end)
+            return begun
+
+        yield start
+
+
+@pytest.fixture
+def page(visit: Callable[..., Visit]) -> Page:
+    """A window on the site, at a desk, in light."""
+    return visit().page
