@@ -1,19 +1,28 @@
 """How Alembic reaches the database: one migration at a time, and none where there is nothing to do."""
 
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import alembic.command
+import click
 from alembic import context
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, inspect
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from sqlalchemy import Connection, create_engine, inspect, literal, select, table, text
 from sqlalchemy.exc import DBAPIError
 
 from app.cities import models
 from app.cities.schema import read_layout
+from app.commands.manners import interrupted, sigterm_as_ctrl_c, wants_colour
 from app.extensions import db, pool_policy
 from app.pool import engine_options, recovery, watch
 from config import load_settings_or_exit
 from migrations.lock import migration_lock
+
+INTERRUPTED = (
+    "revisions shown as done stay, and to migrate again goes on behind them. "
+    "If it then fails half way through one (MySQL, MariaDB): docs/migrations.md."
+)
 
 
 def main() -> None:
@@ -26,8 +35,12 @@ def main() -> None:
     engine = create_engine(**engine_options(settings.database_url, policy, role="migration"))
     watch(engine, policy, role="migration")
     try:
-        with engine.connect() as connection:
+        with sigterm_as_ctrl_c(), engine.connect() as connection:
             migrate(connection)
+    except KeyboardInterrupt as interrupt:
+        stopped = interrupted(interrupt, INTERRUPTED)
+        stopped.show()
+        raise SystemExit(stopped.exit_code) from None
     except DBAPIError as error:
         if not recovery.is_unavailable(error):
             raise
@@ -43,29 +56,36 @@ def migrate(connection: Connection) -> None:
         return
     if is_there(connection, destination):
         return
+    say(connection, f"is at {current_revision(connection) or 'base'}, migrating …")
     with migration_lock(connection.engine):
         # Whoever held the lock before may have done the work.
         if is_there(connection, destination):
             return
         if not stamping():
+            clear_half_made_tables(connection)
             refuse_foreign_tables(connection)
         before = current_revision(connection)
         if not before and connection.dialect.name == "sqlite":
             write_ahead_log(connection)
         run(connection)
-    say(connection, f"went from {before or 'base'} to {current_revision(connection) or 'base'}.")
+    say(connection, f"went from {before or 'base'} to {current_revision(connection) or 'base'}.", fg="green")
 
 
 def is_there(connection: Connection, destination: str | tuple[str, ...] | None) -> bool:
     """Tell, also to the person who asked, whether nothing needs to be done."""
     there = current_revision(connection) == destination
     if there:
-        say(connection, f"is at {destination or 'base'} already; nothing to do.")
+        say(connection, f"is at {destination or 'base'} already; nothing to do.", fg="green")
     return there
 
 
-def say(connection: Connection, what: str) -> None:
-    print(f"{connection.engine.url.render_as_string()} {what}")
+def say(connection: Connection, what: str, **style: str) -> None:
+    tell(f"{connection.engine.url.render_as_string()} {what}", **style)
+
+
+def tell(line: str, **style: str) -> None:
+    """Print a line, in colour where a terminal is there to show it and NO_COLOR does not forbid it."""
+    click.secho(line, color=None if wants_colour() else False, **style)
 
 
 def stamping() -> bool:
@@ -74,8 +94,25 @@ def stamping() -> bool:
     return command is alembic.command.stamp
 
 
+class Progress:
+    """Tells of each revision as it is done, and how long it took."""
+
+    def __init__(self) -> None:
+        self._since = perf_counter()
+
+    def __call__(self, *, step: MigrationInfo, **_: Any) -> None:
+        """Be called by Alembic after a step, before it is committed."""
+        ended = "recorded" if step.is_stamp else "done" if step.is_upgrade else "undone"
+        for each in step.up_revisions:
+            seconds = perf_counter() - self._since
+            tell(f"  {each.revision} {each.doc.rstrip('.')}: {ended} ({seconds:.1f} s)", fg="green")
+        self._since = perf_counter()
+
+
 def run(connection: Connection) -> None:
-    context.configure(connection, target_metadata=db.metadata, transaction_per_migration=True)
+    context.configure(
+        connection, target_metadata=db.metadata, transaction_per_migration=True, on_version_apply=Progress()
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -86,6 +123,25 @@ def current_revision(connection: Connection) -> str | None:
     revision = MigrationContext.configure(connection).get_current_revision() if has_version else None
     connection.rollback()
     return revision
+
+
+def clear_half_made_tables(connection: Connection) -> None:
+    """Drop the empty tables of a first migration that was interrupted where each DDL statement is committed at once.
+
+    They are known by Alembic's own table, which is made before them and gets its row after them.
+    """
+    found = set(inspect(connection).get_table_names())
+    ours = [name for name in (models.City.__tablename__, models.Country.__tablename__) if name in found]
+    interrupted_one = bool(ours) and "alembic_version" in found and current_revision(connection) is None
+    if interrupted_one and not any(has_rows(connection, name) for name in ours):
+        for name in ours:
+            connection.execute(text(f"DROP TABLE {name}"))
+        tell(f"  Dropped what an interrupted migration left, without a row: {', '.join(ours)}.", fg="yellow")
+    connection.commit()
+
+
+def has_rows(connection: Connection, name: str) -> bool:
+    return connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first() is not None
 
 
 def refuse_foreign_tables(connection: Connection) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
 from time import monotonic, perf_counter
@@ -15,15 +17,17 @@ from flask.cli import with_appcontext
 from sqlalchemy import Connection, Engine
 
 from app.commands.checks import CHECKS, Finding, Level, Role
+from app.commands.manners import Command, announce
 from app.extensions import db
 from app.logging import redacted
 from app.operations.budget import pools_of
-from app.pool import deadline
+from app.pool import breaker, deadline
 from app.pool.budget import Budget, Limit, budgets, has_limits, read_limits
 from config import Settings
 
 BOUND_SECONDS = 5.0
 LEVELS: tuple[Level, ...] = ("ok", "not checked", "warning", "problem")
+COLOURS: dict[Level, str] = {"ok": "green", "not checked": "yellow", "warning": "yellow", "problem": "red"}
 EXIT_CODES: dict[Level, int] = {"ok": 0, "not checked": 1, "warning": 1, "problem": 2}
 PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite"}
 NOT_CHECKED = Finding("not checked", "the database was not reached")
@@ -50,17 +54,30 @@ class Visit:
     limits: list[Limit] | None = None
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command, short_help="Hold settings and databases against each other.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 @with_appcontext
 def command(context: click.Context, as_json: bool) -> None:
     """Check settings, databases and what they have to do with each other; exit 0 ok, 1 warnings, 2 problems."""
     settings: Settings = current_app.extensions["settings"]
-    lines = examine(settings)
+    announce("Asking both databases …")
+    with _silent_breakers():
+        lines = examine(settings)
     worst = max((finding.level for finding in lines.values()), key=LEVELS.index)
     click.echo(_as_json(lines, worst) if as_json else _as_text(lines))
     context.exit(EXIT_CODES[worst])
+
+
+@contextmanager
+def _silent_breakers() -> Iterator[None]:
+    """Keep from the log what the findings say anyway."""
+    log = logging.getLogger(breaker.__name__)
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = False
 
 
 def examine(settings: Settings) -> dict[str, Finding]:
@@ -178,7 +195,8 @@ def judge_budget(tightest: Budget) -> Finding:
 def _as_text(lines: dict[str, Finding]) -> str:
     width = max(map(len, lines))
     return "\n".join(
-        f"{finding.level:<11}  {name:<{width}}  {finding.text}" + (f" -> {finding.remedy}" if finding.remedy else "")
+        f"{click.style(f'{finding.level:<11}', fg=COLOURS[finding.level])}  {name:<{width}}  {finding.text}"
+        + (f" -> {finding.remedy}" if finding.remedy else "")
         for name, finding in lines.items()
     )
 

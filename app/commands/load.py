@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 import click
 
+from app.commands.manners import Command
 from app.commands.rows import HeaderError, Refusal, Row, RowFile
 from app.commands.storing import BATCH, Kept, batches, count_cities, has_countries, highest_id, keep, keep_invented
 from app.commands.synthetic import MOST, Names
@@ -15,7 +16,7 @@ from app.parameters import MAX_ID
 from app.pool import in_transaction
 
 
-@click.command("load")
+@click.command("load", cls=Command, short_help="Add the cities of a CSV file, or invented ones.")
 @click.argument("file", type=click.File("rb"), required=False)
 @click.option("--synthetic", type=click.IntRange(1, MOST), metavar="N", help="Invent cities until there are N in all.")
 @click.pass_context

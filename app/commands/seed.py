@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.cities.models import City, Country
 from app.cities.names import fold
+from app.commands.manners import Command, announce, interrupted
 from app.commands.writing import continue_numbering, refuse_unknown_schema, wait_for_others
 from app.extensions import db
 from app.pool import in_transaction, recovery
@@ -24,7 +25,7 @@ class OtherRowsError(click.ClickException):
     """The tables hold other rows than Sakila's."""
 
 
-@click.command("seed")
+@click.command("seed", cls=Command, short_help="Fill empty tables with Sakila's countries and cities.")
 @click.option("--if-empty", is_flag=True, help="Leave tables with other rows as they are, without an error.")
 def command(if_empty: bool) -> None:
     """Fill empty tables with Sakila's 109 countries and 600 cities; harmless when done again."""
@@ -32,11 +33,14 @@ def command(if_empty: bool) -> None:
         in_transaction(db.engine, refuse_unknown_schema)
         countries, cities = read_countries(), read_cities()
         # A transaction of its own: MySQL shows the data as of its first read, which must come after the lock.
-        click.echo(in_transaction(db.engine, lambda connection: seed(connection, countries, cities)))
+        announce(f"Seeding {len(countries)} countries and {len(cities)} cities …")
+        click.secho(in_transaction(db.engine, lambda connection: seed(connection, countries, cities)), fg="green")
     except OtherRowsError as error:
         if not if_empty:
             raise
-        click.echo(f"Not seeded: {error.message}")
+        click.secho(f"Not seeded: {error.message}", fg="yellow")
+    except KeyboardInterrupt as interrupt:
+        raise interrupted(interrupt, "all rows are there, or none. To seed again does no harm.") from None
     except OutcomeUnknownError as error:
         raise click.ClickException(f"{error}; all rows are there, or none. To seed again does no harm.") from None
     except PoolError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 from sqlalchemy.exc import DBAPIError
 
+from app.commands.manners import StoppedError, interrupted
 from app.commands.rows import Refusal
 from app.commands.storing import Kept
 from app.pool import recovery
@@ -80,23 +81,13 @@ def _number(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-class StoppedError(click.ClickException):
-    """A load that did not come to its end."""
-
-
-class CtrlCError(StoppedError):
-    """Ctrl-C; the exit code is the one that shells give it."""
-
-    exit_code = 130
-
-
 @contextmanager
 def telling(tally: Tally) -> Iterator[None]:
     """Say at the end what was refused and, if it was stopped, by what and how far it came."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise CtrlCError(f"interrupted; {tally.so_far}") from None
+    except KeyboardInterrupt as interrupt:
+        raise interrupted(interrupt, tally.so_far) from None
     except OutcomeUnknownError as error:
         raise StoppedError(f"{error}; the last batch is in, or nothing of it. At least {tally.so_far}") from None
     except DeadlineExceededError as error:

@@ -169,18 +169,23 @@ def test_impossible_arguments_are_refused(loading: Loading, arguments: list[str]
 
 
 @pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_keeps_whole_batches_and_the_same_command_goes_on(loading: Loading, in_small_batches):
-    stopped = loading.run("-", given=Stream("Erewhon", lambda: signal.raise_signal(signal.SIGINT)))
-    kept = len(loading.cities("Erewhon"))
-    again = loading.run("-", given=Stream("Erewhon", lambda: None))
+@pytest.mark.parametrize(
+    ("number", "country", "exit_code"), [(signal.SIGINT, "Erewhon", 130), (signal.SIGTERM, "Icaria", 143)]
+)
+def test_a_signal_keeps_whole_batches_and_the_same_command_goes_on(
+    loading: Loading, in_small_batches, number: signal.Signals, country: str, exit_code: int
+):
+    stopped = loading.run("-", given=Stream(country, lambda: signal.raise_signal(number)))
+    kept = len(loading.cities(country))
+    again = loading.run("-", given=Stream(country, lambda: None))
 
-    assert stopped.exit_code == 130
+    assert stopped.exit_code == exit_code
     assert 0 < kept < LINES
     assert kept % BATCH == 0
     assert f"Error: interrupted; {kept} cities are in, all lines up to {kept + 1}. Run the same" in stopped.stderr
     assert again.exit_code == 0, again.output
     assert f"Loaded {LINES - kept} cities; {kept} were there already." in again.stdout
-    assert len(set(loading.cities("Erewhon"))) == len(loading.cities("Erewhon")) == LINES
+    assert len(set(loading.cities(country))) == len(loading.cities(country)) == LINES
 
 
 def test_database_that_goes_away_says_how_far_it_came(loading: Loading, make_app, in_small_batches):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
 
 from migrations.lock import migration_lock
-from tests.support.databases import Database, alembic, flask, new_database, plain_engine
+from tests.support.databases import Database, alembic, environment, flask, new_database, plain_engine
 from tests.support.servers import Server
 
 TABLES = {"country", "city", "alembic_version"}
@@ -109,6 +111,66 @@ def test_one_waits_for_the_lock(empty_database: Database):
     output, _ = waiting.communicate(timeout=30)
     assert waiting.returncode == 0, output.decode()
     assert tables(empty_database) == TABLES
+
+
+def test_a_signal_changes_nothing_and_the_same_command_goes_on(tmp_path: Path):
+    """It comes while another migration is waited for, which is the longest that a command here can take."""
+    database_url = f"sqlite:///{tmp_path}/signals.sqlite3"
+    with migration_lock(plain_engine(database_url)):
+        for number, exit_code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+            waiting = subprocess.Popen(
+                [sys.executable, "-c", INTERRUPTED],
+                env=environment(database_url),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert "is at base, migrating" in waiting.stdout.readline()
+            waiting.send_signal(number)
+            _, said = waiting.communicate(timeout=30)
+
+            assert waiting.returncode == exit_code
+            assert said.startswith("Error: interrupted; revisions shown as done stay")
+            assert "Traceback" not in said
+
+    assert "went from base to 0001" in alembic(database_url, "upgrade", "head").stdout
+
+
+# A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
+INTERRUPTED = """
+import signal
+from alembic.config import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main(["upgrade", "head"])
+"""
+
+
+def test_tables_that_an_interrupted_migration_left_are_made_anew(empty_database: Database):
+    """What is there after a kill between two CREATE TABLE, which all but PostgreSQL commit at once."""
+    run(empty_database, "upgrade", "head")
+    with empty_database.connect() as connection:
+        for statement in ("DROP TABLE city", "DELETE FROM alembic_version"):
+            connection.execute(text(statement))
+
+    again = run(empty_database, "upgrade", "head")
+
+    assert "Dropped what an interrupted migration left, without a row: country." in again.stdout
+    assert tables(empty_database) == TABLES
+    assert "No new upgrade operations" in run(empty_database, "check").stdout
+
+
+def test_tables_with_rows_are_never_dropped(empty_database: Database):
+    run(empty_database, "upgrade", "head")
+    with empty_database.connect() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        connection.execute(text("INSERT INTO country (country_id, country) VALUES (1, 'Utopia')"))
+
+    done = alembic(empty_database.url, "upgrade", "head")
+
+    assert done.returncode != 0
+    assert "nothing was changed" in done.stderr
+    with empty_database.connect() as connection:
+        assert connection.scalar(text("SELECT country FROM country")) == "Utopia"
 
 
 WAIT = """

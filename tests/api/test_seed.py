@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -121,6 +122,24 @@ def test_an_error_half_way_leaves_nothing_behind(migrated: Database, seed: Calla
 
     assert result.exit_code != 0
     assert counts(migrated) == (0, 0)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_signal_half_way_leaves_nothing_behind_and_the_same_command_goes_on(
+    migrated: Database, seed: Callable[..., Result], monkeypatch
+):
+    """Interrupted when all rows are sent, just before the commit: it cannot be later."""
+    for number, exit_code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+        with monkeypatch.context() as patched:
+            patched.setattr(commands.seed, "continue_numbering", lambda _, number=number: signal.raise_signal(number))
+            stopped = seed()
+
+        assert stopped.exit_code == exit_code
+        assert "Error: interrupted; all rows are there, or none" in stopped.stderr
+        assert counts(migrated) == (0, 0)
+
+    assert seed().exit_code == 0
+    assert counts(migrated) == (109, 600)
 
 
 def test_two_at_the_same_time_seed_once(migrated: Database):
