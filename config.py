@@ -16,10 +16,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
+
+VERSION = "1.0.0"
+"""Of the application, as CHANGELOG.md counts; /metrics tells it."""
 
 ROOT = Path(__file__).resolve().parent
 CGROUP = Path("/sys/fs/cgroup")
@@ -28,8 +39,11 @@ CGROUP = Path("/sys/fs/cgroup")
 # connections: on a machine of 64 cores that must be somebody's decision, not a default.
 MOST_WORKERS_BY_DEFAULT = 4
 
-# Settings that may hold a password: read from NAME_FILE too.
-SECRETS = ("DATABASE_URL", "DATABASE_READ_URL")
+# Settings that are or may hold a password: read from NAME_FILE too.
+SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN")
+
+SHORTEST_TOKEN = 16
+_NEW_TOKEN = "make one: openssl rand -hex 24"  # noqa: S105 -- a command
 
 # driver in the URL -> the module it needs, the package that has it; the first of each is the default
 _MYSQL_DRIVERS = {
@@ -192,6 +206,15 @@ def _parse_ca(value: Path) -> Path:
     return path
 
 
+def _check_token(value: SecretStr) -> SecretStr:
+    token = value.get_secret_value()
+    if not re.fullmatch(r"[!-~]+", token):
+        raise RefusedError("has blanks or characters outside of ASCII, which no header can carry", _NEW_TOKEN)
+    if len(token) < SHORTEST_TOKEN:
+        raise RefusedError(f"has {len(token)} characters, fewer than {SHORTEST_TOKEN}: it could be guessed", _NEW_TOKEN)
+    return value
+
+
 DatabaseURL = Annotated[InstanceOf[URL], BeforeValidator(parse_database_url), PlainSerializer(str)]
 
 
@@ -229,6 +252,10 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
     log_format: Annotated[Literal["auto", "json", "pretty"], BeforeValidator(str.lower)] = "auto"
     access_log: bool = True
+    slow_request_seconds: float = Field(1.0, ge=0, le=300, allow_inf_nan=False)
+
+    environment: Annotated[Literal["development", "production"], BeforeValidator(str.lower)] = "development"
+    ops_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
 
     @property
     def manages_own_file(self) -> bool:
@@ -331,7 +358,8 @@ def _check_each(values: Mapping[str, str]) -> tuple[Settings, list[Problem]]:
             refused = RefusedError(f"is not {allowed(field)}", f"correct it, or leave it out (default {default})")
         value = fields.pop(name)
         # What stands where a URL should may be the password itself.
-        visible = "***" if name.upper() in SECRETS and "://" not in value else shown(value)
+        is_secret = name == "ops_token" or (name.upper() in SECRETS and "://" not in value)
+        visible = "***" if is_secret else shown(value)
         problems.append(Problem(name.upper(), visible, refused.reason, refused.remedy))
     return Settings.model_validate(fields), problems
 

@@ -8,10 +8,14 @@ import atexit
 import errno
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +51,33 @@ keepalive = 65
 
 # The heartbeat file belongs in memory: on a disk that is busy the arbiter takes a healthy worker for a dead one.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 -- Gunicorn makes the file safely
+
+
+def _run_directory() -> str:
+    """Return a new folder for what the workers tell each other, and remove those of servers that were killed."""
+    parent = Path(worker_tmp_dir or tempfile.gettempdir())
+    for left in parent.glob(f"{RUN_PREFIX}*"):
+        owner = left.name.split("-")[-2]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{RUN_PREFIX}{os.getpid()}-", dir=parent)
+
+
+def _is_alive(pid: int) -> bool:
+    with suppress(PermissionError):  # somebody else's
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+# The variable is prometheus_client's own. This file is executed again on SIGHUP, and the folder stays.
+RUN_PREFIX = "gunicorn-run-"
+if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _run_directory()
+run_directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+
 # Remote control through a socket in the home directory: nothing here uses it, and the home may be read-only.
 control_socket_disable = True
 
@@ -78,6 +109,7 @@ logconfig_dict = _logging_config()
 
 def on_starting(server: Any) -> None:
     """Stop with one sentence when the address cannot be had; Gunicorn itself would try for five seconds."""
+    _begin_counting_anew()
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
         return  # the sockets are inherited
     try:
@@ -89,6 +121,13 @@ def on_starting(server: Any) -> None:
             probe.bind(address)
     except OSError as error:
         sys.exit(_unusable_address(error))
+
+
+def _begin_counting_anew() -> None:
+    """Empty the run directory, if it is one of somebody's own choice."""
+    run_directory.mkdir(parents=True, exist_ok=True)
+    for left in [*run_directory.glob("*.db"), *run_directory.glob("*.json")]:
+        left.unlink()
 
 
 def _unusable_address(error: OSError) -> str:
@@ -135,12 +174,22 @@ class ReloadIfSound:
         return (tried.stderr or f"It ended with {tried.returncode}").strip() if tried.returncode else ""
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give each worker the lowest number that is free: what it counts goes on where the last one of it stopped."""
+    taken = {other.number for other in server.WORKERS.values()}
+    worker.number = next(number for number in count(1) if number not in taken)
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Give a worker that replaces another (max_requests) the settings of that one, whatever .env says by then.
 
     Otherwise a mistake in .env would stop the service hours later, worker by worker.
     """
     ours.load_settings_or_exit = lambda: settings
+    from prometheus_client import values  # only now: by the variable above it knows that it is one of several
+
+    # By its number, not by its process: else each worker that is replaced would leave files behind for good.
+    values.ValueClass = values.MultiProcessValue(lambda: worker.number)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -153,6 +202,7 @@ def post_worker_init(worker: Any) -> None:
     # One of as many workers as are started together asks the databases: each start and each reload does so once.
     if (worker.age - 1) % worker.cfg.workers == 0:
         _check_budget(worker)
+    worker.wsgi.extensions["reporter"].join(run_directory, worker.number)
 
 
 def _check_budget(worker: Any) -> None:
@@ -178,9 +228,12 @@ def on_exit(server: Any) -> None:
     """Say goodbye for the arbiter, which has connections of its own if --preload imported something that reads."""
     if server.app.callable is not None:
         _say_goodbye(server.app.callable)
+    if run_directory.name.startswith(RUN_PREFIX):
+        shutil.rmtree(run_directory, ignore_errors=True)
 
 
 def _say_goodbye(app: Any) -> None:
     with app.app_context():
         for engine in app.extensions["sqlalchemy"].engines.values():
             engine.dispose()
+    app.extensions["reporter"].end()

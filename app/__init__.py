@@ -3,10 +3,10 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import errors, extensions, logging, openapi, security
+from app import access_log, errors, extensions, logging, openapi, security
 from app.cities import api, pages
 from app.commands import doctor, load, seed
-from app.operations import health
+from app.operations import dashboard, health, metrics, reports
 from config import Settings, load_settings_or_exit
 
 
@@ -17,7 +17,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
 
     logging.init_app(app, settings)
+    access_log.init_app(app, settings)
     extensions.init_app(app, settings)
+    reports.init_app(app)
+    metrics.init_app(app)
     errors.init_app(app)
     security.init_app(app)
 
@@ -25,6 +28,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(api.bp, url_prefix="/api/v1")
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
+    app.register_blueprint(metrics.bp)
+    app.register_blueprint(dashboard.bp)
 
     app.cli.add_command(seed.command)
     app.cli.add_command(load.command)

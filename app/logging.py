@@ -1,7 +1,6 @@
 """One JSON line an event, the request id on each, for our log and everybody else's; nothing else knows the format.
 
-The access line has the path without the query: what people typed stays out of the log. A password in a database URL is
-blotted out of every line, whoever wrote it.
+A password in a database URL is blotted out of every line, whoever wrote it.
 """
 
 import logging
@@ -10,24 +9,20 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import structlog
-from flask import Flask, Response, request
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+from flask import Flask
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECRET = re.compile(r"(://[^:/?#\s]*:)[^@\s]+(?=@)|(\bpassword=)('[^']*'|\S+)", re.IGNORECASE)
 
@@ -35,19 +30,16 @@ SECRET = re.compile(r"(://[^:/?#\s]*:)[^@\s]+(?=@)|(\bpassword=)('[^']*'|\S+)", 
 DICE = Random()  # noqa: S311 -- an id is to be unique, not secret
 os.register_at_fork(after_in_child=DICE.seed)
 
-_add_time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+add_time = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _request: ContextVar[tuple[str, float] | None] = ContextVar("request", default=None)
 """The id of the request that this thread is busy with, and when it began."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Configure all logging of this process and give every request its id and, if wanted, its access line."""
+    """Configure all logging of this process and give every request its id."""
     configure(settings)
     wsgi_app = _identified(app.wsgi_app)
     app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
-    if settings.access_log:
-        # Registered first, so it runs last: the line tells what really leaves.
-        app.after_request(partial(_write_line, _access_log(settings)))
 
 
 def configure(settings: Settings) -> None:
@@ -72,7 +64,7 @@ def logging_config(settings: Settings) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    *_renderers(_is_pretty(settings)),
+                    *renderers(settings),
                 ],
                 "foreign_pre_chain": _shared(),
             }
@@ -93,9 +85,15 @@ def request_id() -> str:
     return current[0] if current else "-"
 
 
+def seconds_since_start() -> float | None:
+    """Return for how long the current request has been with us, None outside of one."""
+    current = _request.get()
+    return perf_counter() - current[1] if current else None
+
+
 def borrower() -> Mapping[str, object]:
     """Return what a log line about this request's connection says of it."""
-    return _add_request_id(None, "", {})
+    return add_request_id(None, "", {})
 
 
 def redacted(line: str) -> str:
@@ -124,40 +122,8 @@ def _identified(wsgi_app: "WSGIApplication") -> "WSGIApplication":
     return identified
 
 
-class _StandardError:
-    """Takes lines; one that cannot be written (a full disk, a reader that has gone) must not fail its request."""
-
-    def info(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"{line}\n")
-
-
-def _access_log(settings: Settings) -> FilteringBoundLogger:
-    """Return a logger for a line a request: the standard library's records would cost as much as the whole look-up."""
-    log: FilteringBoundLogger = structlog.wrap_logger(
-        _StandardError(),
-        processors=[_add_request_id, structlog.processors.add_log_level, _add_time, *_renderers(_is_pretty(settings))],
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-    )
-    return log.bind(logger="access")
-
-
-def _write_line(log: FilteringBoundLogger, response: Response) -> Response:
-    current = _request.get()
-    if current and request.path not in PROBES:
-        log.info(
-            "request",
-            method=request.method,
-            route=request.url_rule.rule if request.url_rule else None,
-            path=quote(request.path),
-            status=response.status_code,
-            duration_ms=round((perf_counter() - current[1]) * 1000, 2),
-            bytes=0 if request.method == "HEAD" else response.calculate_content_length(),
-        )
-    return response
-
-
-def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the id of the current request into an event (one of structlog's processors)."""
     if current := _request.get():
         event["request_id"] = current[0]
     return event
@@ -169,20 +135,21 @@ def _is_pretty(settings: Settings) -> bool:
 
 def _shared() -> list[Processor]:
     return [
-        _add_request_id,
+        add_request_id,
         structlog.stdlib.ExtraAdder(allow=["request_id"]),  # of lines about another thread's request
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        _add_time,
+        add_time,
     ]
 
 
-def _renderers(pretty: bool) -> list[Processor]:
+def renderers(settings: Settings) -> list[Processor]:
+    """Return what makes a line of an event: for people or for machines."""
     # Tracebacks without local variables: those hold what people typed, and passwords.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False)
     last: list[Processor] = (
         [_one_line, console]
-        if pretty
+        if _is_pretty(settings)
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )
     return [*last, _redact]

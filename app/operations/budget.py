@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from threading import Thread
+from typing import Any
 
 import structlog
 from flask import Flask
@@ -43,11 +44,23 @@ def may_start(app: Flask, workers: int) -> bool:
         reason = str(error) or f"no answer within {BOUND_SECONDS:g} s"
         log.warning("connection budget not checked", reason=reason.splitlines()[0])
         return True
+    app.extensions["reporter"].budgets = [described(budget) for budget in made]
     exceeded = [budget for budget in made if not budget.fits]
     say = log.critical if settings.pool_budget == "refuse" else log.warning
     for budget in exceeded:
         say("connection budget exceeded", detail=str(budget))
     return not exceeded or settings.pool_budget != "refuse"
+
+
+def described(budget: Budget) -> dict[str, Any]:
+    """Return a budget for metrics and dashboard."""
+    return {
+        "limit": f"{budget.where} {budget.limit.name}",
+        "needed": budget.needed,
+        "allowed": budget.limit.connections,
+        "arithmetic": budget.arithmetic,
+        "remedy": "" if budget.fits else budget.remedy,
+    }
 
 
 def _in_thread(app: Flask, settings: Settings, workers: int) -> Future[list[Budget]]:

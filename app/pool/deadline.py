@@ -1,15 +1,29 @@
 """One deadline for all that a request asks of its databases: waiting, connecting, pinging, querying, trying again."""
 
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
 
 
+@dataclass(slots=True)
+class Account:
+    """Where the time of a request went, in seconds, and how many commands it sent; its own thread alone writes it."""
+
+    waited: float = 0.0
+    """Until it was its turn to have a connection."""
+    connecting: float = 0.0
+    busy: float = 0.0
+    """In statements, pings, COMMIT and ROLLBACK."""
+    commands: int = 0
+
+
 class Deadline(NamedTuple):
-    """When a request began and when it must be answered, on the monotonic clock."""
+    """When a request began and when it must be answered, on the monotonic clock, and what it spent the time on."""
 
     started: float
     ends: float
+    account: Account
 
     @property
     def left(self) -> float:
@@ -41,7 +55,8 @@ class within:  # noqa: N801 -- read as a word: `with within(3):`
 
     def __enter__(self) -> Deadline:
         outer, now = current(), monotonic()
-        deadline = Deadline(now, min(now + self._seconds, outer.ends) if outer else now + self._seconds)
+        ends = now + self._seconds
+        deadline = Deadline(now, min(ends, outer.ends), outer.account) if outer else Deadline(now, ends, Account())
         self._token = _current.set(deadline)
         return deadline
 

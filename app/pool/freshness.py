@@ -58,7 +58,7 @@ class Freshness:
         if (reason := self.why_over(link, now)) or not self._pre_ping:
             return reason
         loan.call_began = now  # a ping is watched like a statement
-        return None if not _is_stale(link) and self._answers(link, connection, now) else "stale"
+        return None if not _is_stale(link) and self._answers(link, connection, now, loan) else "stale"
 
     def why_unneeded(self, now: float, record: ConnectionPoolEntry, more: bool) -> CloseReason | None:
         """Return why an idle connection may go, if it may; the last one is kept as long as it is good."""
@@ -67,7 +67,7 @@ class Freshness:
             return "stale"
         return "idle" if more and now - link.used > IDLE_SECONDS else self.why_over(link, now)
 
-    def _answers(self, link: Link, connection: DBAPIConnection, now: float) -> bool:
+    def _answers(self, link: Link, connection: DBAPIConnection, now: float, loan: Loan) -> bool:
         # What idled for long is pinged: firewalls drop connections without a word. So is what shows no socket.
         if link.wire is not None and now - link.used <= self._ping_after:
             return True
@@ -75,6 +75,8 @@ class Freshness:
             return bool(self._dialect.do_ping(connection))
         except self._dialect.loaded_dbapi.Error:
             return False
+        finally:
+            loan.end_call()
 
 
 def _is_stale(link: Link) -> bool:

@@ -42,6 +42,11 @@ class IdleStack:
             records, self._stack = list(self._stack), deque()
             return records
 
+    def all(self) -> list[ConnectionPoolEntry]:
+        """Return those of this moment."""
+        with self._lock:
+            return list(self._stack)
+
     def left_behind(self) -> list[ConnectionPoolEntry]:
         """Return all of them in a child process, where another thread may have held the lock, and is not there."""
         return list(self._stack)

@@ -144,6 +144,7 @@ class LendingPool(Pool):
             self._grant(loan, lent.info["link"])
         except BaseException as error:
             self.loans.end(loan)
+            loan.charge_wait(monotonic())
             if loan.overdue and isinstance(error, Exception) and not isinstance(error, PoolError):
                 raise DatabaseDownError("no connection could be made within the deadline") from error
             raise
@@ -153,7 +154,9 @@ class LendingPool(Pool):
 
     def _grant(self, loan: Loan, link: Link) -> None:
         loan.granted, loan.call_began = monotonic(), None
-        link.loan = loan
+        link.loan, loan.link = loan, link
+        link.uses += 1
+        loan.charge_wait(loan.granted)
         self.stats.note_borrowed(loan.granted - loan.asked - loan.opening)
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -309,6 +312,13 @@ class LendingPool(Pool):
         }
         counters = {"refused": self._gate.refused, "timed_out": self._gate.timed_out, "probes": self.breaker.probes}
         return gauges | counters | self.stats.snapshot(monotonic())
+
+    def connections(self) -> list[dict[str, Any]]:
+        """Return what can be told of each connection: idle, in use (for whom, how long) or being made."""
+        now = monotonic()
+        lent = [seen for loan in self.loans.open() if (seen := loan.seen(now))]
+        links: list[Link] = [record.info["link"] for record in self._idle.all() if "link" in record.info]
+        return lent + [link.seen(now) for link in links if not link.closed]
 
     def size(self) -> int:
         """Return how many connections are kept."""

@@ -47,6 +47,7 @@ class Loan:
     written_off: bool = False
     """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""
     wire: Wire | None = None
+    link: "Link | None" = None
     proxy: "ReferenceType[Any] | None" = None
     thread: int = field(default_factory=threading.get_ident)
     borrower: Mapping[str, object] = field(default_factory=dict)
@@ -73,8 +74,26 @@ class Loan:
     def end_call(self) -> None:
         """Count the time for which the driver was busy, if it was."""
         if self.call_began is not None:
-            self.stats.note_busy(monotonic() - self.call_began)
-            self.call_began = None
+            seconds, self.call_began = monotonic() - self.call_began, None
+            self.stats.note_busy(seconds)
+            if self.deadline is not None:
+                self.deadline.account.busy += seconds
+                self.deadline.account.commands += 1
+
+    def charge_wait(self, now: float) -> None:
+        """Put what was waited until now on the request's account, the making of a connection apart."""
+        if self.deadline is not None:
+            self.deadline.account.waited += now - self.asked - self.opening
+            self.deadline.account.connecting += self.opening
+
+    def seen(self, now: float) -> dict[str, Any] | None:
+        """Return what can be told of the connection that is lent, or being made; None while there is none."""
+        if self.link is not None:
+            held = {"held_seconds": now - (self.granted or now), "borrower": dict(self.borrower)}
+            return self.link.seen(now) | {"state": "in use", **held}
+        if self.call_began is None:
+            return None
+        return {"state": "connecting", "held_seconds": now - self.call_began, "borrower": dict(self.borrower)}
 
     @property
     def was_dropped(self) -> bool:
@@ -93,6 +112,12 @@ class Link:
     expires: float
     loan: Loan | None = None
     closed: bool = False
+    uses: int = 0
+
+    def seen(self, now: float) -> dict[str, Any]:
+        """Return what can be told of an idle connection; times in seconds."""
+        times = {"age_seconds": now - self.opened, "idle_seconds": now - self.used}
+        return {"state": "idle", **times, "uses": self.uses}
 
     def end(self, reason: CloseReason) -> None:
         """Count a connection that is being closed, once, and let go of its wire."""

@@ -64,10 +64,14 @@ class Loans:
                 loan.written_off = True
         return lost
 
+    def open(self) -> list[Loan]:
+        """Return those of this moment."""
+        with self._lock:
+            return list(self._open)
+
     def report_leaks(self, now: float, after: float) -> None:
         """Tell of loans that have lasted longer than so many seconds, and take back those that nobody has any more."""
-        with self._lock:
-            loans = list(self._open)
+        loans = self.open()
         reported = [leaks.report(loan, now, after) for loan in loans]
         del loans
         if any(reported):

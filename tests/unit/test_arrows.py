@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "app.cities.schema": set(),
     "app.cities.names": set(),
     "app.cities": set(),
-    "app.operations": {"app.pool", "app.extensions", "app.cities", "config", *TOOLS},
+    "app.operations": {"app.operations", "app.pool", "app.extensions", "app.cities", "config", *TOOLS},
     "app.commands": {
         "app.commands",
         "app.cities",
@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"app.pool", "app.cities.schema"},
     "app.logging": {"config"},
+    "app.access_log": {"app.logging", "app.pool", "config"},
     "app.negotiation": TOOLS,
     # How long a name may be.
     "app.parameters": TOOLS | {"app.cities.names"},

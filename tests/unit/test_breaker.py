@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.pool.breaker import OPEN_AFTER_SECONDS, PATIENCE_SECONDS, PAUSE_SECONDS, Breaker
-from app.pool.deadline import Deadline
+from app.pool.deadline import Account, Deadline
 from app.pool.errors import DatabaseDownError
 
 
@@ -48,7 +48,7 @@ class Database:
         until(lambda: len(self.pauses) == 1)
 
     def begin(self) -> Deadline:
-        return Deadline(self.now, self.now + 3)
+        return Deadline(self.now, self.now + 3, Account())
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ IN_WORDS = {
     "DATABASE_READ_URL": "the value of `DATABASE_URL`",
     "DATABASE_TLS_CA": "none, which means those of the system",
     "WORKERS": "one for each CPU",
+    "OPS_TOKEN": "none, which means that only this machine",
 }
 
 

@@ -1,0 +1,61 @@
+"""Who may see what is for operators: whoever has OPS_TOKEN or, where none is set, this machine alone.
+
+The token comes as a bearer token or, because browsers ask for that, as the password of Basic authentication.
+"""
+
+import hmac
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from flask import current_app, request
+
+from app.errors import Problem
+from config import Settings
+
+FORWARDED_BY = ("Forwarded", "Via", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP")
+"""Headers, beside X-Forwarded-*, that say that somebody else asks through a proxy."""
+
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="operations", charset="UTF-8"'}
+
+
+def require_operator() -> None:
+    """Return if the client may see what is for operators; raise Problem (401, 403) otherwise."""
+    settings: Settings = current_app.extensions["settings"]
+    if settings.ops_token is not None:
+        if not hmac.compare_digest(_presented().encode(), settings.ops_token.get_secret_value().encode()):
+            raise Problem(
+                "unauthorized", "This is for operators: send OPS_TOKEN as bearer token or password.", CHALLENGE
+            )
+    elif settings.environment == "production":
+        raise Problem("forbidden", "This is for operators: it opens when OPS_TOKEN is set.")
+    elif settings.trusted_proxy_hops or not _comes_from_this_machine():
+        raise Problem("forbidden", "Without OPS_TOKEN this can be seen from the same machine only, and not by a proxy.")
+
+
+def _presented() -> str:
+    """Return the token that the client sent, empty if it sent none."""
+    given = request.authorization
+    return "" if given is None else (given.token if given.type == "bearer" else given.password) or ""
+
+
+def _comes_from_this_machine() -> bool:
+    names = {name.lower() for name, _ in request.headers}
+    was_forwarded = any(name.lower() in names for name in FORWARDED_BY) or any(
+        name.startswith("x-forwarded") for name in names
+    )
+    # A page of another site may have its name lead here, but it cannot change the Host that the browser sends.
+    return _is_loopback(request.remote_addr or "") and _is_loopback(_host()) and not was_forwarded
+
+
+def _host() -> str:
+    host = urlsplit(f"//{request.host}").hostname or ""
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (plain or address).is_loopback

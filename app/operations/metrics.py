@@ -1,0 +1,161 @@
+"""/metrics: what all workers have counted, in Prometheus's format.
+
+HTTP is counted by prometheus_client, in files of the run directory; the pools count for themselves, and their numbers
+come from the workers' reports. docs/metrics.md lists all of it.
+"""
+
+import platform
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from typing import get_args
+
+from flask import Blueprint, Flask, Response, current_app, request
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from app.logging import seconds_since_start
+from app.operations import totals
+from app.operations.access import require_operator
+from app.operations.reports import Report, Reporter
+from app.operations.totals import Totals
+from app.pool.stats import BUCKETS, CloseReason
+from config import VERSION, Settings
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+GAUGES = {
+    "size": "Connections that the pools may have open at once.",
+    "in_use": "Connections that are lent or being made.",
+    "idle": "Open connections that nobody uses.",
+    "waiting": "Threads that wait for a connection.",
+}
+COUNTERS = {
+    "borrowed": "Connections lent.",
+    "opened": "Connections made.",
+    "refused": "Requests refused because too many were waiting already.",
+    "timed_out": "Requests that waited for a connection in vain.",
+    "retried": "Reads and units of work that were done again.",
+    "leaked": "Connections that their holder forgot to return.",
+    "probes": "Attempts to find out whether the database is back.",
+    "connection_seconds": "Seconds for which connections have been open, added up.",
+    "busy_seconds": "Seconds for which statements have been in flight, added up.",
+}
+HISTOGRAMS = {
+    "wait": "Seconds from asking for a connection to having it, without making one.",
+    "hold": "Seconds for which a connection was lent.",
+    "open": "Seconds that it took to make a connection.",
+}
+
+bp = Blueprint("metrics", __name__)
+bp.before_request(require_operator)
+
+
+def init_app(app: Flask) -> None:
+    """Count every answer, by route."""
+    # Not in the registry that all share: each application counts for itself.
+    seconds = Histogram(
+        "http_request_duration_seconds", "Seconds to an answer.", ["method", "route", "status"], registry=None
+    )
+    app.extensions["http_seconds"] = seconds
+
+    def count(response: Response) -> Response:
+        # Both come from the client as well, and must not make a series each.
+        method = request.method if request.method in METHODS else "other"
+        route = request.url_rule.rule if request.url_rule else "unmatched"
+        seconds.labels(method, route, response.status_code).observe(seconds_since_start() or 0.0)
+        return response
+
+    app.after_request(count)
+
+
+@bp.get("/metrics")
+def show_metrics() -> Response:
+    """Return everything that all workers have counted since the server was started."""
+    reporter: Reporter = current_app.extensions["reporter"]
+    registry = CollectorRegistry()
+    if reporter.directory is None:
+        registry.register(current_app.extensions["http_seconds"])
+    else:
+        MultiProcessCollector(registry, path=str(reporter.directory))  # type: ignore[no-untyped-call] # theirs
+    registry.register(_Reported(reporter.all_reports(), current_app.extensions["settings"]))
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
+class _Reported(Collector):
+    """What the workers' reports say, as metrics."""
+
+    def __init__(self, reports: Iterable[Report], settings: Settings) -> None:
+        self._reports, self._settings = list(reports), settings
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the pools', the budget's and the server's own."""
+        pools = totals.added(report.counted for report in self._reports)
+        yield from _gauges(pools)
+        yield from _counters(pools)
+        yield from _histograms(pools)
+        yield from _budget(self._reports)
+        workers = sum(report.is_alive for report in self._reports)
+        yield GaugeMetricFamily("app_workers", "Workers that are alive.", workers)
+        yield _build_info(self._settings)
+
+
+def _gauges(pools: Totals) -> Iterator[Metric]:
+    for name, meaning in GAUGES.items():
+        family = GaugeMetricFamily(f"db_pool_{name}", meaning, labels=["pool"])
+        for pool, seen in pools.items():
+            family.add_metric([pool], seen.get(name, 0))
+        yield family
+    family = GaugeMetricFamily("db_pool_breaker", "Workers whose breaker is in this state.", labels=["pool", "state"])
+    for pool, seen in pools.items():
+        for state in totals.STATES:
+            family.add_metric([pool, state], seen.get("breaker", {}).get(state, 0))
+    yield family
+
+
+def _counters(pools: Totals) -> Iterator[Metric]:
+    for name, meaning in COUNTERS.items():
+        family = CounterMetricFamily(f"db_pool_{name}", meaning, labels=["pool"])
+        for pool, seen in pools.items():
+            family.add_metric([pool], seen.get(name, 0))
+        yield family
+    family = CounterMetricFamily("db_pool_closed", "Connections closed, by reason.", labels=["pool", "reason"])
+    for pool, seen in pools.items():
+        for reason in get_args(CloseReason):
+            family.add_metric([pool, reason], seen.get("closed", {}).get(reason, 0))
+    yield family
+
+
+def _histograms(pools: Totals) -> Iterator[Metric]:
+    for name, meaning in HISTOGRAMS.items():
+        family = HistogramMetricFamily(f"db_pool_{name}_seconds", meaning, labels=["pool"])
+        for pool, seen in pools.items():
+            counts = {float(bound): count for bound, count in seen[name]["buckets"].items()}
+            buckets = [(str(bound), counts[bound]) for bound in BUCKETS] + [("+Inf", seen[name]["count"])]
+            family.add_metric([pool], buckets, seen[name]["sum_seconds"])
+        yield family
+
+
+def _budget(reports: Iterable[Report]) -> Iterator[Metric]:
+    budgets = {each["limit"]: each for report in reports for each in report.budgets}
+    for name, meaning in {
+        "needed": "Connections that all workers may open at the worst moment, a reload.",
+        "allowed": "Connections that the server allows.",
+    }.items():
+        family = GaugeMetricFamily(f"db_budget_{name}", meaning, labels=["limit"])
+        for limit, each in budgets.items():
+            family.add_metric([limit], each[name])
+        yield family
+
+
+def _build_info(settings: Settings) -> Metric:
+    packages = {name: version(name) for name in ("flask", "sqlalchemy", "gunicorn")}
+    driver = settings.database_url.drivername
+    labels = {"version": VERSION, "python": platform.python_version(), **packages, "driver": driver}
+    family = GaugeMetricFamily("app_build_info", "What runs here; always 1.", labels=list(labels))
+    family.add_metric(list(labels.values()), 1)
+    return family

@@ -1,0 +1,78 @@
+"""How the database's server sees our connections: those of this user, without their statements, which hold values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Connection, Executable, RowMapping, text
+
+from app.extensions import db
+from app.operations.budget import described, pools_of
+from app.pool import deadline, read, recovery
+from app.pool.budget import budgets, read_limits
+from config import Settings
+
+PATIENCE_SECONDS = 0.5
+MOST = 500
+
+_POSTGRESQL = """
+    SELECT pid, coalesce(state, backend_type), extract(epoch FROM now() - coalesce(state_change, backend_start))
+    FROM pg_stat_activity WHERE usename = current_user ORDER BY pid
+"""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection as the server sees it."""
+
+    id: int
+    state: str
+    seconds: float
+    """In this state."""
+
+
+@dataclass(frozen=True)
+class ServerView:
+    """What the reader's server said, or why it said nothing."""
+
+    sessions: Sequence[Session] = ()
+    budgets: Sequence[dict[str, Any]] = ()
+    silence: str = ""
+
+
+def ask() -> ServerView:
+    """Return what the server sees; two round trips over the reader's pool, and half a second at the most."""
+    engine = db.engines["reader"]
+    if engine.dialect.name == "sqlite":
+        return ServerView(silence="SQLite is a file: there is no server.")
+
+    try:
+        with deadline.within(PATIENCE_SECONDS):
+            return read(engine, partial(_look, settings=current_app.extensions["settings"]))
+    except Exception as error:
+        # The page is there to be seen above all when something is wrong; what it is, the log has from elsewhere.
+        return ServerView(silence=f"The server could not be asked: {type(recovery.unwrapped(error)).__name__}.")
+
+
+def _look(connection: Connection, settings: Settings) -> ServerView:
+    if connection.dialect.name == "postgresql":
+        sessions = [Session(*row) for row in connection.execute(_harmless(_POSTGRESQL))]
+    else:
+        shown = connection.execute(_harmless("SHOW PROCESSLIST")).mappings()
+        sessions = [_of_mysql(row) for row in shown if row["User"] == connection.engine.url.username]
+    limits = read_limits(connection)
+    pools = [pool for pool in pools_of(settings).values() if pool.url == connection.engine.url]
+    allowed = budgets([(pool, limits) for pool in pools], settings.workers)
+    return ServerView(sessions[:MOST], [described(budget) for budget in allowed])
+
+
+def _of_mysql(row: RowMapping) -> Session:
+    # Of a user's threads MySQL shows that user all columns. Info, the statement, is not looked at.
+    state = f"{row['Command']}: {row['State']}" if row["State"] else str(row["Command"])
+    return Session(int(row["Id"]), state, float(row["Time"]))
+
+
+def _harmless(statement: str) -> Executable:
+    return text(statement).execution_options(leaves_no_trace=True)
