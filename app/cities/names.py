@@ -20,3 +20,21 @@ def fold(name: str) -> str:
     # Case folding undoes some compositions (İ becomes i and a dot), so accents are taken off afterwards.
     letters = unicodedata.normalize("NFD", plain.casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter)).strip()
+
+
+SLIP_LETTERS = "abcdefghijklmnopqrstuvwxyz '-"
+SLIP_PLACES = 5
+
+
+def one_slip_away(key: str) -> set[str]:
+    """Return the keys that differ from this one by a letter in its first five: too many, missing, wrong, or swapped.
+
+    At most 300, of which few are names. A slip further behind leaves two names neighbours in the order of the keys.
+    """
+    near: set[str] = set()
+    for place in range(min(len(key), SLIP_PLACES)):
+        before, letter, after = key[:place], key[place], key[place + 1 :]
+        near |= {before + after, before + after[:1] + letter + after[1:]}
+        for other in SLIP_LETTERS:
+            near |= {before + other + after, before + other + letter + after}
+    return near - {key, ""}
