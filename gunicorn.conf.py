@@ -74,7 +74,7 @@ def _is_alive(pid: int) -> bool:
 
 # The variable is prometheus_client's own. This file is executed again on SIGHUP, and the folder stays.
 RUN_PREFIX = "gunicorn-run-"
-if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _run_directory()
 run_directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 

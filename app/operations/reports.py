@@ -177,7 +177,8 @@ def read_reports(directory: Path) -> list[Report]:
 
 
 def _read_samples(directory: Path, worker: int) -> list[Sample]:
-    return _understood(Sample, _read(_samples_file(directory, worker)) or [])
+    written = _read(_samples_file(directory, worker))
+    return _understood(Sample, written if isinstance(written, list) else [])
 
 
 def _samples_file(directory: Path, worker: int) -> Path:
@@ -194,9 +195,10 @@ def _understood(kind: Callable[..., T], documents: Iterable[Any]) -> list[T]:
 
 
 def _read(path: Path) -> Any:
+    """Return what is written there, None if that is nothing, or nothing that can be read."""
     try:
         return json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return None
 
 

@@ -1,0 +1,216 @@
+"""What workers tell each other in the run directory. Two applications in this process are two workers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from flask import Flask
+from sqlalchemy import select
+
+from app.extensions import db
+from app.operations import totals
+from app.operations.overview import overview
+from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
+from app.operations.server_view import ServerView
+from app.pool.stats import Stats
+from tests.conftest import dispose
+from tests.support.waiting import eventually
+
+Worker = Callable[[int], Flask]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    made = tmp_path / "run"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    file = tmp_path / "some.sqlite3"
+    file.touch()
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def worker(make_app: Callable[..., Flask], url: str, directory: Path) -> Iterator[Worker]:
+    """Return an application that has joined as the worker of that number."""
+    made = []
+
+    def join(number: int) -> Flask:
+        app = make_app(DATABASE_URL=url)
+        made.append(app)
+        app.extensions["reporter"].join(directory, number)
+        return app
+
+    yield join
+    for app in made:
+        end(app)
+
+
+def end(app: Flask) -> None:
+    dispose(app)
+    app.extensions["reporter"].end()
+
+
+def borrow(app: Flask) -> None:
+    with app.app_context(), db.engines["reader"].connect() as connection:
+        connection.execute(select(1)).all()
+
+
+def reported(app: Flask) -> dict[str, Any]:
+    return totals.added(report.counted for report in app.extensions["reporter"].all_reports())["reader"]
+
+
+def test_whoever_is_asked_knows_of_all(worker: Worker):
+    one, other = worker(1), worker(2)
+    borrow(one)
+    borrow(other)
+    other.extensions["reporter"].publish()
+
+    seen = reported(one)
+
+    assert (seen["borrowed"], seen["idle"], seen["size"], seen["breaker"]["closed"]) == (2, 2, 16, 2)
+
+
+def test_each_reports_by_itself_once_a_second(worker: Worker):
+    one, other = worker(1), worker(2)
+    borrow(other)
+
+    assert eventually(lambda: reported(one)["borrowed"] == 1, seconds=5)
+
+
+def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worker):
+    first = worker(1)
+    borrow(first)
+    end(first)
+
+    second = worker(1)
+    borrow(second)
+
+    seen = reported(second)
+    assert (seen["borrowed"], seen["opened"], seen["closed"], seen["idle"]) == (2, 2, {"disposed": 1}, 1)
+
+
+def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(worker: Worker):
+    one, other = worker(1), worker(2)
+    borrow(other)
+    end(other)
+
+    seen = reported(one)
+
+    assert (seen["borrowed"], seen["size"], seen["idle"]) == (1, 8, 0)
+
+
+def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, directory: Path):
+    app = worker(1)
+    killed = Report(worker=2, pid=1, started=0.0, at=time.monotonic() - SILENT_AFTER_SECONDS - 1)
+    killed.pools["reader"] = totals.of(busy_snapshot())
+    (directory / "worker-2.json").write_text(json.dumps(vars(killed)))
+
+    seen = reported(app)
+
+    assert (seen["borrowed"], seen["size"]) == (3, 8)
+    assert [report.is_alive for report in read_reports(directory)] == [True, False]
+
+
+def test_there_are_never_more_files_than_workers_at_once(worker: Worker, directory: Path):
+    for _ in range(3):
+        end(worker(1))
+
+    assert sorted(path.name for path in directory.iterdir()) == ["samples-1.json", "worker-1.json"]
+
+
+@pytest.mark.parametrize("written", ['{"what": "another version wrote"}', "[1]", "{half", "", "7"])
+def test_what_another_version_left_is_passed_over(worker: Worker, directory: Path, written: str):
+    for name in ("worker-1.json", "samples-1.json", "worker-7.json"):
+        (directory / name).write_text(written)
+
+    app = worker(1)
+    borrow(app)
+
+    assert reported(app)["borrowed"] == 1
+    assert overview(app.extensions["reporter"], ServerView())["pools"]["reader"]["now"]["size"] == 8
+
+
+def test_a_directory_that_is_gone_is_said_once_and_fails_nobody(worker: Worker, directory: Path):
+    app = worker(1)
+    reporter: Reporter = app.extensions["reporter"]
+    with structlog.testing.capture_logs() as logs:
+        shutil.rmtree(directory)
+        reporter.publish()
+        reporter.publish()
+
+        assert reporter.all_reports() == []
+        directory.mkdir()
+        reporter.publish()
+
+    assert [line["event"].split(";")[0] for line in logs] == ["report not written"]
+    assert len(reporter.all_reports()) == 1
+
+
+def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask], url: str):
+    app = make_app(DATABASE_URL=url)
+    borrow(app)
+
+    document = overview(app.extensions["reporter"], ServerView())
+
+    assert document["pools"]["reader"]["now"] == {"size": 8, "in_use": 0, "idle": 1, "waiting": 0, "breaker": "closed"}
+    assert document["pools"]["reader"]["recent"]["borrowed"] == 1
+    assert [(seen["state"], seen["uses"]) for seen in document["connections"]] == [("idle", 1)]
+
+
+def test_the_last_five_minutes_of_two_workers(worker: Worker, directory: Path):
+    """One has been there for longer than that, lends one connection every five seconds; one came ten seconds ago."""
+    app = worker(3)
+    tick = int(time.monotonic() // SAMPLE_SECONDS)
+    leave_history(directory, 1, range(tick - SAMPLES + 1, tick + 1), borrowed=lambda at: 1000 + at - tick)
+    leave_history(directory, 2, range(tick - 1, tick + 1), borrowed=lambda at: 50)
+
+    reader = overview(app.extensions["reporter"], ServerView())["pools"]["reader"]
+
+    assert reader["recent"]["borrowed"] == SAMPLES - 1 + 50
+    assert [moment["borrowed"] for moment in reader["history"][-4:]] == [1, 1, 51, 1]
+    assert [moment["seconds_ago"] for moment in reader["history"][-2:]] == [SAMPLE_SECONDS, 0]
+    assert len(reader["history"]) == SAMPLES - 1
+
+
+def leave_history(directory: Path, number: int, ticks: range, borrowed: Callable[[int], int]) -> None:
+    samples = [{"tick": at, "pools": {"reader": totals.of(busy_snapshot(borrowed(at)))}} for at in ticks]
+    (directory / f"samples-{number}.json").write_text(json.dumps(samples))
+    last = Report(worker=number, pid=1, started=0.0, at=time.monotonic(), pools=samples[-1]["pools"])
+    (directory / f"worker-{number}.json").write_text(json.dumps(vars(last)))
+
+
+def test_a_breaker_that_was_open_for_a_moment_is_seen_later(worker: Worker, directory: Path, monkeypatch):
+    app = worker(1)
+    reporter: Reporter = app.extensions["reporter"]
+    with app.app_context():
+        breaker = db.engines["reader"].pool.breaker
+    now = [time.monotonic()]
+    monkeypatch.setattr("app.operations.reports.monotonic", lambda: now[0])
+    for state in ("closed", "open", "closed", "closed"):
+        breaker.state = state
+        now[0] += SAMPLE_SECONDS / 2
+        reporter.publish()
+
+    history = overview(reporter, ServerView())["pools"]["reader"]["history"]
+
+    assert "open" in [moment["breaker"] for moment in history]
+    assert history[-1]["breaker"] == "closed"
+
+
+def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
+    stats = Stats()
+    for _ in range(borrowed):
+        stats.note_borrowed(0.001)
+    gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
+    return gauges | {"refused": 0, "timed_out": 0, "probes": 0} | stats.snapshot(now=1.0)
