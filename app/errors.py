@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 
 import structlog
 from flask import Flask, Response, g, render_template, request
@@ -57,11 +58,12 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 - named after the standard's problem documents
-    """An answer that is an error: a slug from KINDS and a sentence for the client."""
+    """An answer that is an error: a slug from KINDS and a sentence for the client; `extra` is for the page alone."""
 
     slug: str
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def status(self) -> int:
@@ -115,7 +117,7 @@ def _preferred(header: str) -> str | None:
 
 def _answer_problem(problem: Problem) -> Response:
     kind = KINDS[problem.slug]
-    return _render(problem.slug, kind.status, kind.title, problem.detail, problem.headers)
+    return _render(problem.slug, kind.status, kind.title, problem.detail, problem.headers, problem.extra)
 
 
 def _answer_http(error: HTTPException) -> AnyResponse:
@@ -156,7 +158,14 @@ def _answer_unexpected(raised: Exception) -> Response:
     return _answer_problem(Problem("internal-error", f"A fault of ours; the log has it under {request_id()}."))
 
 
-def _render(slug: str, status: int, title: str, detail: str, headers: Mapping[str, str]) -> Response:
+def _render(
+    slug: str,
+    status: int,
+    title: str,
+    detail: str,
+    headers: Mapping[str, str],
+    extra: Mapping[str, object] = MappingProxyType({}),
+) -> Response:
     media_type = _media_type()
     if media_type == JSON:
         document = ProblemDocument(
@@ -164,7 +173,8 @@ def _render(slug: str, status: int, title: str, detail: str, headers: Mapping[st
         )
         response = Response(document.model_dump_json() + "\n", status, content_type=PROBLEM_JSON)
     elif media_type == HTML:
-        page = render_template("error.html", title=title, detail=detail, typed=g.get("typed", ""))
+        told = {"slug": slug, "status": status, "title": title, "detail": detail, "typed": g.get("typed", "")}
+        page = render_template("error.html", **told, **extra, retry_after=headers.get("Retry-After"))
         response = Response(page, status, content_type=f"{HTML}; charset=utf-8")
     else:
         response = Response(f"{detail}\n", status, content_type=f"{TEXT}; charset=utf-8")

@@ -44,6 +44,21 @@ def refusal(name: str, wrong: str, model: type[BaseModel]) -> Problem:
     return Problem("bad-request", f'The parameter "{name}" {wrong}; allowed is {allowed}.')
 
 
+def known_id(text: str, kind: str) -> int:
+    """Return the id that stands in a path, or raise Problem (404): nothing can have any other.
+
+    Flask's own converter takes digits of every script and numbers that no database can hold.
+    """
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", text) or int(text) > MAX_ID:
+        raise no_such(kind, text)
+    return int(text)
+
+
+def no_such(kind: str, text: str) -> Problem:
+    """Return the 404 for an id that nothing has."""
+    return Problem("not-found", f"No {kind} has the id {shown(text)}.")
+
+
 def whole_number(lowest: int, highest: int) -> Callable[[object], int]:
     """Return a check for plain ASCII digits within these bounds (int() would also take "1_0", " 7" and "٣")."""
 

@@ -1,7 +1,5 @@
 """The JSON API: each view reads its parameters, asks a query, answers with a model."""
 
-import re
-
 from flask import Blueprint, Response, request, url_for
 from pydantic import BaseModel
 
@@ -9,9 +7,9 @@ from app import negotiation
 from app.cities import queries
 from app.cities.queries import Cursor
 from app.cities.shapes import City, CityFilter, CityPage, Country, CountryPage, Paging, encode_cursor
-from app.errors import JSON, Problem
+from app.errors import JSON
 from app.openapi import operation
-from app.parameters import MAX_ID, read, shown
+from app.parameters import known_id, no_such, read
 
 bp = Blueprint("api", __name__)
 
@@ -38,9 +36,9 @@ def list_cities() -> Response:
 @operation(returns=City, errors=(404, 406))
 def show_city(city_id: str) -> Response:
     """Return one city with its country."""
-    row = queries.find_city(_known_id(city_id, "city"))
+    row = queries.find_city(known_id(city_id, "city"))
     if row is None:
-        raise _no_such("city", city_id)
+        raise no_such("city", city_id)
     return _answer(City.of(row))
 
 
@@ -57,9 +55,9 @@ def list_countries() -> Response:
 @operation(returns=Country, errors=(404, 406))
 def show_country(country_id: str) -> Response:
     """Return one country."""
-    row = queries.find_country(_known_id(country_id, "country"))
+    row = queries.find_country(known_id(country_id, "country"))
     if row is None:
-        raise _no_such("country", country_id)
+        raise no_such("country", country_id)
     return _answer(Country.of(row))
 
 
@@ -67,11 +65,11 @@ def show_country(country_id: str) -> Response:
 @operation(query=Paging, returns=CityPage, errors=(400, 404, 406))
 def list_cities_of_country(country_id: str) -> Response:
     """List the cities of one country by name."""
-    asked, wanted = read(Paging), _known_id(country_id, "country")
+    asked, wanted = read(Paging), known_id(country_id, "country")
     page = queries.search_cities(country_id=wanted, after=asked.cursor, limit=asked.limit)
     # A country without cities is rare: only an empty page pays for the second question.
     if not page.items and queries.find_country(wanted) is None:
-        raise _no_such("country", country_id)
+        raise no_such("country", country_id)
     return _answer(CityPage(items=[City.of(row) for row in page.items], next=_next_link(page.next, asked)))
 
 
@@ -85,14 +83,3 @@ def _next_link(cursor: Cursor | None, asked: BaseModel) -> str | None:
         return None
     kept = {name: value for name, value in request.args.items() if name in type(asked).model_fields}
     return url_for(str(request.endpoint), **{**kept, **(request.view_args or {}), "cursor": encode_cursor(cursor)})
-
-
-def _known_id(text: str, kind: str) -> int:
-    # Flask's own converter takes digits of every script and numbers that no database can hold.
-    if not re.fullmatch(r"[1-9][0-9]{0,9}", text) or int(text) > MAX_ID:
-        raise _no_such(kind, text)
-    return int(text)
-
-
-def _no_such(kind: str, text: str) -> Problem:
-    return Problem("not-found", f"No {kind} has the id {shown(text)}.")

@@ -1,13 +1,15 @@
-"""The address /: the lookup by name, as a line of text, as JSON or as the page."""
+"""The address /: the lookup by name, as a line of text, as JSON or as the page; and a page for each country."""
 
-from flask import Blueprint, Response, g, render_template, request
+from functools import partial
+
+from flask import Blueprint, Response, g, render_template, request, url_for
 
 from app import negotiation
 from app.cities import queries
-from app.cities.shapes import City, Lookup, Matches
+from app.cities.shapes import City, Lookup, Matches, Paging, encode_cursor
 from app.errors import HTML, JSON, TEXT, Problem
 from app.openapi import operation
-from app.parameters import read, refusal
+from app.parameters import known_id, no_such, read, refusal
 
 USAGE = """Ask for a city by its name: curl '{base}?city=London'
 The API is described at {base}docs
@@ -34,11 +36,29 @@ def look_up() -> Response:
         return _answer(f'City "{name}" is #{city_id}\n', TEXT)
     rows = queries.find_cities(name)
     if not rows:
-        raise _unknown(name)
+        raise _unknown(name, similar=queries.find_similar(name) if media_type == HTML else [])
     matches = [City.of(row) for row in rows]
     if media_type == JSON:
         return _answer(Matches(query=name, id=matches[0].id, matches=matches).model_dump_json() + "\n", JSON)
     return _answer(render_template("lookup.html", typed=name, matches=matches), HTML)
+
+
+@bp.get("/countries/<country_id>")
+def show_country(country_id: str) -> Response:
+    """Return a country's cities by name, a page of them at a time; for browsers, as the API has the same as JSON."""
+    negotiation.require(HTML)
+    asked, wanted = read(Paging), known_id(country_id, "country")
+    page = queries.search_cities(country_id=wanted, after=asked.cursor, limit=asked.limit)
+    # A page without cities is rare: only that one pays for the second question.
+    country = page.items[0] if page.items else queries.find_country(wanted)
+    if country is None:
+        raise no_such("country", country_id)
+    here = partial(url_for, "pages.show_country", country_id=wanted, limit=request.args.get("limit"))
+    more = here(cursor=encode_cursor(page.next)) if page.next else None
+    first = here() if asked.cursor else None
+    cities = [City.of(row) for row in page.items]
+    shown = render_template("country.html", country=country.country, cities=cities, first=first, more=more)
+    return negotiation.answer(shown, HTML)
 
 
 def _usage(media_type: str) -> Response:
@@ -53,5 +73,5 @@ def _answer(body: str, media_type: str) -> Response:
     return negotiation.answer(body, media_type, varies=True)
 
 
-def _unknown(name: str) -> Problem:
-    return Problem("not-found", f'City "{name}" not found')
+def _unknown(name: str, similar: list[str] | None = None) -> Problem:
+    return Problem("not-found", f'City "{name}" not found', extra={"unknown": name, "similar": similar or []})

@@ -36,7 +36,6 @@ def test_browser_gets_a_page_with_every_match(client: FlaskClient) -> None:
     assert "United Kingdom" in response.text
     assert "#313" in response.text
     assert "Canada" in response.text
-    assert "<script" not in response.text
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_markup_in_the_name_is_never_markup_in_the_page(client: FlaskClient) -> 
     response = client.get("/", query_string={"city": '"><script>alert(1)</script>'}, headers={"Accept": BROWSER})
 
     assert response.status_code == 404
-    assert "<script" not in response.text
+    assert "<script>" not in response.text
     assert "&lt;script&gt;" in response.text
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
@@ -100,7 +99,7 @@ def test_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = client.get("/", headers={"Accept": BROWSER}).text
 
     assert "//" not in page.replace("<!doctype html>", "")
-    for address in ("/static/style.css", "/static/icon.svg"):
+    for address in ("/static/style.css", "/static/icon.svg", "/static/search.js"):
         assert address in page
         with client.get(address) as asset:
             assert asset.status_code == 200
