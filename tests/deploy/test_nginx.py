@@ -1,0 +1,247 @@
+"""deploy/nginx/app.conf in a real nginx, in front of the application with two threads and nothing more."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event, Thread
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from tests.deploy.conftest import DEPLOY
+from tests.serve.conftest import borrow_environment, copy_project
+from tests.serve.serving import Answer, Serving
+from tests.support import processes
+from tests.support.certificates import make_certificates
+from tests.support.processes import Program, free_port
+from tests.support.waiting import eventually
+
+NAME = "cities.example.org"
+TOKEN = "a-token-of-these-tests"
+
+TELLS_WHAT_IT_SEES = """
+
+from flask import request
+
+
+@app.get("/seen")
+def seen():
+    return {"url": request.url, "remote": request.remote_addr, "headers": dict(request.headers)}
+"""
+
+AROUND = """
+daemon off;
+{user}
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/log info;
+events {{ worker_connections 64; }}
+http {{
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/app.conf;
+}}
+"""
+
+
+class Nginx:
+    """nginx with our file, whose addresses, certificate and log are those of a temporary folder."""
+
+    def __init__(self, program: str, application: int, changes: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.folder, self.plain, self.secure = processes.new_folder("nginx"), free_port(), free_port()
+        _, certificate, key = make_certificates(self.folder)
+        here = {
+            "127.0.0.1:8000;": f"127.0.0.1:{application};",
+            "listen 80;": f"listen 127.0.0.1:{self.plain};",
+            "listen 443 ssl http2;": f"listen 127.0.0.1:{self.secure} ssl http2;",
+            "    listen [::]:80;\n": "",
+            "    listen [::]:443 ssl http2;\n": "",
+            "/etc/ssl/cities/fullchain.pem": str(certificate),
+            "/etc/ssl/cities/privkey.pem": str(key),
+            "/var/log/nginx/cities.log": str(self.folder / "access"),
+            **changes,
+        }
+        config = (DEPLOY / "nginx/app.conf").read_text()
+        for written, meant in here.items():
+            assert written in config
+            config = config.replace(written, meant)
+        (self.folder / "app.conf").write_text(config)
+        # The temporary folder is for its owner alone, also where that is root and nginx would be somebody else.
+        user = "user root;" if processes.unprivileged("nobody") else ""
+        (self.folder / "nginx.conf").write_text(AROUND.format(folder=self.folder, user=user))
+        self._program = Program([program, "-c", str(self.folder / "nginx.conf")], self.folder, None)
+
+    def __enter__(self) -> Nginx:
+        self._program.start()
+        assert eventually(self._answers, 10), self._program.log()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._program.remove()
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        return True
+
+    def connect(self, from_address: str = "127.0.0.1") -> ssl.SSLSocket:
+        """Return a connection with TLS from this one of the machine's own addresses."""
+        plain = socket.create_connection(("127.0.0.1", self.secure), 10, (from_address, 0))
+        context = ssl.create_default_context(cafile=self.folder / "ca.pem")
+        # The certificate is one for the address.
+        return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    def get(self, path: str, from_address: str = "127.0.0.1", **headers: str) -> Answer:
+        connection = http.client.HTTPConnection(NAME)
+        connection.sock = self.connect(from_address)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", path, headers={"Connection": "close", **named})
+        try:
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def log(self) -> str:
+        return (self.folder / "access").read_text()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The application as docs/deploy.md has it behind nginx."""
+    tree = copy_project(tmp_path_factory.mktemp("behind") / "clone")
+    borrow_environment(tree)
+    with (tree / "wsgi.py").open("a") as file:
+        file.write(TELLS_WHAT_IT_SEES)
+    two_threads = {"WORKERS": "1", "THREADS": "2"}
+    with Serving(tree, TRUSTED_PROXY_HOPS="1", OPS_TOKEN=TOKEN, LOG_FORMAT="json", **two_threads) as made:
+        made.wait()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def nginx(program: Callable[[str], str], server: Serving) -> Iterator[Nginx]:
+    """nginx in front of it."""
+    with Nginx(program("nginx"), server.port) as made:
+        yield made
+
+
+@pytest.fixture
+def open_nginx(program: Callable[[str], str], server: Serving) -> Iterator[Nginx]:
+    """An nginx that forwards everything."""
+    with Nginx(program("nginx"), server.port, {"location ~ ^/(metrics|pool)(/|$)": "location = /nothing"}) as made:
+        yield made
+
+
+@contextmanager
+def dripping(connect: Callable[[], Any], count: int = 10) -> Iterator[None]:
+    """Have so many clients send their requests at a byte a quarter of a second, during the block."""
+    over = Event()
+
+    def drip(client: Any) -> None:
+        for byte in b"GET / HTTP/1.1\r\nHost: cities.example.org\r\nX-Slow: " + b"." * 1000:
+            client.sendall(bytes([byte]))
+            if over.wait(0.25):
+                return
+
+    clients = [connect() for _ in range(count)]
+    threads = [Thread(target=drip, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        for client in clients:
+            client.close()
+
+
+def seconds_to_an_answer(get: Callable[[str], Answer]) -> float:
+    began = time.monotonic()
+    assert get("/livez").status == 200
+    return time.monotonic() - began
+
+
+def test_what_is_told_of_the_client_is_what_nginx_saw(nginx):
+    lies = {
+        "X_Forwarded_For": "6.6.6.6",
+        "X_Forwarded_Proto": "http",
+        "X_Forwarded_Host": "evil.example",
+        "X_Forwarded_Port": "1",
+        "X_Forwarded_Prefix": "/evil",
+        "X_Real_IP": "6.6.6.6",
+        "Forwarded": "for=6.6.6.6",
+    }
+
+    seen = nginx.get("/seen", from_address="127.0.0.9", **lies).json()
+
+    assert (seen["url"], seen["remote"]) == (f"https://{NAME}/seen", "127.0.0.9")
+    assert "6.6.6.6" not in str(seen)
+    assert "evil" not in str(seen)
+
+
+def test_links_lead_back_through_nginx(nginx):
+    assert f"curl 'https://{NAME}/?city=London'" in nginx.get("/").text
+    following = nginx.get("/api/v1/cities?prefix=san&limit=1").json()["next"]
+    assert following.startswith(("/api/v1/cities?", f"https://{NAME}/api/v1/cities?"))
+
+
+def test_who_comes_without_tls_is_sent_on_with_the_query(nginx):
+    connection = http.client.HTTPConnection("127.0.0.1", nginx.plain, timeout=10)
+
+    connection.request("GET", "/?city=London", headers={"Host": NAME})
+    answer = connection.getresponse()
+
+    assert (answer.status, answer.headers["Location"]) == (308, f"https://{NAME}/?city=London")
+    connection.close()
+
+
+def test_a_request_has_one_id_in_both_logs_and_the_answer(server, nginx):
+    kept = nginx.get("/?city=London", X_Request_ID="from-the-client.1").headers["X-Request-ID"]
+    made = nginx.get("/?city=London", X_Request_ID='"bad" id').headers["X-Request-ID"]
+
+    assert kept == "from-the-client.1"
+    assert len(made) == 32
+    assert [event["request_id"] for event in server.events("request")][-2:] == [kept, made]
+    assert all(name in nginx.log() for name in (kept, made))
+    assert "London" not in nginx.log()
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/pool", "/pool/", "/%70ool", "//metrics", "/a/../pool"])
+def test_what_is_for_operators_is_not_there_for_the_world(nginx, path):
+    assert nginx.get(path, Authorization=f"Bearer {TOKEN}").status == 404
+    assert "nginx" in nginx.get(path).text
+
+
+def test_where_it_is_forwarded_the_token_is_asked_for(server, open_nginx):
+    for path in ("/metrics", "/pool"):
+        assert open_nginx.get(path).status == 401
+        assert open_nginx.get(path, Authorization=f"Bearer {TOKEN}").status == 200
+        assert server.get(path, Authorization=f"Bearer {TOKEN}").status == 200
+
+
+def test_slow_clients_hold_no_thread(server, nginx):
+    with dripping(lambda: socket.create_connection(("127.0.0.1", server.port), 10)):
+        time.sleep(0.5)
+        waits = http.client.HTTPConnection("127.0.0.1", server.port, timeout=2)
+        waits.request("GET", "/livez")
+        with pytest.raises(TimeoutError):
+            waits.getresponse()
+        waits.close()
+    with dripping(nginx.connect):
+        time.sleep(0.5)
+        took = [seconds_to_an_answer(nginx.get) for _ in range(10)]
+
+    assert max(took) < 1
