@@ -1,0 +1,157 @@
+"""/metrics of a real server with several workers: nothing that was counted is ever lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.serve.serving import Serving
+from tests.support.waiting import eventually
+
+TOKEN = "a-token-of-more-than-16-characters"
+REPLACED_AFTER = 20
+
+
+@pytest.fixture(scope="module")
+def server(served_before: Path) -> Iterator[Serving]:
+    """Two workers, each replaced after some twenty requests."""
+    environ = {"WORKERS": "2", "THREADS": "2", "MAX_REQUESTS": str(REPLACED_AFTER), "LOG_FORMAT": "json"}
+    with Serving(served_before, OPS_TOKEN=TOKEN, **environ) as server:
+        server.wait()
+        yield server
+
+
+def numbers(server: Serving) -> dict[str, float]:
+    """Return each series of /metrics by its name and labels."""
+    answer = server.get("/metrics", Authorization=f"Bearer {TOKEN}")
+    assert answer.status == 200, answer.text
+    return {
+        sample.name + "".join(f" {name}={value}" for name, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def lookups(server: Serving) -> float:
+    seen = numbers(server)
+    return seen.get("http_request_duration_seconds_count method=GET route=/ status=200", 0)
+
+
+def ask(server: Serving, times: int) -> None:
+    for _ in range(times):
+        assert server.get("/?city=London").status == 200
+
+
+def workers_of(server: Serving) -> list[int]:
+    """Return the processes that began, the oldest first."""
+    return [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", server.log.read_text())]
+
+
+def run_directory(server: Serving) -> Path:
+    [found] = Path("/dev/shm").glob(f"gunicorn-run-{server.process.pid}-*")
+    return found
+
+
+def test_all_workers_are_counted_and_go_on_counting_when_they_are_replaced(server):
+    before, started = lookups(server), len(workers_of(server))
+
+    seen = []
+    for _ in range(6):
+        ask(server, REPLACED_AFTER)
+        seen.append(lookups(server))
+
+    assert [count - before for count in seen] == [REPLACED_AFTER * (number + 1) for number in range(6)]
+    assert len(workers_of(server)) >= started + 3
+    assert eventually(lambda: numbers(server)["db_pool_borrowed_total pool=reader"] >= seen[-1], seconds=5)
+
+
+def test_a_worker_that_is_killed_takes_no_request_with_it(server):
+    ask(server, 10)
+    before = lookups(server)
+
+    os.kill(workers_of(server)[-1], signal.SIGKILL)
+
+    server.wait()
+    assert lookups(server) >= before
+    assert eventually(lambda: numbers(server)["app_workers"] == 2, seconds=20)
+
+
+def test_a_reload_goes_on_counting(server):
+    before = lookups(server)
+    started = len(workers_of(server))
+
+    server.process.send_signal(signal.SIGHUP)
+
+    assert eventually(lambda: len(workers_of(server)) >= started + 2, seconds=20)
+    ask(server, 5)
+    assert lookups(server) == before + 5
+
+
+def test_replaced_workers_leave_no_files_behind(server):
+    files = sorted(path.name for path in run_directory(server).iterdir() if path.suffix != ".tmp")
+
+    # A reload has old and new workers side by side.
+    assert set(files) <= {f"{kind}-{number}.json" for kind in ("worker", "samples") for number in range(1, 5)} | {
+        f"histogram_{number}.db" for number in range(1, 5)
+    }
+
+
+def test_the_address_never_tells_what_was_asked_for(server):
+    server.get("/?city=Secretville")
+    server.get("/Secretville")
+
+    text = server.get("/metrics", Authorization=f"Bearer {TOKEN}").text
+
+    assert "Secretville" not in text
+    assert 'route="unmatched"' in text
+    assert TOKEN not in text
+
+
+def test_probes_leave_no_line_in_the_log(server):
+    for path in ("/livez", "/readyz", "/metrics"):
+        server.get(path, Authorization=f"Bearer {TOKEN}")
+    ask(server, 1)
+
+    assert {event["path"] for event in server.events("request")} >= {"/"}
+    assert not {event["path"] for event in server.events("request")} & {"/livez", "/readyz", "/metrics"}
+
+
+def test_the_run_directory_goes_with_the_server_and_those_of_killed_ones_with_the_next(served_before, serve: Callable):
+    killed = serve(served_before)
+    left = run_directory(killed)
+    os.killpg(killed.process.pid, signal.SIGKILL)
+    killed.process.wait()
+    assert left.exists()
+
+    server = serve(served_before)
+    own = run_directory(server)
+
+    assert not left.exists()
+    server.stop()
+    assert not own.exists()
+
+
+def test_a_directory_of_ones_own_is_emptied_at_the_start_and_kept(served_before, serve: Callable, tmp_path: Path):
+    own = tmp_path / "metrics"
+    own.mkdir()
+    (own / "counter_7.db").write_bytes(b"of another run")
+    (own / "notes.txt").write_text("not ours")
+
+    server = serve(served_before, PROMETHEUS_MULTIPROC_DIR=str(own))
+
+    ask(server, 1)
+    assert lookups_without_token(server) == 1
+    server.stop()
+    assert (own / "notes.txt").exists()
+    assert not (own / "counter_7.db").exists()
+
+
+def lookups_without_token(server: Serving) -> float:
+    found = re.search(r'_count\{method="GET",route="/",status="200"\} (\S+)', server.get("/metrics").text)
+    return float(found[1]) if found else 0
