@@ -19,11 +19,15 @@ from tests.serve.conftest import borrow_environment, copy_project
 from tests.serve.serving import Answer, Serving
 from tests.support import processes
 from tests.support.certificates import make_certificates
+from tests.support.databases import Database
 from tests.support.processes import Program, free_port
 from tests.support.waiting import eventually
 
 NAME = "cities.example.org"
 TOKEN = "a-token-of-these-tests"
+
+# Which database is behind it makes no difference here; the one in a file costs the least.
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
 
 TELLS_WHAT_IT_SEES = """
 
@@ -117,29 +121,30 @@ class Nginx:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def behind(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """The application as docs/deploy.md has it behind nginx."""
     tree = copy_project(tmp_path_factory.mktemp("behind") / "clone")
     borrow_environment(tree)
     with (tree / "wsgi.py").open("a") as file:
         file.write(TELLS_WHAT_IT_SEES)
     two_threads = {"WORKERS": "1", "THREADS": "2"}
-    with Serving(tree, TRUSTED_PROXY_HOPS="1", OPS_TOKEN=TOKEN, LOG_FORMAT="json", **two_threads) as made:
+    settings = {"DATABASE_URL": database.url, "TRUSTED_PROXY_HOPS": "1", "OPS_TOKEN": TOKEN, "LOG_FORMAT": "json"}
+    with Serving(tree, **settings, **two_threads) as made:
         made.wait()
         yield made
 
 
 @pytest.fixture(scope="module")
-def nginx(program: Callable[[str], str], server: Serving) -> Iterator[Nginx]:
+def nginx(program: Callable[[str], str], behind: Serving) -> Iterator[Nginx]:
     """nginx in front of it."""
-    with Nginx(program("nginx"), server.port) as made:
+    with Nginx(program("nginx"), behind.port) as made:
         yield made
 
 
 @pytest.fixture
-def open_nginx(program: Callable[[str], str], server: Serving) -> Iterator[Nginx]:
+def open_nginx(program: Callable[[str], str], behind: Serving) -> Iterator[Nginx]:
     """An nginx that forwards everything."""
-    with Nginx(program("nginx"), server.port, {"location ~ ^/(metrics|pool)(/|$)": "location = /nothing"}) as made:
+    with Nginx(program("nginx"), behind.port, {"location ~ ^/(metrics|pool)(/|$)": "location = /nothing"}) as made:
         yield made
 
 
@@ -208,13 +213,13 @@ def test_who_comes_without_tls_is_sent_on_with_the_query(nginx):
     connection.close()
 
 
-def test_a_request_has_one_id_in_both_logs_and_the_answer(server, nginx):
+def test_a_request_has_one_id_in_both_logs_and_the_answer(behind, nginx):
     kept = nginx.get("/?city=London", X_Request_ID="from-the-client.1").headers["X-Request-ID"]
     made = nginx.get("/?city=London", X_Request_ID='"bad" id').headers["X-Request-ID"]
 
     assert kept == "from-the-client.1"
     assert len(made) == 32
-    assert [event["request_id"] for event in server.events("request")][-2:] == [kept, made]
+    assert [event["request_id"] for event in behind.events("request")][-2:] == [kept, made]
     assert all(name in nginx.log() for name in (kept, made))
     assert "London" not in nginx.log()
 
@@ -225,17 +230,17 @@ def test_what_is_for_operators_is_not_there_for_the_world(nginx, path):
     assert "nginx" in nginx.get(path).text
 
 
-def test_where_it_is_forwarded_the_token_is_asked_for(server, open_nginx):
+def test_where_it_is_forwarded_the_token_is_asked_for(behind, open_nginx):
     for path in ("/metrics", "/pool"):
         assert open_nginx.get(path).status == 401
         assert open_nginx.get(path, Authorization=f"Bearer {TOKEN}").status == 200
-        assert server.get(path, Authorization=f"Bearer {TOKEN}").status == 200
+        assert behind.get(path, Authorization=f"Bearer {TOKEN}").status == 200
 
 
-def test_slow_clients_hold_no_thread(server, nginx):
-    with dripping(lambda: socket.create_connection(("127.0.0.1", server.port), 10)):
+def test_slow_clients_hold_no_thread(behind, nginx):
+    with dripping(lambda: socket.create_connection(("127.0.0.1", behind.port), 10)):
         time.sleep(0.5)
-        waits = http.client.HTTPConnection("127.0.0.1", server.port, timeout=2)
+        waits = http.client.HTTPConnection("127.0.0.1", behind.port, timeout=2)
         waits.request("GET", "/livez")
         with pytest.raises(TimeoutError):
             waits.getresponse()
