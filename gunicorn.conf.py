@@ -125,9 +125,12 @@ def on_starting(server: Any) -> None:
 
 def _begin_counting_anew() -> None:
     """Empty the run directory, if it is one of somebody's own choice."""
-    run_directory.mkdir(parents=True, exist_ok=True)
-    for left in [*run_directory.glob("*.db"), *run_directory.glob("*.json")]:
-        left.unlink()
+    try:
+        run_directory.mkdir(parents=True, exist_ok=True)
+        for left in [*run_directory.glob("*.db"), *run_directory.glob("*.json")]:
+            left.unlink()
+    except OSError as error:
+        sys.exit(f"PROMETHEUS_MULTIPROC_DIR={run_directory} must be a folder that can be written ({error.strerror})")
 
 
 def _unusable_address(error: OSError) -> str:

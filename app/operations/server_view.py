@@ -58,13 +58,15 @@ def ask() -> ServerView:
 
 def _look(connection: Connection, settings: Settings) -> ServerView:
     if connection.dialect.name == "postgresql":
-        sessions = [Session(*row) for row in connection.execute(_harmless(_POSTGRESQL))]
+        rows = connection.execute(_harmless(_POSTGRESQL))
+        sessions = [Session(pid, state, float(seconds)) for pid, state, seconds in rows]
     else:
         shown = connection.execute(_harmless("SHOW PROCESSLIST")).mappings()
         sessions = [_of_mysql(row) for row in shown if row["User"] == connection.engine.url.username]
     limits = read_limits(connection)
-    pools = [pool for pool in pools_of(settings).values() if pool.url == connection.engine.url]
-    allowed = budgets([(pool, limits) for pool in pools], settings.workers)
+    pools = pools_of(settings)
+    here = [pool for pool in pools.values() if pool.url == pools["reader"].url]
+    allowed = budgets([(pool, limits) for pool in here], settings.workers)
     return ServerView(sessions[:MOST], [described(budget) for budget in allowed])
 
 

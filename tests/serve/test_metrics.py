@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serve.serving import Serving
+from tests.serve.serving import Serving, free_port, run
 from tests.support.waiting import eventually
 
 TOKEN = "a-token-of-more-than-16-characters"
@@ -150,6 +150,17 @@ def test_a_directory_of_ones_own_is_emptied_at_the_start_and_kept(served_before,
     server.stop()
     assert (own / "notes.txt").exists()
     assert not (own / "counter_7.db").exists()
+
+
+def test_a_directory_that_cannot_be_used_is_refused_with_a_sentence(served_before, tmp_path: Path):
+    file = tmp_path / "file"
+    file.touch()
+
+    done = run(served_before, "serve", PROMETHEUS_MULTIPROC_DIR=str(file), PORT=str(free_port()))
+
+    assert done.returncode == 1
+    assert f"PROMETHEUS_MULTIPROC_DIR={file} must be a folder that can be written" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def lookups_without_token(server: Serving) -> float:

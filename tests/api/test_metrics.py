@@ -1,0 +1,106 @@
+"""What /metrics says, word for word: dashboards and alerts are made of these names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.pool.stats import CloseReason
+from tests.support.databases import Database
+
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+POOLS = {"reader", "writer"}
+VOCABULARY = {
+    "http_request_duration_seconds": "histogram",
+    **{f"db_pool_{name}": "gauge" for name in ("size", "in_use", "idle", "waiting", "breaker")},
+    **{
+        f"db_pool_{name}": "counter"
+        for name in (
+            *("borrowed", "opened", "closed", "refused", "timed_out", "retried", "leaked", "probes"),
+            *("connection_seconds", "busy_seconds"),
+        )
+    },
+    **{f"db_pool_{name}_seconds": "histogram" for name in ("wait", "hold", "open")},
+    "db_budget_needed": "gauge",
+    "db_budget_allowed": "gauge",
+    "app_workers": "gauge",
+    "app_build_info": "gauge",
+}
+
+
+@pytest.fixture
+def client(database: Database, make_app: Callable[..., Flask]) -> FlaskClient:
+    """An application that has answered nothing yet."""
+    return make_app(DATABASE_URL=database.url).test_client()
+
+
+def families(client: FlaskClient):
+    return {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+
+
+def series(client: FlaskClient, name: str) -> dict[tuple[str, ...], float]:
+    found = [sample for family in families(client).values() for sample in family.samples if sample.name == name]
+    return {tuple(sample.labels.values()): sample.value for sample in found}
+
+
+def test_the_vocabulary_is_fixed(client):
+    assert {name: family.type for name, family in families(client).items()} == VOCABULARY
+    assert all(family.documentation for family in families(client).values())
+
+
+def test_every_series_of_the_pools_is_there_before_anything_happens(client):
+    assert set(series(client, "db_pool_closed_total")) == {(p, r) for p in POOLS for r in get_args(CloseReason)}
+    assert {pool for pool, _ in series(client, "db_pool_breaker")} == POOLS
+    for name in ("db_pool_size", "db_pool_refused_total", "db_pool_wait_seconds_count"):
+        assert {labels[0] for labels in series(client, name)} == POOLS, name
+
+
+def test_answers_are_counted_by_route_and_status(client):
+    for path in ("/?city=London", "/?city=London", "/api/v1/cities/312", "/api/v1/cities/313", "/nowhere", "/?city="):
+        client.get(path)
+
+    assert series(client, "http_request_duration_seconds_count") == {
+        ("GET", "/", "200"): 2,
+        ("GET", "/api/v1/cities/<city_id>", "200"): 2,
+        ("GET", "unmatched", "404"): 1,
+        ("GET", "/", "400"): 1,
+    }
+
+
+def test_invented_methods_and_addresses_make_no_series_each(client):
+    for number in range(5):
+        client.open(f"/{number}", method=f"BREW{number}")
+
+    counted = series(client, "http_request_duration_seconds_count")
+    assert [(labels, count) for labels, count in counted.items() if labels[0] == "other"] == [
+        (("other", "unmatched", "404"), 5)
+    ]
+
+
+def test_what_the_pool_did_is_counted(client):
+    client.get("/?city=London")
+
+    assert series(client, "db_pool_borrowed_total")["reader",] >= 1
+    assert series(client, "db_pool_idle")["reader",] == 1
+    assert series(client, "db_pool_hold_seconds_bucket")["+Inf", "reader"] >= 1
+    assert series(client, "db_pool_breaker")["reader", "closed"] == 1
+
+
+def test_what_runs_is_told(client):
+    [family] = [family for name, family in families(client).items() if name == "app_build_info"]
+    [sample] = family.samples
+
+    assert set(sample.labels) == {"version", "python", "flask", "sqlalchemy", "gunicorn", "driver"}
+    assert all(sample.labels.values())
+
+
+def test_prometheus_may_ask_for_openmetrics(client):
+    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+
+    assert answer.mimetype == "application/openmetrics-text"
+    assert answer.text.endswith("# EOF\n")
