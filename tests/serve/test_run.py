@@ -16,7 +16,7 @@ import pytest
 from config import ROOT
 from tests.serve.serving import Serving, environment, run
 
-COMMANDS = ["serve", "dev", "migrate", "seed", "load", "doctor", "test", "bench", "faults", "check", "lock"]
+COMMANDS = ["serve", "dev", "migrate", "seed", "load", "doctor", "test", "bench", "faults", "check", "lock", "rename"]
 
 
 def shim(folder: Path, before: str, version: str = "Python 3.14.0") -> str:

@@ -1,0 +1,23 @@
+"""Whole copies of the project to change and run: the application, its tests, its documents."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.serve.conftest import borrow_environment
+
+# What a clone does not have, or has not yet.
+LEFT_BEHIND = (".git", ".venv", ".env", "instance", "__pycache__", "*.pyc", ".*_cache", ".hypothesis", ".coverage*")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A copy of the whole project whose packages are installed."""
+    tree = tmp_path / "clone"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+    borrow_environment(tree)
+    return tree

@@ -1,0 +1,58 @@
+"""docs/add-a-feature.md is followed to the letter, so that it cannot rot; and a rotten document is found out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.clone.walkthrough import DocumentError, follow
+
+
+def test_the_films_room_is_built_as_the_document_says(clone: Path):
+    follow(clone / "docs" / "add-a-feature.md", clone)
+
+    assert (clone / "app" / "films" / "queries.py").exists()
+    assert not (ROOT / "app" / "films").exists()
+
+
+ROTTEN = {
+    "a file that is there": ("New file `here.txt`:\n\n```text\nnew\n```\n", "here.txt is there already"),
+    "a line that is gone": ("In `here.txt`, below `three`:\n\n```text\nnew\n```\n", "0 lines of here.txt begin with"),
+    "a line that is there twice": ("In `here.txt`, instead of `t`:\n\n```text\nnew\n```\n", "2 lines of here.txt"),
+    "a block that nobody explains": ("Look:\n\n```python\nprint()\n```\n", "a block of python below 'Look:'"),
+    "a console without a command": ("```console\nthree\n```\n", "begins with a command"),
+    "a command that fails": ("```console\n$ echo no; false\n```\n", "ended with 1:\nno"),
+    "another output": ("```console\n$ cat here.txt\ntwo\n…\n```\n", "instead of"),
+}
+
+
+@pytest.mark.parametrize("rot", ROTTEN)
+def test_a_document_that_rotted_is_found_out(tmp_path: Path, rot: str):
+    text, complaint = ROTTEN[rot]
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "here.txt").write_text("ten\ntwo\n")
+    (tmp_path / "document.md").write_text(f"# Rotten\n\n{text}")
+
+    with pytest.raises(DocumentError, match=complaint) as error:
+        follow(tmp_path / "document.md", tree)
+
+    assert "document.md, line " in str(error.value)
+
+
+def test_a_sound_document_is_followed(tmp_path: Path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "here.txt").write_text("ten\ntwo\n")
+    (tmp_path / "document.md").write_text(
+        "New file `new.txt`:\n\n```text\nfirst\n```\n"
+        "In `here.txt`, below `ten`:\n\n```text\n  five\n```\n"
+        "In `here.txt`, instead of `two`:\n\n```text\nthree\n```\n"
+        "```console\n$ cat new.txt here.txt\nfirst\n…\nthr…\n$ true\n```\n"
+    )
+
+    follow(tmp_path / "document.md", tree)
+
+    assert (tree / "here.txt").read_text() == "ten\n  five\nthree\n"

@@ -1,0 +1,151 @@
+"""./run rename on copies of the project: what it changes, what it leaves alone, what still works afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.clone.conftest import LEFT_BEHIND
+from tests.serve.serving import Serving, run
+from tools.rename import main
+
+# In these folders the old name may stand nowhere after a renaming, but for the sample feature; elsewhere it may not
+# stand where only the project can be meant.
+CARRYING = ("deploy/", "tests/deploy/")
+THE_FEATURE = re.compile(r"app/cities|/api/v1/[a-z]*|looks up cities by")
+THE_PROJECT = re.compile(
+    r"cities\.(service|conf|example)|/(srv|etc|ssl)/cities|job=.cities|Cities(Error|Pool|Breaker|Conn)"
+)
+
+
+def contents(tree: Path) -> dict[str, str]:
+    """Return the text of every file that a clone has, by its path."""
+    ignored = shutil.ignore_patterns(*LEFT_BEHIND)
+    found = {}
+    for folder, folders, files in os.walk(tree):
+        left_behind = ignored(folder, [*folders, *files])
+        folders[:] = set(folders) - left_behind
+        for path in (Path(folder, name) for name in set(files) - left_behind):
+            found[str(path.relative_to(tree))] = path.read_text("utf-8", errors="replace")
+    return found
+
+
+def test_a_renamed_project_serves_and_its_tests_are_green(clone: Path):
+    before = contents(clone)
+
+    dry = run(clone, "rename", "film-archive", "--dry-run")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert "left as it is" not in dry.stdout, "a place of tools/rename.py is not there any more"
+    assert dry.stdout.endswith("nothing was changed.\n")
+    assert contents(clone) == before
+
+    done = run(clone, "rename", "film-archive")
+    assert done.returncode == 0
+    assert 'The way back: ./run rename cities --title "Cities"' in done.stdout
+    assert names_left_over(clone) == []
+
+    again = run(clone, "rename", "film-archive")
+    assert (again.returncode, again.stdout) == (
+        0,
+        "The project is called film-archive (Film Archive) already; nothing to do.\n",
+    )
+
+    with Serving(clone) as server:
+        server.wait()
+        assert "<title>Film Archive</title>" in server.get("/", Accept="text/html").text
+        assert server.get("/openapi.json").json()["info"]["title"] == "Film Archive"
+        assert server.get("/?city=London").text == 'City "London" is #312\n'
+    tested = run(clone, "test", "tests/unit", "tests/deploy", "tests/api", "-q", "-k", PART, timeout=110)
+    assert tested.returncode == 0, tested.stdout[-4000:]
+
+    back = run(clone, "rename", "cities", "--title", "Cities")
+    assert back.returncode == 0
+    assert contents(clone) == before
+
+
+PART = "(unit and not settings) or rules or (sqlite and (lookup or openapi or errors or health))"
+
+
+def names_left_over(tree: Path) -> list[str]:
+    """Return the lines that still have the old name where only a project's name can be meant."""
+    return [
+        f"{path}: {line.strip()}"
+        for path, text in contents(tree).items()
+        if not path.startswith(("tests/clone/", "benchmarks/"))
+        for line in [path, *text.splitlines()]
+        if THE_PROJECT.search(line)
+        or (path.startswith(CARRYING) and re.search("cities", THE_FEATURE.sub("", line), re.IGNORECASE))
+    ]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """As much of the project as the renaming looks at, in a folder where it can be damaged."""
+    tree = tmp_path / "small"
+    tree.mkdir()
+    for part in ("pyproject.toml", "README.md"):
+        shutil.copy2(ROOT / part, tree / part)
+    return tree
+
+
+BAD_NAMES = ["x", "Film", "film archive", "film_archive", "9films", "films-", "a--b", "ä", "a/b", "a" * 32, ""]
+BAD_TITLES = ["", " ", " Films", "Films ", '"', "<b>", "{{ 1 }}", "a\nb", "100 %", "a" * 41]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: pytest.CaptureFixture[str], name: str):
+    before = contents(small)
+
+    assert main([name], small) == 2
+
+    assert f'./run rename: "{name}" will not do: 2 to 31 small letters' in capsys.readouterr().err
+    assert contents(small) == before
+
+
+@pytest.mark.parametrize("title", BAD_TITLES)
+def test_a_title_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: pytest.CaptureFixture[str], title: str):
+    before = contents(small)
+
+    assert main(["films", "--title", title], small) == 2
+
+    assert "will not do: 1 to 40 letters" in capsys.readouterr().err
+    assert contents(small) == before
+
+
+def test_what_the_owner_has_rewritten_is_named_and_left_alone(small: Path, capsys: pytest.CaptureFixture[str]):
+    (small / "README.md").write_text("# My own words\n")
+
+    assert main(["films", "--title", "Ein Verzeichnis"], small) == 0
+
+    said = capsys.readouterr().out
+    assert "README.md: no '# Cities:' in it; left as it is" in said
+    assert "deploy/nginx/app.conf: not there; left as it is" in said
+    assert "cities is films (Ein Verzeichnis) now, in 1 file;" in said
+    assert 'title = "Ein Verzeichnis"' in (small / "pyproject.toml").read_text()
+
+
+def test_an_interrupted_renaming_is_finished_by_doing_it_again(small: Path):
+    whole = small / "README.md"
+    text = whole.read_text()
+    assert main(["films"], small) == 0
+    pyproject = small / "pyproject.toml"
+    # As if it had ended before the last file: the README has the new name, the record the old one.
+    pyproject.write_text(pyproject.read_text().replace('"films"', '"cities"').replace('"Films"', '"Cities"'))
+
+    assert main(["films"], small) == 0
+
+    assert whole.read_text() == text.replace("# Cities:", "# Films:")
+    assert 'name = "films"' in pyproject.read_text()
+
+
+def test_a_project_that_does_not_say_its_name_is_told_where_to(small: Path, capsys: pytest.CaptureFixture[str]):
+    (small / "pyproject.toml").write_text("[tool.ruff]\n")
+
+    assert main(["films"], small) == 2
+
+    assert "pyproject.toml has no [tool.rename]" in capsys.readouterr().err
