@@ -197,9 +197,16 @@ def _understood(kind: Callable[..., T], documents: Iterable[Any]) -> list[T]:
 def _read(path: Path) -> Any:
     """Return what is written there, None if that is nothing, or nothing that can be read."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), object_hook=_with_bounds)
     except (OSError, ValueError):
         return None
+
+
+def _with_bounds(found: dict[str, Any]) -> dict[str, Any]:
+    """Make numbers again of what JSON has made strings of: a bound counts once, whoever counted."""
+    if "buckets" in found:
+        found["buckets"] = {float(bound): count for bound, count in found["buckets"].items()}
+    return found
 
 
 def _replace(path: Path, document: Any) -> None:

@@ -116,3 +116,23 @@ def test_a_deadline_inside_another_can_only_be_nearer():
         assert deadline.seconds_for(5) <= 1
         assert 0 < inner.left <= 1
     assert deadline.current() is None
+
+
+def test_each_connection_tells_of_itself(pool: LendingPool):
+    use(pool)
+    use(pool)
+    [idle] = pool.connections()
+    assert (idle["state"], idle["uses"]) == ("idle", 2)
+    assert 0 <= idle["idle_seconds"] <= idle["age_seconds"]
+
+    with pool.test_engine.connect():
+        [lent] = pool.connections()
+        assert (lent["state"], lent["uses"]) == ("in use", 3)
+        assert 0 <= lent["held_seconds"] <= lent["age_seconds"]
+
+
+def test_a_connection_that_is_closed_tells_nothing(pool: LendingPool):
+    with pool.test_engine.connect() as connection:
+        connection.invalidate()
+        assert pool.connections() == []
+    assert pool.connections() == []
