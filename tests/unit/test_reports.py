@@ -19,7 +19,7 @@ from app.operations import totals
 from app.operations.overview import overview
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
 from app.operations.server_view import ServerView
-from app.pool.stats import Stats
+from app.pool.stats import BUCKETS, Stats
 from tests.conftest import dispose
 from tests.support.waiting import eventually
 
@@ -98,6 +98,8 @@ def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worke
 
     seen = reported(second)
     assert (seen["borrowed"], seen["opened"], seen["closed"], seen["idle"]) == (2, 2, {"disposed": 1}, 1)
+    # What was read as JSON and what was counted here are the same buckets.
+    assert seen["hold"]["buckets"][BUCKETS[-1]] == seen["hold"]["count"] == 2
 
 
 def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(worker: Worker):
