@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 
+from tests.support import commands
 from tests.support.servers import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,25 +84,12 @@ def environment(url: str, **more: str) -> dict[str, str]:
 
 def alembic(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run `alembic …` on this database as a user would; whether it went well is for the caller to see."""
-    return _command("alembic", *arguments, env=environment(url, **more))
+    return commands.run("alembic", *arguments, env=environment(url, **more))
 
 
 def flask(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run `flask …` on this database as a user would."""
-    return _command("flask", "--app", "wsgi", *arguments, env=environment(url, **more))
-
-
-def _command(module: str, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    return commands.run("flask", "--app", "wsgi", *arguments, env=environment(url, **more))
 
 
 def migrate_and_seed(url: str) -> None:
