@@ -1,0 +1,234 @@
+"""The dashboard's charts: numbers in, shapes of SVG out.
+
+Each is drawn in a box that is 300 wide, a unit for each second of five minutes, and 100 high, with 0 at its top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import ceil, log10
+from typing import Any
+
+from app.operations import wording
+from app.operations.reports import SAMPLE_SECONDS
+
+WIDTH, HEIGHT = 300, 100
+SHORTEST_SECONDS, DECADES = 0.0001, 5
+"""The axis of times goes from a tenth of a millisecond to ten seconds."""
+
+Sample = dict[str, Any]
+Value = Callable[[Sample], float | None]
+Scale = Callable[[float], float]
+Step = tuple[float, float, float]
+"""From where to where a value held, and its height in the box."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line in steps, or the area below it; `kind` is its class, by which the stylesheet gives it a colour."""
+
+    kind: str
+    name: str
+    path: str
+    shape: str = "line"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle: a bar, or a time in which the breaker was not closed."""
+
+    kind: str
+    x: float
+    width: float
+    y: float = 0
+    height: float = HEIGHT
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture: `summary` is for those who do not see it, `ticks` are evenly spaced, from above."""
+
+    title: str
+    summary: str
+    ticks: Sequence[str]
+    lines: Sequence[Line] = ()
+    bars: Sequence[Box] = ()
+    bands: Sequence[Box] = ()
+    keys: Sequence[tuple[str, str]] = ()
+    """Class and name of each thing that is drawn."""
+
+
+def of_pool(history: Sequence[Sample]) -> list[Chart]:
+    """Return the charts of a pool, the four of them with the same axis of time."""
+    return [_use(history), _times(history), _changes(history), _trouble(history)]
+
+
+def bands(history: Iterable[Sample]) -> list[Box]:
+    """Return when the breaker was suspect or open, neighbours of one state joined."""
+    found: list[Box] = []
+    for state, samples in groupby(history, key=lambda sample: str(sample["breaker"])):
+        if state != "closed":
+            together = list(samples)
+            start, end = _start(together[0]), _end(together[-1])
+            found.append(Box(f"breaker-{state}", start, end - start))
+    return found
+
+
+def steps(history: Iterable[Sample], value: Value, scale: Scale) -> list[list[Step]]:
+    """Return the heights in runs without a gap; there is one wherever nothing was known or counted."""
+    runs: list[list[Step]] = []
+    for sample in history:
+        if (known := value(sample)) is None:
+            continue
+        step = (_start(sample), _end(sample), scale(known))
+        if runs and runs[-1][-1][1] == step[0]:
+            runs[-1].append(step)
+        else:
+            runs.append([step])
+    return runs
+
+
+def line_path(runs: Iterable[Sequence[Step]]) -> str:
+    """Return the SVG path along the steps."""
+    return "".join(f"M{run[0][0]:g} {run[0][2]:.4g}{_along(run)}" for run in runs)
+
+
+def area_path(runs: Iterable[Sequence[Step]]) -> str:
+    """Return the SVG path around what is below the steps."""
+    return "".join(f"M{run[0][0]:g} {HEIGHT}V{run[0][2]:.4g}{_along(run)}V{HEIGHT}Z" for run in runs)
+
+
+def linear(top: float) -> Scale:
+    """Return the scale from 0, at the bottom, to `top`."""
+    return lambda value: HEIGHT * (1 - min(value, top) / top)
+
+
+def logarithmic(seconds: float) -> float:
+    """Return the height of a time, an equal part of it for each power of ten; what is beyond its ends, at the end."""
+    decades = log10(max(seconds, SHORTEST_SECONDS) / SHORTEST_SECONDS)
+    return HEIGHT * (1 - min(decades, DECADES) / DECADES)
+
+
+def rounded_up(number: float) -> int:
+    """Return the next even number, 2 at least, that is easily read beside an axis."""
+    whole = max(1, ceil(number))
+    step: int = 2 * 10 ** max(0, len(str(whole)) - 2)
+    return ceil(whole / step) * step
+
+
+def _use(history: Sequence[Sample]) -> Chart:
+    top = rounded_up(max(_highest(history, "size"), _highest(history, "waiting")))
+    scale = linear(top)
+    in_use = steps(history, lambda sample: sample["in_use"], scale)
+    lines = [
+        Line("in-use", "in use, at most", area_path(in_use), "area"),
+        Line("in-use", "", line_path(in_use), "edge"),
+        _line("mean", "in use, mean", history, lambda sample: sample["mean_in_use"], scale),
+        _line("idle", "idle", history, lambda sample: sample["idle"], scale),
+        _line("size", "size", history, lambda sample: sample["size"], scale),
+        _line("waiting", "waiting", history, lambda sample: sample["waiting"] or None, scale),
+    ]
+    highest = {name: _highest(history, name) for name in ("size", "in_use", "idle", "waiting")}
+    summary = (
+        f"At most {highest['in_use']} of {highest['size']} connections were in use, {highest['idle']} idle, "
+        f"and {highest['waiting']} threads waiting."
+    )
+    return _chart("Connections", summary, [f"{top}", f"{top // 2}", "0"], history, lines=lines)
+
+
+def _times(history: Sequence[Sample]) -> Chart:
+    lines = [
+        _line(f"{name}-{kind}", f"{name}, {kind}", history, _seconds(name, f"{kind}_seconds"), logarithmic)
+        for name in ("hold", "wait")
+        for kind in ("p99", "mean")
+    ]
+    longest = {name: _longest(history, name) for name in ("wait", "hold")}
+    summary = f"The longest 99th percentile of any five seconds: wait {longest['wait']}, hold {longest['hold']}."
+    ticks = [wording.duration(SHORTEST_SECONDS * 10**power) for power in reversed(range(DECADES + 1))]
+    return _chart("Wait and hold", summary, ticks, history, lines=lines)
+
+
+def _changes(history: Sequence[Sample]) -> Chart:
+    opened = [sample["opened"] for sample in history]
+    closed = [sum(sample["closed"].values()) for sample in history]
+    top = rounded_up(max([0, *opened, *closed]))
+    up, middle = linear(top), HEIGHT / 2
+    bars = [
+        Box(kind, _start(sample), SAMPLE_SECONDS, y, height)
+        for sample, more, fewer in zip(history, opened, closed, strict=True)
+        for kind, count in (("opened", more), ("closed", fewer))
+        if count
+        for height in [(HEIGHT - up(count)) / 2]
+        for y in [middle - height if kind == "opened" else middle]
+    ]
+    summary = f"{sum(opened)} connections were opened and {sum(closed)} closed."
+    ticks = [f"{top}", "0", f"{top}"]
+    keys = [("opened", "opened, upwards"), ("closed", "closed, downwards")]
+    return _chart("Opened and closed", summary, ticks, history, bars=bars, keys=keys)
+
+
+def _trouble(history: Sequence[Sample]) -> Chart:
+    refused = [sample["refused"] + sample["timed_out"] for sample in history]
+    retried = [sample["retried"] for sample in history]
+    top = rounded_up(max([0, *map(sum, zip(refused, retried, strict=True))]))
+    scale = linear(top)
+    bars = []
+    for sample, lost, again in zip(history, refused, retried, strict=True):
+        if lost:
+            bars.append(Box("refused", _start(sample), SAMPLE_SECONDS, scale(lost), HEIGHT - scale(lost)))
+        if again:
+            bars.append(Box("retried", _start(sample), SAMPLE_SECONDS, scale(lost + again), HEIGHT - scale(again)))
+    summary = f"{sum(refused)} requests got no connection in time, {sum(retried)} were done again."
+    keys = [("refused", "refused or timed out"), ("retried", "retried")]
+    return _chart("Refused and retried", summary, [f"{top}", f"{top // 2}", "0"], history, bars=bars, keys=keys)
+
+
+def _chart(title: str, summary: str, ticks: Sequence[str], history: Sequence[Sample], **drawn: Any) -> Chart:
+    """Return the chart, with the breaker behind it and a key to all that is in it."""
+    behind = bands(history)
+    keys = drawn.pop("keys", [(line.kind, line.name) for line in drawn.get("lines", []) if line.name])
+    for state in dict.fromkeys(band.kind for band in behind):
+        seconds = sum(band.width for band in behind if band.kind == state)
+        named = f"{state.replace('-', ' ')} ({wording.duration(seconds)})"
+        keys, summary = [*keys, (state, named)], f"{summary} Behind it: {named}."
+    return Chart(title, summary, ticks, bands=behind, keys=keys, **drawn)
+
+
+def _line(kind: str, name: str, history: Sequence[Sample], value: Value, scale: Scale) -> Line:
+    return Line(kind, name, line_path(steps(history, value, scale)))
+
+
+def _seconds(name: str, kind: str) -> Value:
+    def read(sample: Sample) -> float | None:
+        found = sample[name][kind]
+        return None if found is None else float(found)
+
+    return read
+
+
+def _longest(history: Iterable[Sample], name: str) -> str:
+    found = [float(bound) for sample in history if (bound := sample[name]["p99_seconds"]) is not None]
+    return wording.bound(max(found)) if found else "not measured"
+
+
+def _highest(history: Iterable[Sample], name: str) -> int:
+    return max((int(sample[name]) for sample in history), default=0)
+
+
+def _start(sample: Sample) -> float:
+    return float(_end(sample) - SAMPLE_SECONDS)
+
+
+def _end(sample: Sample) -> float:
+    return float(WIDTH - sample["seconds_ago"])
+
+
+def _along(run: Sequence[Step]) -> str:
+    """Return the way over the steps; equal neighbours are one."""
+    way = ""
+    for (_, end, height), following in zip(run, [*run[1:], None], strict=True):
+        if following is None or f"{following[2]:.4g}" != f"{height:.4g}":
+            way += f"H{end:g}" + ("" if following is None else f"V{following[2]:.4g}")
+    return way

@@ -1,0 +1,85 @@
+"""What the dashboard makes of the document, beside drawing it: what deserves attention, what comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from app.operations import charts, wording
+from app.operations.reports import SAMPLES
+
+MOST_ROWS = 100
+"""Rows of a table; a page with thousands would help nobody."""
+
+SILENT_SECONDS = 3.0
+"""Workers report every second."""
+
+Document = Mapping[str, Any]
+
+
+class Notice(NamedTuple):
+    """A sentence for whoever is on call; `level` is warn or bad."""
+
+    level: str
+    text: str
+
+
+def of(document: Document) -> dict[str, Any]:
+    """Return what the page needs beyond the document itself."""
+    return {
+        "notices": list(notices(document)),
+        "charts": {name: charts.of_pool(pool["history"]) for name, pool in document["pools"].items()},
+        "resting": {name for name, pool in document["pools"].items() if is_resting(pool)},
+        "rows": in_use_first(document["connections"]),
+        "most_rows": MOST_ROWS,
+        "is_whole": all(len(pool["history"]) == SAMPLES - 1 for pool in document["pools"].values()),
+        "say": wording,
+    }
+
+
+def notices(document: Document) -> Iterator[Notice]:
+    """Yield what is wrong now or was in the last five minutes; nothing where all is well."""
+    for name, pool in document["pools"].items():
+        yield from _of_breaker(name, pool["now"]["breaker"], document["workers"])
+        yield from _of_use(name, pool["now"], pool["recent"])
+    for budget in document["budgets"]:
+        if budget["remedy"]:
+            yield Notice("warn", f"The connection budget does not fit: {budget['arithmetic']}; {budget['remedy']}.")
+    for worker in document["workers"]:
+        if (seconds := worker["heard_seconds_ago"]) > SILENT_SECONDS:
+            yield Notice("warn", f"Worker {worker['worker']} has not reported for {wording.duration(seconds)}.")
+
+
+def is_resting(pool: Document) -> bool:
+    """Tell whether nothing happened to a pool for as long as is looked back."""
+    now, recent = pool["now"], pool["recent"]
+    counts = [recent[name] for name in ("borrowed", "opened", "refused", "timed_out", "probes")]
+    return not any([*counts, *recent["closed"].values(), now["in_use"], now["waiting"], now["breaker"] != "closed"])
+
+
+def in_use_first(connections: Iterable[Document]) -> list[Document]:
+    """Return those that are lent or being made, the longest first, then the idle ones, the last used first."""
+
+    def rank(seen: Document) -> tuple[bool, float]:
+        is_idle = seen["state"] == "idle"
+        return is_idle, seen["idle_seconds"] if is_idle else -seen["held_seconds"]
+
+    return sorted(connections, key=rank)
+
+
+def _of_breaker(name: str, state: str, workers: Iterable[Document]) -> Iterator[Notice]:
+    if state == "closed":
+        return
+    states = [worker["pools"][name]["breaker"] for worker in workers if name in worker["pools"]]
+    level, meaning = wording.BREAKER[state]
+    where = f"in {states.count(state)} of {len(states)} workers"
+    yield Notice(level, f"The {name}'s breaker is {state} {where}: {meaning}.")
+
+
+def _of_use(name: str, now: Document, recent: Document) -> Iterator[Notice]:
+    if now["waiting"]:
+        yield Notice("warn", f"{now['waiting']} threads wait for a {name} connection; all are in use.")
+    if lost := recent["refused"] + recent["timed_out"]:
+        yield Notice("warn", f"{wording.number(lost)} requests were refused a {name} connection or waited in vain.")
+    if recent["leaked"]:
+        yield Notice("warn", f"{recent['leaked']} {name} connections were not returned; the log has where.")
