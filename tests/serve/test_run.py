@@ -15,8 +15,9 @@ import pytest
 
 from config import ROOT
 from tests.serve.serving import Serving, environment, run
+from tests.support.terminal import on_terminal
 
-COMMANDS = ["serve", "dev", "migrate", "seed", "load", "doctor", "test", "bench", "faults", "check", "lock", "rename"]
+COMMANDS = ["serve", "dev", "migrate", "seed", "load", "doctor", "bench", "faults", "test", "check", "lock", "rename"]
 
 
 def shim(folder: Path, before: str, version: str = "Python 3.14.0") -> str:
@@ -35,6 +36,25 @@ def test_run_alone_lists_every_command_with_a_line(bare_tree):
 
     assert shown.returncode == 0
     assert re.findall(r"^  (\w+) .{10,}$", shown.stdout, re.MULTILINE) == COMMANDS
+
+
+def test_the_list_fits_a_terminal_is_grouped_and_aligned(bare_tree):
+    lines = run(bare_tree).stdout.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.endswith(" it")] == ["Run it", "Measure it", "Work on it"]
+    assert [line for line in lines if line.startswith("  ") and not re.match(r"  .{17} \S", line)] == []
+
+
+def test_the_list_is_in_colour_only_where_it_is_seen_and_wanted(bare_tree):
+    piped = run(bare_tree, TERM="xterm").stdout
+    seen = on_terminal("./run", env=environment(bare_tree), cwd=bare_tree).text
+    unwanted = on_terminal("./run", env=environment(bare_tree, NO_COLOR="1"), cwd=bare_tree).text
+    dumb = on_terminal("./run", env=environment(bare_tree, TERM="dumb"), cwd=bare_tree).text
+
+    assert "\x1b[36mserve" in seen
+    assert re.sub(r"\x1b\[\d+m|\r", "", seen) == piped
+    assert unwanted.replace("\r", "") == dumb.replace("\r", "") == piped
 
 
 def test_an_unknown_command_is_answered_with_the_list(bare_tree):
