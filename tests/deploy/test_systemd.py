@@ -15,7 +15,7 @@ from tests.deploy.conftest import DEPLOY
 
 UNIT = DEPLOY / "systemd/cities.service"
 MOST_EXPOSURE = 1.5
-"""Of 10, where 252 finds 1.2: the network, which a web service needs, and the root directory. Other versions weigh anew."""
+"""Of 10, where 252 finds 1.2: the network, which a web service needs, and the root directory. Others may weigh anew."""
 
 
 @pytest.fixture
