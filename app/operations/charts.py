@@ -140,12 +140,12 @@ def _use(history: Sequence[Sample]) -> Chart:
 
 def _times(history: Sequence[Sample]) -> Chart:
     lines = [
-        _line(f"{name}-{kind}", f"{name}, {kind}", history, _seconds(name, f"{kind}_seconds"), logarithmic)
+        _line(f"{name}-{kind}", f"{name}, {words}", history, _seconds(name, f"{kind}_seconds"), logarithmic)
         for name in ("hold", "wait")
-        for kind in ("p99", "mean")
+        for kind, words in (("p99", "99 %"), ("mean", "mean"))
     ]
     longest = {name: _longest(history, name) for name in ("wait", "hold")}
-    summary = f"The longest 99th percentile of any five seconds: wait {longest['wait']}, hold {longest['hold']}."
+    summary = f"In the slowest five seconds 99 % took: to wait {longest['wait']}, to hold {longest['hold']}."
     ticks = [wording.duration(SHORTEST_SECONDS * 10**power) for power in reversed(range(DECADES + 1))]
     return _chart("Wait and hold", summary, ticks, history, lines=lines)
 

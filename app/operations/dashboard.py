@@ -9,7 +9,7 @@ from app import negotiation
 from app.errors import HTML, JSON
 from app.operations import panels, server_view
 from app.operations.access import require_operator
-from app.operations.overview import overview
+from app.operations.overview import Document, overview
 
 bp = Blueprint("dashboard", __name__)
 bp.before_request(require_operator)
@@ -20,8 +20,12 @@ def show_pool() -> Response:
     """Return the dashboard as it is at this moment."""
     document = overview(current_app.extensions["reporter"], server_view.ask())
     if negotiation.chosen() == HTML:
-        page = render_template("pool.html", **document, **panels.of(document), now=datetime.now(UTC))
-        body, media_type = page, f"{HTML}; charset=utf-8"
+        body, media_type = drawn(document), f"{HTML}; charset=utf-8"
     else:
         body, media_type = json.dumps(document) + "\n", JSON
     return Response(body, content_type=media_type, headers={"Cache-Control": "no-store", "Vary": "Accept"})
+
+
+def drawn(document: Document) -> str:
+    """Return the document as a page."""
+    return render_template("pool.html", **document, **panels.of(document), now=datetime.now(UTC))

@@ -40,7 +40,7 @@ def of(document: Document) -> dict[str, Any]:
 def notices(document: Document) -> Iterator[Notice]:
     """Yield what is wrong now or was in the last five minutes; nothing where all is well."""
     for name, pool in document["pools"].items():
-        yield from _of_breaker(name, pool["now"]["breaker"], document["workers"])
+        yield from _of_breaker(name, pool, document["workers"])
         yield from _of_use(name, pool["now"], pool["recent"])
     for budget in document["budgets"]:
         if budget["remedy"]:
@@ -67,13 +67,15 @@ def in_use_first(connections: Iterable[Document]) -> list[Document]:
     return sorted(connections, key=rank)
 
 
-def _of_breaker(name: str, state: str, workers: Iterable[Document]) -> Iterator[Notice]:
-    if state == "closed":
-        return
-    states = [worker["pools"][name]["breaker"] for worker in workers if name in worker["pools"]]
-    level, meaning = wording.BREAKER[state]
-    where = f"in {states.count(state)} of {len(states)} workers"
-    yield Notice(level, f"The {name}'s breaker is {state} {where}: {meaning}.")
+def _of_breaker(name: str, pool: Document, workers: Iterable[Document]) -> Iterator[Notice]:
+    state = pool["now"]["breaker"]
+    if state != "closed":
+        states = [worker["pools"][name]["breaker"] for worker in workers if name in worker["pools"]]
+        level, meaning = wording.BREAKER[state]
+        where = f"in {states.count(state)} of {len(states)} workers"
+        yield Notice(level, f"The {name}'s breaker is {state} {where}: {meaning}.")
+    elif seconds := sum(band.width for band in charts.bands(pool["history"]) if band.kind == "breaker-open"):
+        yield Notice("warn", f"The {name}'s breaker was open for about {wording.duration(seconds)}; now it is closed.")
 
 
 def _of_use(name: str, now: Document, recent: Document) -> Iterator[Notice]:

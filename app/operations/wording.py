@@ -31,7 +31,7 @@ def duration(seconds: float | None) -> str:
     """Return a time in the unit that fits it, to two or three digits."""
     if seconds is None:
         return NOTHING
-    if seconds < 1:
+    if 0 < seconds < 1:
         return f"{_brief(seconds * 1000)} ms"
     if seconds < 60:
         return f"{_brief(seconds)} s"
