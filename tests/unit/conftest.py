@@ -7,10 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import Engine, create_engine, make_url
 
+from app import create_app
 from app.pool import PoolPolicy, engine_options, watch
 from app.pool.options import Role
+from config import Settings
+from tests.conftest import dispose
 from tests.support.echo import Echo
 from tests.support.proxy import Proxy
 
@@ -28,6 +32,20 @@ POLICY = PoolPolicy(
     tls="prefer",
     tls_ca=None,
 )
+
+
+@pytest.fixture
+def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """Return an application with these settings; with its test, so that no breaker goes on probing, it ends."""
+    made: list[Flask] = []
+
+    def make(**environ: str) -> Flask:
+        made.append(create_app(make_settings(**environ)))
+        return made[-1]
+
+    yield make
+    for app in made:
+        dispose(app)
 
 
 @pytest.fixture
