@@ -301,6 +301,11 @@ def load_settings_or_exit() -> Settings:
         sys.exit(2)
 
 
+def wants_colour() -> bool:
+    """Tell whether nobody asked for plain text; NO_COLOR does so for every program, with any value (no-color.org)."""
+    return not os.environ.get("NO_COLOR")
+
+
 def _env_file() -> Mapping[str, str | None]:
     path = ROOT / ".env"
     try:

@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.cities import models
 from app.cities.schema import read_layout
-from app.commands.manners import interrupted, sigterm_as_ctrl_c, wants_colour
+from app.commands.manners import interrupted, sigterm_as_ctrl_c
 from app.extensions import db, pool_policy
 from app.pool import engine_options, recovery, watch
-from config import load_settings_or_exit
+from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
 
 INTERRUPTED = (

@@ -1,6 +1,5 @@
 """What all commands have in common: NO_COLOR is respected, and whoever interrupts them is told that nothing broke."""
 
-import os
 import signal
 import sys
 import threading
@@ -10,6 +9,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+
+from config import wants_colour
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,7 +37,7 @@ class Command(click.Command):
     """A command with the manners of this module."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """Return the context as click makes it, without colour where NO_COLOR is set to anything (no-color.org)."""
+        """Return the context as click makes it, without colour where nobody wants it."""
         context = super().make_context(*arguments, **options)
         if not wants_colour():
             context.color = False
@@ -49,11 +50,6 @@ class Command(click.Command):
                 return super().invoke(context)
         except KeyboardInterrupt as interrupt:
             raise interrupted(interrupt, "to run it again does no harm.") from None
-
-
-def wants_colour() -> bool:
-    """Tell whether nobody has asked for plain text; whether it goes to a terminal is click's to find out."""
-    return not os.environ.get("NO_COLOR")
 
 
 def interrupted(interrupt: KeyboardInterrupt, what_now: str) -> StoppedError:
