@@ -1,0 +1,198 @@
+"""/pool on each database: the figures of all workers, and nothing that anybody typed."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, get_args
+
+import pytest
+from flask import Flask
+from sqlalchemy import literal, select, text
+
+from app.extensions import db
+from app.operations.dashboard import drawn
+from app.pool.stats import CloseReason
+from tests.conftest import dispose
+from tests.support.databases import Database
+from tests.support.waiting import eventually
+
+SECRET = "Secretville"
+HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}
+SLEEP = {"mariadb": "sleep(1)", "mysql": "sleep(1)", "postgresql": "pg_sleep(1)"}
+
+TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
+NOTHING, BREAKER = {"size": 8, "idle": 3, "waiting": 2}, ("closed", "suspect", "open")
+NOW = {"size", "in_use", "idle", "waiting", "breaker"}
+COUNTED = {"borrowed", "opened", "closed", "refused", "timed_out", "retried", "leaked", "probes"}
+RECENT = COUNTED | {"wait", "hold", "open", "dead_time"}
+
+
+@pytest.fixture
+def workers(database: Database, make_app: Callable[..., Flask], tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
+    """Two applications that report into the same directory, as two workers do."""
+    made = make_app(DATABASE_URL=database.url), make_app(DATABASE_URL=database.url)
+    for number, app in enumerate(made, 1):
+        app.extensions["reporter"].join(tmp_path, number)
+    yield made
+    for app in made:
+        dispose(app)
+        app.extensions["reporter"].end()
+
+
+def page(app: Flask) -> str:
+    answer = app.test_client().get("/pool", headers=HTML)
+    assert (answer.status_code, answer.mimetype, answer.headers["Vary"]) == (200, "text/html", "Accept")
+    return answer.text
+
+
+def document(app: Flask) -> dict[str, Any]:
+    answer = app.test_client().get("/pool", headers=JSON)
+    assert (answer.status_code, answer.mimetype, answer.headers["Cache-Control"]) == (
+        200,
+        "application/json",
+        "no-store",
+    )
+    return dict(answer.get_json())
+
+
+def rows(page: str, section: str) -> list[list[str]]:
+    """Return the texts of a table's cells."""
+    found = re.search(rf'id="{section}-rows".*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+    assert found, f"no table in {section}"
+    cells = [re.split(r"<t[dh]\b[^>]*>", row)[1:] for row in found[1].split("<tr>")[1:]]
+    return [[html.unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in row] for row in cells]
+
+
+def look_up(app: Flask, city: str) -> None:
+    assert app.test_client().get("/", query_string={"city": city}).status_code in (200, 404)
+
+
+def test_the_page_tells_of_all_workers_whoever_is_asked(workers: tuple[Flask, Flask]):
+    one, other = workers
+    look_up(one, "London")
+    look_up(other, "London")
+    other.extensions["reporter"].publish()
+
+    shown = page(one)
+
+    assert [row[0] for row in rows(shown, "workers")] == ["1", "2"]
+    assert {(row[0], row[1], row[2]) for row in rows(shown, "connections")} >= {
+        ("reader", "1", "idle"),
+        ("reader", "2", "idle"),
+    }
+    assert "of <b>16</b>" in shown
+    assert "told by worker 1 for all" in shown
+
+
+def test_the_server_is_seen_from_its_own_side(workers: tuple[Flask, Flask], database: Database):
+    shown = page(workers[0])
+
+    if database.name == "sqlite":
+        assert "SQLite is a file: there is no server." in shown
+        assert "No limit is known" in shown
+    else:
+        assert [row for row in rows(shown, "server") if len(row) == 3 and row[0].isdigit() and row[1]]
+        assert "needed at the worst moment" in shown
+
+
+def test_nothing_that_anybody_typed_is_shown(workers: tuple[Flask, Flask], database: Database):
+    app = workers[0]
+    look_up(app, SECRET)
+
+    with at_work(app, database):
+        told, shown = app.test_client().get("/pool", headers=JSON), page(app)
+
+    assert "in use" in [seen["state"] for seen in told.get_json()["connections"]]
+    assert "in use" in [row[2] for row in rows(shown, "connections")]
+    for said in (told.text, shown):
+        assert SECRET not in said
+        assert database.password is None or database.password not in said
+
+
+@contextmanager
+def at_work(app: Flask, database: Database) -> Iterator[None]:
+    """Hold a connection during the block, on which a statement with the secret in it runs or just did."""
+    over = Event()
+
+    def work() -> None:
+        with app.app_context(), db.engines["reader"].connect() as connection:
+            if database.name in SLEEP:
+                connection.execute(text(f"SELECT {SLEEP[database.name]}, '{SECRET}'")).all()
+            connection.execute(select(literal(SECRET))).all()
+            over.wait(5)
+
+    worker = Thread(target=work)
+    worker.start()
+    with app.app_context():
+        pool = db.engines["reader"].pool
+    try:
+        assert eventually(lambda: [seen for seen in pool.connections() if seen["state"] == "in use"])
+        yield
+    finally:
+        over.set()
+        worker.join()
+
+
+def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]):
+    look_up(workers[0], "London")
+
+    told = document(workers[0])
+
+    assert set(told) == {"answered_by", "workers", "pools", "connections", "budgets", "server"}
+    assert [worker["worker"] for worker in told["workers"]] == [1, 2]
+    assert set(told["workers"][0]) == {"worker", "pid", "age_seconds", "heard_seconds_ago", "pools"}
+    assert set(told["pools"]) == {"reader", "writer"}
+    for pool in told["pools"].values():
+        assert set(pool) == {"now", "recent", "history"}
+        assert (set(pool["now"]), set(pool["recent"])) == (NOW, RECENT)
+        assert set(pool["recent"]["wait"]) == TIMES
+    assert {"pool", "worker", "state", "age_seconds", "idle_seconds", "uses"} <= set(told["connections"][0])
+    assert set(told["server"]) == {"sessions", "silence"}
+
+
+def long_past(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as large as they get: five busy minutes of both pools and far too many connections."""
+    times = {"count": 12345, "mean_seconds": 0.0123, "p50_seconds": 0.025, "p99_seconds": "inf"}
+    counts = dict.fromkeys(("borrowed", "opened", "refused", "timed_out", "retried", "leaked", "probes"), 1234)
+    closed = dict.fromkeys(get_args(CloseReason), 123)
+    grown = counts | {"closed": closed, "wait": times, "hold": times, "open": times, "dead_time": 0.5}
+    past = [
+        grown
+        | NOTHING
+        | {"seconds_ago": 5 * ago, "in_use": ago % 9, "mean_in_use": ago / 7, "breaker": BREAKER[ago % 3]}
+        for ago in reversed(range(60))
+    ]
+    pools = {name: {"now": past[-1], "recent": grown, "history": past} for name in ("reader", "writer")}
+    lent = {"state": "in use", "held_seconds": 1.5, "age_seconds": 99.9, "idle_seconds": 2.5, "uses": 12345}
+    seen = [
+        {"pool": "reader", "worker": 1, "borrower": {"request_id": f"{number:032x}"}} | lent for number in range(140)
+    ]
+    sessions = [{"id": 1_000_000 + number, "state": "Query: Sending data", "seconds": 0.0} for number in range(101)]
+    return told | {"pools": pools, "connections": seen, "server": {"sessions": sessions, "silence": ""}}
+
+
+def test_the_page_stays_small_and_says_what_it_leaves_out(make_app: Callable[..., Flask], tmp_path: Path):
+    app = make_app(DATABASE_URL=f"sqlite:///{tmp_path / 'none.sqlite3'}")
+    full = long_past(document(app))
+
+    with app.test_request_context():
+        shown = drawn(full)
+
+    assert len(shown) < 150_000
+    assert len(rows(shown, "connections")) == len(rows(shown, "server")) == 100
+    assert len(rows(shown, "history-reader")) == 60
+    assert "40 more are left out" in shown
+    assert "> 5 s" in html.unescape(shown)
+
+
+def test_nothing_is_written_into_the_page_that_the_policy_forbids(workers: tuple[Flask, Flask]):
+    look_up(workers[0], "London")
+
+    shown = page(workers[0])
+
+    assert not re.search(r"\sstyle=|<style|\son\w+=|<script(?![^>]*\ssrc=)", shown)
