@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.visits import DESK, PHONE, SCHEMES, assert_accessible, assert_fits
 
-PAGES = ["/", "/?city=London", "/?city=Lundon", "/countries/102", "/docs", "/nowhere"]
+PAGES = ["/", "/?city=London", "/?city=Lundon", "/countries/23", "/docs", "/nowhere"]
+GROUND = {"light": "rgb(247, 245, 240)", "dark": "rgb(20, 24, 26)"}
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing_and_nothing_is_too_wide(visit, scheme):
-    page = visit(color_scheme=scheme).page
+@pytest.mark.parametrize("address", PAGES)
+def test_pages(visit, scheme, address):
+    page = visit(color_scheme=scheme, viewport=PHONE).page
+    page.goto(address)
+    assert_fits(page)
 
-    for address in PAGES:
-        for viewport in (PHONE, DESK):
-            page.set_viewport_size(viewport)
-            page.goto(address)
-            assert_fits(page)
-        assert_accessible(page)
+    page.set_viewport_size(DESK)
+    assert_fits(page)
+    expect(page.locator("html")).to_have_css("background-color", GROUND[scheme])
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_suggestions(visit, scheme):
+    page = visit(color_scheme=scheme, viewport=PHONE).page
+    page.goto("/")
+    page.get_by_role("combobox").press_sequentially("san")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+
+    assert_fits(page)
+    assert_accessible(page)
+
+
+def test_a_very_long_name_breaks(visit):
+    page = visit(viewport=PHONE).page
+
+    page.goto(f"/?city={'w' * 50}")
+
+    assert_fits(page)

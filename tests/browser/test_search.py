@@ -1,0 +1,213 @@
+"""The search: by keyboard, with the pointer, without JavaScript, and with names that nobody has."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.support.waiting import eventually
+
+OPTIONS = "[role=option]"
+MARKUP = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "{{7*7}}", "</title><h1>x"]
+
+
+def type_name(page: Page, name: str) -> None:
+    page.get_by_role("combobox").press_sequentially(name)
+
+
+def active(page: Page) -> str | None:
+    """Return what a screen reader is told to read, and hold that it is there and marked."""
+    chosen = page.get_by_role("combobox").get_attribute("aria-activedescendant")
+    marked = page.locator("[aria-selected=true]")
+    if chosen is None:
+        assert marked.count() == 0
+        return None
+    assert marked.get_attribute("id") == chosen
+    return marked.inner_text().replace("\n", " ")
+
+
+def test_search_by_keyboard_alone(page):
+    page.goto("/")
+    for _ in range(3):  # past the name of the house and the description of the API
+        page.keyboard.press("Tab")
+    page.keyboard.type("London")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("City “London” is #312")
+    assert page.locator(".results li").all_inner_texts() == [
+        "London\n#312\nUnited Kingdom\nOther cities of United Kingdom",
+        "London\n#313\nCanada\nOther cities of Canada",
+    ]
+
+    page.get_by_role("link", name="Other cities of Canada").press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Canada")
+    expect(page.locator(".names")).to_contain_text("Vancouver")
+
+
+def test_suggestions_are_walked_with_the_arrows_and_chosen_with_enter(page):
+    page.goto("/")
+    box = page.get_by_role("combobox", name="Name of a city", expanded=False)
+    type_name(page, "lond")
+    expect(page.get_by_role("listbox", name="Cities")).to_be_visible()
+    expect(page.get_by_role("combobox", expanded=True)).to_be_focused()
+    expect(page.get_by_role("status")).to_have_text("2 suggestions. Choose with the arrow keys.")
+
+    walked = [active(page)]
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp", "Home", "ArrowUp", "ArrowDown", "End"):
+        page.keyboard.press(key)
+        walked.append(active(page))
+    uk, canada = "London United Kingdom", "London Canada"
+    assert walked == [None, uk, canada, None, canada, uk, None, uk, canada]
+
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/?city=London#city-313")
+    expect(page.locator(":target")).to_contain_text("Canada")
+    expect(box).to_have_value("London")
+
+
+def test_escape_closes_the_list_and_keeps_the_name(page):
+    page.goto("/")
+    type_name(page, "lond")
+    page.locator(OPTIONS).first.wait_for()
+    page.keyboard.press("ArrowDown")
+
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    expect(page.get_by_role("combobox", expanded=False)).to_have_value("lond")
+    assert active(page) is None
+
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(OPTIONS)).to_have_count(2)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+
+
+def test_a_suggestion_is_chosen_with_the_pointer(page):
+    page.goto("/")
+    type_name(page, "xi´angt")
+
+    page.get_by_role("option", name="Xi´angtan").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("City “Xi´angtan” is #579")
+
+
+def test_no_suggestion_is_said_and_shows_no_list(page):
+    page.goto("/")
+    type_name(page, "qqq")
+
+    expect(page.get_by_role("status")).to_have_text("No suggestions.")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+
+
+def test_a_name_is_asked_for_once_the_typing_pauses(page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/" in request.url else None)
+    page.goto("/")
+
+    type_name(page, "london")
+    page.locator(OPTIONS).first.wait_for()
+
+    assert len(asked) <= 2, asked  # a slow machine may make a pause of its own
+    assert asked[-1].endswith("/api/v1/cities?prefix=london&limit=8")
+
+
+def test_an_answer_to_what_stood_there_before_is_dropped(page):
+    held: list[Route] = []
+    page.route(re.compile("prefix=lo&"), lambda route: held.append(route))
+    page.goto("/")
+    with page.expect_request(re.compile("prefix=lo&")):
+        type_name(page, "lo")
+
+    with page.expect_event("requestfailed") as dropped:
+        type_name(page, "j")
+
+    assert "prefix=lo&" in dropped.value.url
+    expect(page.locator(OPTIONS)).to_have_text("Loja Ecuador")
+
+
+def test_the_browser_asks_whether_its_copy_is_still_right(page, site):
+    def answers() -> list[int]:
+        return [line["status"] for line in site.events("request") if line["path"] == "/api/v1/cities"]
+
+    page.goto("/")
+    type_name(page, "vancouve")
+    page.locator(OPTIONS).wait_for()
+    before = len(answers())
+
+    page.get_by_role("combobox").clear()
+    expect(page.locator(OPTIONS)).to_have_count(0)
+    type_name(page, "vancouve")
+    page.locator(OPTIONS).wait_for()
+
+    assert eventually(lambda: len(answers()) > before)
+    assert answers()[-1] == 304
+
+
+def test_without_a_network_the_page_stays_calm(visit):
+    window = visit(allowed=("ERR_INTERNET_DISCONNECTED",))
+    page = window.page
+    page.goto("/")
+    page.context.set_offline(True)
+
+    with page.expect_event("requestfailed"):
+        type_name(page, "lon")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    page.context.set_offline(False)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("City “lon” not found")
+
+
+def test_without_javascript_all_but_the_suggestions_is_there(visit):
+    page = visit(java_script_enabled=False).page
+    page.goto("/")
+
+    page.get_by_label("Name of a city").fill("lundon")
+    page.get_by_role("button", name="Look up").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "City “lundon” not found"
+    assert page.get_by_role("listbox").count() == 0
+
+    page.get_by_role("link", name="London").click()
+    page.get_by_role("link", name="Other cities of Canada").click()
+    page.get_by_role("link", name="Vancouver").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "City “Vancouver” is #565"
+
+
+def test_an_unknown_name_is_kept_and_near_ones_are_a_click_away(visit):
+    window = visit()
+    page = window.page
+    page.goto("/?city=Lundon")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("City “Lundon” not found")
+    expect(page.get_by_role("combobox")).to_have_value("Lundon")
+    assert window.statuses == [404]
+
+    page.get_by_role("list", name="Did you mean one of these?").get_by_role("link", name="London").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("City “London” is #312")
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_markup_in_a_name_is_only_text(page, name):
+    page.on("dialog", lambda dialog: pytest.fail(f"the page ran {name}: {dialog.message}"))
+    page.goto("/")
+    type_name(page, name)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"City “{name}” not found")
+    expect(page.get_by_role("combobox")).to_have_value(name)
+    assert page.title() == f"City “{name}” not found"
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_a_page_of_another_origin_reads_nothing(visit, site):
+    page = visit(allowed=("blocked by CORS policy", "ERR_FAILED")).page
+
+    page.goto("about:blank")
+    read = page.evaluate("url => fetch(url).then(() => 'read', error => error.name)", f"{site.url}/api/v1/cities")
+
+    assert read == "TypeError"
