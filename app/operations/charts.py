@@ -27,7 +27,7 @@ Step = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """A line in steps, or the area below it; `kind` is its class, by which the stylesheet gives it a colour."""
+    """A line in steps, the area below it, or bars; `kind` is its class, by which the stylesheet gives it a colour."""
 
     kind: str
     name: str
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle: a bar, or a time in which the breaker was not closed."""
+    """A rectangle: a time in which the breaker was not closed."""
 
     kind: str
     x: float
@@ -54,7 +54,6 @@ class Chart:
     summary: str
     ticks: Sequence[str]
     lines: Sequence[Line] = ()
-    bars: Sequence[Box] = ()
     bands: Sequence[Box] = ()
     keys: Sequence[tuple[str, str]] = ()
     """Class and name of each thing that is drawn."""
@@ -100,6 +99,15 @@ def area_path(runs: Iterable[Sequence[Step]]) -> str:
     return "".join(f"M{run[0][0]:g} {HEIGHT}V{run[0][2]:.4g}{_along(run)}V{HEIGHT}Z" for run in runs)
 
 
+def bars_path(history: Iterable[Sample], heights: Iterable[tuple[float, float]]) -> str:
+    """Return the SVG path around a bar for each sample, from one height to a lower one; none where they are equal."""
+    return "".join(
+        f"M{_start(sample):g} {above:.4g}h{SAMPLE_SECONDS}V{below:.4g}h-{SAMPLE_SECONDS}z"
+        for sample, (above, below) in zip(history, heights, strict=True)
+        if above < below
+    )
+
+
 def linear(top: float) -> Scale:
     """Return the scale from 0, at the bottom, to `top`."""
     return lambda value: HEIGHT * (1 - min(value, top) / top)
@@ -135,7 +143,7 @@ def _use(history: Sequence[Sample]) -> Chart:
         f"At most {highest['in_use']} of {highest['size']} connections were in use, {highest['idle']} idle, "
         f"and {highest['waiting']} threads waiting."
     )
-    return _chart("Connections", summary, [f"{top}", f"{top // 2}", "0"], history, lines=lines)
+    return _chart("Connections", summary, [f"{top}", f"{top // 2}", "0"], history, lines)
 
 
 def _times(history: Sequence[Sample]) -> Chart:
@@ -147,53 +155,49 @@ def _times(history: Sequence[Sample]) -> Chart:
     longest = {name: _longest(history, name) for name in ("wait", "hold")}
     summary = f"In the slowest five seconds 99 % took: to wait {longest['wait']}, to hold {longest['hold']}."
     ticks = [wording.duration(SHORTEST_SECONDS * 10**power) for power in reversed(range(DECADES + 1))]
-    return _chart("Wait and hold", summary, ticks, history, lines=lines)
+    return _chart("Wait and hold", summary, ticks, history, lines)
 
 
 def _changes(history: Sequence[Sample]) -> Chart:
     opened = [sample["opened"] for sample in history]
     closed = [sum(sample["closed"].values()) for sample in history]
     top = rounded_up(max([0, *opened, *closed]))
-    up, middle = linear(top), HEIGHT / 2
-    bars = [
-        Box(kind, _start(sample), SAMPLE_SECONDS, y, height)
-        for sample, more, fewer in zip(history, opened, closed, strict=True)
-        for kind, count in (("opened", more), ("closed", fewer))
-        if count
-        for height in [(HEIGHT - up(count)) / 2]
-        for y in [middle - height if kind == "opened" else middle]
+    to_half, middle = linear(2 * top), HEIGHT / 2
+    up = [(to_half(count) - middle, middle) for count in opened]
+    down = [(middle, HEIGHT + middle - to_half(count)) for count in closed]
+    lines = [
+        Line("opened", "opened, upwards", bars_path(history, up), "bar"),
+        Line("closed", "closed, downwards", bars_path(history, down), "bar"),
     ]
     summary = f"{sum(opened)} connections were opened and {sum(closed)} closed."
-    ticks = [f"{top}", "0", f"{top}"]
-    keys = [("opened", "opened, upwards"), ("closed", "closed, downwards")]
-    return _chart("Opened and closed", summary, ticks, history, bars=bars, keys=keys)
+    return _chart("Opened and closed", summary, [f"{top}", "0", f"{top}"], history, lines)
 
 
 def _trouble(history: Sequence[Sample]) -> Chart:
     refused = [sample["refused"] + sample["timed_out"] for sample in history]
     retried = [sample["retried"] for sample in history]
-    top = rounded_up(max([0, *map(sum, zip(refused, retried, strict=True))]))
+    both = list(map(sum, zip(refused, retried, strict=True)))
+    top = rounded_up(max([0, *both]))
     scale = linear(top)
-    bars = []
-    for sample, lost, again in zip(history, refused, retried, strict=True):
-        if lost:
-            bars.append(Box("refused", _start(sample), SAMPLE_SECONDS, scale(lost), HEIGHT - scale(lost)))
-        if again:
-            bars.append(Box("retried", _start(sample), SAMPLE_SECONDS, scale(lost + again), HEIGHT - scale(again)))
+    first = [(scale(lost), float(HEIGHT)) for lost in refused]
+    then = [(scale(sum_of_both), scale(lost)) for sum_of_both, lost in zip(both, refused, strict=True)]
+    lines = [
+        Line("refused", "refused or timed out", bars_path(history, first), "bar"),
+        Line("retried", "retried", bars_path(history, then), "bar"),
+    ]
     summary = f"{sum(refused)} requests got no connection in time, {sum(retried)} were done again."
-    keys = [("refused", "refused or timed out"), ("retried", "retried")]
-    return _chart("Refused and retried", summary, [f"{top}", f"{top // 2}", "0"], history, bars=bars, keys=keys)
+    return _chart("Refused and retried", summary, [f"{top}", f"{top // 2}", "0"], history, lines)
 
 
-def _chart(title: str, summary: str, ticks: Sequence[str], history: Sequence[Sample], **drawn: Any) -> Chart:
+def _chart(title: str, summary: str, ticks: Sequence[str], history: Sequence[Sample], lines: Sequence[Line]) -> Chart:
     """Return the chart, with the breaker behind it and a key to all that is in it."""
     behind = bands(history)
-    keys = drawn.pop("keys", [(line.kind, line.name) for line in drawn.get("lines", []) if line.name])
+    keys = [(line.kind, line.name) for line in lines if line.name]
     for state in dict.fromkeys(band.kind for band in behind):
         seconds = sum(band.width for band in behind if band.kind == state)
         named = f"{state.replace('-', ' ')} ({wording.duration(seconds)})"
         keys, summary = [*keys, (state, named)], f"{summary} Behind it: {named}."
-    return Chart(title, summary, ticks, bands=behind, keys=keys, **drawn)
+    return Chart(title, summary, ticks, lines, behind, keys)
 
 
 def _line(kind: str, name: str, history: Sequence[Sample], value: Value, scale: Scale) -> Line:

@@ -26,13 +26,15 @@ class Notice(NamedTuple):
 
 def of(document: Document) -> dict[str, Any]:
     """Return what the page needs beyond the document itself."""
+    pools = document["pools"]
+    resting = {name for name, pool in pools.items() if is_resting(pool)}
     return {
         "notices": list(notices(document)),
-        "charts": {name: charts.of_pool(pool["history"]) for name, pool in document["pools"].items()},
-        "resting": {name for name, pool in document["pools"].items() if is_resting(pool)},
+        "resting": resting,
+        "charts": {name: charts.of_pool(pool["history"]) for name, pool in pools.items() if name not in resting},
         "rows": in_use_first(document["connections"]),
         "most_rows": MOST_ROWS,
-        "is_whole": all(len(pool["history"]) == SAMPLES - 1 for pool in document["pools"].values()),
+        "is_whole": all(len(pool["history"]) == SAMPLES - 1 for pool in pools.values()),
         "say": wording,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.operations import charts
-from app.operations.charts import Box
+from app.operations.charts import Box, Chart
 
 QUIET: dict[str, Any] = {
     **dict.fromkeys(("in_use", "idle", "waiting", "opened", "refused", "timed_out", "retried"), 0),
@@ -26,6 +26,10 @@ def past(*seen: dict[str, Any]) -> list[dict[str, Any]]:
 
 def use(history: list[dict[str, Any]]) -> list[list[charts.Step]]:
     return charts.steps(history, lambda sample: sample["in_use"], charts.linear(8))
+
+
+def paths(chart: Chart) -> dict[str, str]:
+    return {line.kind: line.path for line in chart.lines}
 
 
 def test_a_step_ends_when_its_sample_was_taken():
@@ -56,7 +60,7 @@ def test_an_area_stands_on_the_ground():
 
 def test_nothing_is_drawn_of_nothing():
     assert charts.line_path([]) == charts.area_path([]) == ""
-    assert [chart.bars for chart in charts.of_pool([])] == [(), (), [], []]
+    assert {line.path for chart in charts.of_pool([]) for line in chart.lines} == {""}
 
 
 def test_what_is_higher_than_the_top_stays_in_the_box():
@@ -93,14 +97,14 @@ def test_each_chart_says_in_words_that_the_breaker_was_open():
 def test_connections_are_opened_upwards_and_closed_downwards():
     changes = charts.of_pool(past({"opened": 4, "closed": {"idle": 1, "stale": 1}}))[2]
 
-    assert changes.bars == [Box("opened", 295, 5, 0, 50), Box("closed", 295, 5, 50, 25)]
+    assert paths(changes) == {"opened": "M295 0h5V50h-5z", "closed": "M295 50h5V75h-5z"}
     assert changes.summary == "4 connections were opened and 2 closed."
 
 
 def test_retries_stand_on_refusals():
     trouble = charts.of_pool(past({"refused": 1, "timed_out": 1, "retried": 2}))[3]
 
-    assert trouble.bars == [Box("refused", 295, 5, 50, 50), Box("retried", 295, 5, 0, 50)]
+    assert paths(trouble) == {"refused": "M295 50h5V100h-5z", "retried": "M295 0h5V50h-5z"}
 
 
 def test_the_numbers_are_in_the_words_as_well():
