@@ -181,6 +181,7 @@ def seconds_to_an_answer(get: Callable[[str], Answer]) -> float:
 
 def test_what_is_told_of_the_client_is_what_nginx_saw(nginx):
     lies = {
+        "Host": "evil.example",
         "X_Forwarded_For": "6.6.6.6",
         "X_Forwarded_Proto": "http",
         "X_Forwarded_Host": "evil.example",
