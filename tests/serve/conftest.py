@@ -64,6 +64,12 @@ def served_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def ready_tree(served_before: Path, tmp_path: Path) -> Path:
+    """A clone of a test's own that has served once: nothing needs to be made or compiled any more."""
+    return Path(shutil.copytree(served_before, tmp_path / "clone", symlinks=True))
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[..., Serving]]:
     """Start ./run serve in a clone and wait for its first answer; it is stopped after the test."""
     running: list[Serving] = []

@@ -50,12 +50,12 @@ def child_exit(server, worker):
 
 
 @pytest.fixture
-def reading(tree):
+def reading(ready_tree):
     """A clone whose wsgi.py reads when it is imported, and whose arbiter does so whenever a worker has ended."""
     for name, more in {"wsgi.py": READS_AT_IMPORT, "gunicorn.conf.py": ARBITER_READS}.items():
-        with (tree / name).open("a") as file:
+        with (ready_tree / name).open("a") as file:
             file.write(more)
-    return tree
+    return ready_tree
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

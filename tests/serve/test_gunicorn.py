@@ -28,11 +28,11 @@ def seen():
 
 
 @pytest.fixture
-def extended(tree):
+def extended(ready_tree):
     """A clone with two more routes: one that takes its time, one that tells what the application sees."""
-    with (tree / "wsgi.py").open("a") as file:
+    with (ready_tree / "wsgi.py").open("a") as file:
         file.write(SLOW)
-    return tree
+    return ready_tree
 
 
 def test_sigterm_answers_every_request_that_was_begun(extended, serve):

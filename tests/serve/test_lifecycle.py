@@ -47,8 +47,8 @@ def hold():
 """
 
 
-def test_a_reload_loses_no_request(tree, mariadb, goodbyes, serve):
-    server = serve(tree, WORKERS="2", DATABASE_URL=mariadb.url)
+def test_a_reload_loses_no_request(ready_tree, mariadb, goodbyes, serve):
+    server = serve(ready_tree, WORKERS="2", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
         busy.wait_for(100)
@@ -66,8 +66,8 @@ def test_a_reload_loses_no_request(tree, mariadb, goodbyes, serve):
     assert not [event for event in server.events() if "was sent" in event["event"]]
 
 
-def test_recycling_loses_no_request(tree, mariadb, goodbyes, serve):
-    server = serve(tree, WORKERS="2", MAX_REQUESTS="200", DATABASE_URL=mariadb.url)
+def test_recycling_loses_no_request(ready_tree, mariadb, goodbyes, serve):
+    server = serve(ready_tree, WORKERS="2", MAX_REQUESTS="200", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
         server.wait_for_events("Worker exiting", 4)
@@ -79,10 +79,10 @@ def test_recycling_loses_no_request(tree, mariadb, goodbyes, serve):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_answers_every_request_that_was_begun(tree, mariadb, goodbyes, serve, how):
-    with (tree / "wsgi.py").open("a") as file:
+def test_a_stop_answers_every_request_that_was_begun(ready_tree, mariadb, goodbyes, serve, how):
+    with (ready_tree / "wsgi.py").open("a") as file:
         file.write(BEGUN)
-    server = serve(tree, WORKERS="2", DATABASE_URL=mariadb.url)
+    server = serve(ready_tree, WORKERS="2", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port, 16) as visitors:
         visitors.wait_for(300)
@@ -94,10 +94,10 @@ def test_a_stop_answers_every_request_that_was_begun(tree, mariadb, goodbyes, se
     assert visitors.tally.answered == len(server.events("begun")) > before
 
 
-def test_a_connection_that_is_in_use_when_the_worker_ends_says_goodbye_too(tree, mariadb, goodbyes, serve):
-    with (tree / "wsgi.py").open("a") as file:
+def test_a_connection_that_is_in_use_when_the_worker_ends_says_goodbye_too(ready_tree, mariadb, goodbyes, serve):
+    with (ready_tree / "wsgi.py").open("a") as file:
         file.write(HOLDING)
-    server = serve(tree, WORKERS="1", DATABASE_URL=mariadb.url)
+    server = serve(ready_tree, WORKERS="1", DATABASE_URL=mariadb.url)
 
     worker = int(server.get("/hold").text)
     os.kill(worker, signal.SIGTERM)

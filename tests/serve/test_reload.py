@@ -25,11 +25,11 @@ MISTAKES = {
 
 
 @pytest.fixture
-def showing(tree):
+def showing(ready_tree):
     """A clone that tells which process and which settings answer."""
-    with (tree / "wsgi.py").open("a") as file:
+    with (ready_tree / "wsgi.py").open("a") as file:
         file.write(SHOWING)
-    return tree
+    return ready_tree
 
 
 @pytest.mark.parametrize("where", MISTAKES)

@@ -30,25 +30,25 @@ def test_the_second_start_answers_within_three_seconds(served_before):
         assert server.get("/?city=London").status == 200
 
 
-def test_a_removed_database_is_made_again(tree, serve):
-    serve(tree).stop()
-    for file in (tree / "instance").glob("sakila.sqlite3*"):
+def test_a_removed_database_is_made_again(ready_tree, serve):
+    serve(ready_tree).stop()
+    for file in (ready_tree / "instance").glob("sakila.sqlite3*"):
         file.unlink()
 
-    again = serve(tree)
+    again = serve(ready_tree)
 
     assert again.get("/?city=London").status == 200
 
 
-def test_changed_data_survives_an_upgrade(tree, serve):
-    serve(tree).stop()
-    engine = sa.create_engine(f"sqlite:///{tree}/instance/sakila.sqlite3")
+def test_changed_data_survives_an_upgrade(ready_tree, serve):
+    serve(ready_tree).stop()
+    engine = sa.create_engine(f"sqlite:///{ready_tree}/instance/sakila.sqlite3")
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM city WHERE city_id = 1"))
     engine.dispose()
-    (tree / "app" / "data" / "README.md").write_text("Another version.")
+    (ready_tree / "app" / "data" / "README.md").write_text("Another version.")
 
-    upgraded = serve(tree)
+    upgraded = serve(ready_tree)
 
     assert upgraded.get("/?city=London").status == 200
     assert upgraded.get("/api/v1/cities/1").status == 404
@@ -116,9 +116,9 @@ def test_migrate_and_seed_say_what_they_did_and_may_be_repeated(tree):
     assert fingerprint(tree / "data") == before
 
 
-def test_dev_reloads_what_was_changed(tree):
-    wsgi = tree / "wsgi.py"
-    with Serving(tree, command="dev") as server:
+def test_dev_reloads_what_was_changed(ready_tree):
+    wsgi = ready_tree / "wsgi.py"
+    with Serving(ready_tree, command="dev") as server:
         server.wait()
         wsgi.write_text(wsgi.read_text() + '\n\n@app.get("/just-written")\ndef written():\n    return "here"\n')
 
