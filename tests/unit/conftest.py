@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 
 import pytest
 from flask import Flask
@@ -17,6 +18,7 @@ from config import Settings
 from tests.conftest import dispose
 from tests.support.echo import Echo
 from tests.support.proxy import Proxy
+from tests.support.waiting import eventually
 
 POLICY = PoolPolicy(
     strategy="queue",
@@ -32,6 +34,13 @@ POLICY = PoolPolicy(
     tls="prefer",
     tls_ca=None,
 )
+
+
+@pytest.fixture(scope="package", autouse=True)
+def nobody_goes_on_probing() -> Iterator[None]:
+    """What is left over would be in the way of tests that count threads."""
+    yield
+    assert eventually(lambda: not [thread for thread in enumerate_threads() if thread.name.startswith("database-")])
 
 
 @pytest.fixture
