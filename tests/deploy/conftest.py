@@ -9,7 +9,6 @@ import pytest
 
 from config import ROOT
 from tests.conftest import leave_out
-from tests.serve.conftest import bare_tree, serve, tree  # noqa: F401 -- fixtures
 from tests.support import processes
 from tests.support.servers import MissingError
 
