@@ -160,6 +160,19 @@ def test_nothing_but_reading_is_tried(foreign: Database, make_app: Callable[...,
     assert [statement for statement in sent if not statement.upper().startswith(harmless)] == []
 
 
+def test_a_page_offers_no_near_spellings_and_asks_for_none(foreign: Database, make_app: Callable[..., Flask]):
+    app = make_app(DATABASE_URL=foreign.url, POOL_STRATEGY="request")
+    browser = app.test_client()
+    browser.get("/?city=London")
+
+    with server_log(foreign) as sent:
+        response = browser.get("/?city=Lundon", headers={"Accept": "text/html"})
+
+    assert response.status_code == 404
+    assert "Did you mean" not in response.text
+    assert len([statement for statement in sent if "FROM city" in statement]) == 1
+
+
 @pytest.mark.parametrize("command", ["migrate", "seed"])
 def test_the_commands_leave_it_alone(foreign: Database, command: str):
     done = alembic(foreign.url, "upgrade", "head") if command == "migrate" else flask(foreign.url, "seed")
