@@ -1,0 +1,125 @@
+"""The dashboard in a real browser: alive while its database comes and goes, and readable whatever is missing."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.visits import DESK, PHONE, SCHEMES, assert_accessible, assert_fits
+
+READER = "#pool-reader [data-breaker]"
+OFFLINE = "console: Failed to load resource: net::ERR_INTERNET_DISCONNECTED"
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.fixture
+def dashboard(visit) -> Page:
+    """The dashboard, with a clock that goes on when it is told to: `clock.run_for`."""
+    page = visit(allowed=(OFFLINE,)).page
+    page.clock.install()
+    page.goto("/pool")
+    expect(page.locator("#pulse")).to_have_text("Live, every 2 s.")
+    return page
+
+
+def polls(page: Page) -> list[str]:
+    """Return what is asked for from now on, as it comes."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    return asked
+
+
+def next_poll(page: Page) -> None:
+    with page.expect_response("**/pool"):
+        page.clock.run_for(2_000)
+
+
+def test_the_breaker_opens_and_closes_before_ones_eyes(visit, stoppable_site):
+    page = visit(stoppable_site, viewport=DESK).page
+    page.goto("/pool")
+    expect(page.locator(READER)).to_have_attribute("data-breaker", "closed")
+    page.locator("#history-reader summary").click()
+    page.evaluate("window.isTheSame = true")
+
+    stoppable_site.server.stop()
+    expect(page.locator(READER)).to_have_attribute("data-breaker", "open", timeout=15_000)
+    expect(page.locator(".remark.bad")).to_contain_text("The reader's breaker is open")
+    expect(page.locator("#server")).to_contain_text("could not be asked")
+
+    stoppable_site.server.start()
+    expect(page.locator(READER)).to_have_attribute("data-breaker", "closed", timeout=15_000)
+    expect(page.locator("#connections-rows tbody tr")).not_to_have_count(0)
+    expect(page.locator("#pool-reader .band.breaker-open")).not_to_have_count(0, timeout=15_000)
+    expect(page.locator("#server-rows tbody tr")).not_to_have_count(0)
+    assert page.evaluate("window.isTheSame")
+    expect(page.locator("#history-reader")).to_have_attribute("open", "")
+    expect(page.locator("#history-reader summary")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_is_accessible_and_fits(visit, stoppable_site, scheme):
+    page = visit(stoppable_site, color_scheme=scheme, viewport=PHONE).page
+    page.goto("/pool")
+    page.locator("#history-reader summary").click()
+
+    assert_fits(page)
+    page.set_viewport_size(DESK)
+    assert_fits(page)
+    assert_accessible(page)
+
+
+def test_without_a_script_it_is_a_page_with_tables(visit, stoppable_site):
+    page = visit(stoppable_site, java_script_enabled=False, viewport=PHONE).page
+    page.goto("/pool")
+
+    expect(page.locator("#pulse")).to_contain_text("As it was when this page was loaded")
+    expect(page.locator("#workers-rows tbody tr")).to_have_count(2)
+    expect(page.locator("#connections-rows tbody tr")).not_to_have_count(0)
+    page.locator("#history-reader summary").click()
+    expect(page.locator("#history-reader-rows tbody tr").first).to_be_visible()
+
+
+def test_it_renews_itself_and_leaves_what_is_selected(dashboard):
+    before = dashboard.locator(".as-of time").get_attribute("datetime")
+    dashboard.wait_for_timeout(1_000)
+    next_poll(dashboard)
+    expect(dashboard.locator(".as-of time")).not_to_have_attribute("datetime", before)
+
+    dashboard.evaluate("getSelection().selectAllChildren(document.querySelector('#workers-rows tbody tr'))")
+    next_poll(dashboard)
+    expect(dashboard.locator("#pulse")).to_have_text("Held while text is selected.")
+    assert dashboard.evaluate("getSelection().toString()") != ""
+
+
+def test_a_server_without_an_answer_is_said_and_asked_again(dashboard):
+    dashboard.context.set_offline(True)
+    dashboard.clock.run_for(2_000)
+    expect(dashboard.locator("#pulse")).to_contain_text("No answer since")
+
+    dashboard.context.set_offline(False)
+    next_poll(dashboard)
+    expect(dashboard.locator("#pulse")).to_have_text("Live, every 2 s.")
+
+
+def test_who_may_no_longer_look_is_told_and_asks_no_more(dashboard):
+    # As behind a proxy, which without OPS_TOKEN nobody is shown anything through.
+    dashboard.set_extra_http_headers({"X-Forwarded-For": "192.0.2.1"})
+    next_poll(dashboard)
+    expect(dashboard.locator("#pulse")).to_contain_text("Stopped")
+
+    asked = polls(dashboard)
+    dashboard.clock.run_for(10_000)
+    assert asked == []
+
+
+def test_a_hidden_tab_asks_nothing_until_it_is_seen(dashboard):
+    dashboard.evaluate(HIDE, True)
+    asked = polls(dashboard)
+    dashboard.clock.run_for(10_000)
+    assert asked == []
+
+    with dashboard.expect_response("**/pool"):
+        dashboard.evaluate(HIDE, False)
