@@ -21,7 +21,7 @@ from migrations.lock import migration_lock
 
 INTERRUPTED = (
     "revisions shown as done stay, and to migrate again goes on behind them. "
-    "If it then fails half way through one (MySQL, MariaDB): docs/migrations.md."
+    "If that fails half way through one (not on PostgreSQL): docs/migrations.md."
 )
 
 
