@@ -3,7 +3,7 @@
 The page is drawn from it, and programs get it as JSON.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from time import monotonic
 from typing import Any
@@ -98,7 +98,7 @@ def _history(name: str, samples: Sequence[Sample]) -> list[Document]:
 def _over_all(histories: Iterable[Sequence[Sample]]) -> list[Sample]:
     """Return one history of all workers; where one has no sample, it has counted what it had counted before."""
     by_worker = [{sample.tick: sample for sample in history} for history in histories]
-    ticks = sorted({tick for history in by_worker for tick in history})[-SAMPLES:]
+    ticks = _told_by_all(by_worker)[-SAMPLES:]
     merged, counted = [], [dict[str, Totals]() for _ in by_worker]
     for tick in ticks:
         for number, history in enumerate(by_worker):
@@ -108,3 +108,10 @@ def _over_all(histories: Iterable[Sequence[Sample]]) -> list[Sample]:
                 counted[number] = {name: totals.without_gauges(pool) for name, pool in counted[number].items()}
         merged.append(Sample(tick, totals.added(counted)))
     return merged
+
+
+def _told_by_all(by_worker: Sequence[Mapping[int, Sample]]) -> list[int]:
+    """Return the ticks in order, without the newest if somebody who told of the one before is still to tell of it."""
+    ticks = sorted({tick for history in by_worker for tick in history})
+    is_early = len(ticks) > 1 and any(ticks[-2] in history and ticks[-1] not in history for history in by_worker)
+    return ticks[:-1] if is_early else ticks
