@@ -21,6 +21,10 @@ ROTTEN = {
     "a file that is there": ("New file `here.txt`:\n\n```text\nnew\n```\n", "here.txt is there already"),
     "a line that is gone": ("In `here.txt`, below `three`:\n\n```text\nnew\n```\n", "0 lines of here.txt begin with"),
     "a line that is there twice": ("In `here.txt`, instead of `t`:\n\n```text\nnew\n```\n", "2 lines of here.txt"),
+    "an end that is gone": (
+        "In `here.txt`, from `two` to `ten`:\n\n```text\nnew\n```\n",
+        "after two no line of here.txt",
+    ),
     "a block that nobody explains": ("Look:\n\n```python\nprint()\n```\n", "a block of python below 'Look:'"),
     "a console without a command": ("```console\nthree\n```\n", "begins with a command"),
     "a command that fails": ("```console\n$ echo no; false\n```\n", "ended with 1:\nno"),
@@ -45,14 +49,15 @@ def test_a_document_that_rotted_is_found_out(tmp_path: Path, rot: str):
 def test_a_sound_document_is_followed(tmp_path: Path):
     tree = tmp_path / "tree"
     tree.mkdir()
-    (tree / "here.txt").write_text("ten\ntwo\n")
+    (tree / "here.txt").write_text("ten\ntwo\nfour\nfive\nsix\n")
     (tmp_path / "document.md").write_text(
         "New file `new.txt`:\n\n```text\nfirst\n```\n"
         "In `here.txt`, below `ten`:\n\n```text\n  five\n```\n"
         "In `here.txt`, instead of `two`:\n\n```text\nthree\n```\n"
+        "In `here.txt`, from `four` to `six`:\n\n```text\nfour to six\n```\n"
         "```console\n$ cat new.txt here.txt\nfirst\n…\nthr…\n$ true\n```\n"
     )
 
     follow(tmp_path / "document.md", tree)
 
-    assert (tree / "here.txt").read_text() == "ten\n  five\nthree\n"
+    assert (tree / "here.txt").read_text() == "ten\n  five\nthree\nfour to six\n"

@@ -5,6 +5,7 @@ Every fenced block is one step, and the line that ends with a colon above it say
     New file `app/films/models.py`:                         the block is the file
     In `app/__init__.py`, below `from app.commands`:        the block goes below the one line that begins like that
     In `app/__init__.py`, instead of `from app.commands`:   the block takes that line's place
+    In `app/errors.py`, from `KINDS` to `}`:                the block takes the place of that line to the next of those
 
 A `console` block has commands behind `$ ` and what they print, where … stands for anything, alone on a line for any
 lines; ` &` leaves `./run serve` running until the end. A block of any other kind is an error: nothing is left untried.
@@ -23,7 +24,7 @@ from tests.serve.serving import Serving, environment
 
 FENCE = re.compile(r"(?:^([^\n]+:)\n\n?)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NEW = re.compile(r"New file `([^`]+)`:")
-CHANGE = re.compile(r"In `([^`]+)`, (below|instead of) `([^`]+)`:")
+CHANGE = re.compile(r"In `([^`]+)`, (below|instead of|from) `([^`]+)`(?: to `([^`]+)`)?:")
 SERVER = "http://127.0.0.1:8000"
 
 
@@ -77,8 +78,13 @@ def change(step: Step, tree: Path) -> None:
         anchors = [number for number, line in enumerate(lines) if line.strip().startswith(asked[3])]
         if len(anchors) != 1:
             raise DocumentError(f"{step.place}: {len(anchors)} lines of {asked[1]} begin with {asked[3]}")
-        first = anchors[0] + (asked[2] == "below")
-        lines[first : anchors[0] + 1] = [step.text]
+        first, last = anchors[0] + (asked[2] == "below"), anchors[0]
+        if asked[4]:
+            ends = [number for number, line in enumerate(lines) if number > last and line.strip().startswith(asked[4])]
+            if not ends:
+                raise DocumentError(f"{step.place}: after {asked[3]} no line of {asked[1]} begins with {asked[4]}")
+            last = ends[0]
+        lines[first : last + 1] = [step.text]
         path.write_text("".join(lines), encoding="utf-8")
     else:
         raise DocumentError(

@@ -1,0 +1,21 @@
+"""docs/your-own-service.md is followed to the letter behind docs/add-a-feature.md: the sample goes, the rest goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.clone.walkthrough import change, follow, steps
+
+
+def test_the_sample_room_is_removed_as_the_document_says(clone: Path):
+    documents = clone / "docs"
+    # Its commands are run by test_feature.py: here it is only what the other one begins with.
+    for step in steps(documents / "add-a-feature.md"):
+        if step.kind != "console":
+            change(step, clone)
+
+    follow(documents / "your-own-service.md", clone)
+
+    assert not (clone / "app" / "cities").exists()
+    left = [path for path in (clone / "app").rglob("*.py") if "cities" in path.read_text("utf-8").lower()]
+    assert [path.name for path in left] == ["openapi.py"], "./run rename sees to the title"
