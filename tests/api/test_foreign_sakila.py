@@ -170,7 +170,8 @@ def test_a_page_offers_no_near_spellings_and_asks_for_none(foreign: Database, ma
 
     assert response.status_code == 404
     assert "Did you mean" not in response.text
-    assert len([statement for statement in sent if "FROM city" in statement]) == 1
+    # The server keeps the statements of other tests, too.
+    assert len([statement for statement in sent if "lundon" in statement.lower()]) == 1
 
 
 @pytest.mark.parametrize("command", ["migrate", "seed"])
