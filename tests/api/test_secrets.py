@@ -29,7 +29,8 @@ def ask(url: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", ASK],
         cwd=ROOT,
-        env=environment(url, LOG_LEVEL="DEBUG"),
+        # Who asks for a database that is away waits for the deadline, once: the default one is three seconds.
+        env=environment(url, LOG_LEVEL="DEBUG", REQUEST_DEADLINE_SECONDS="1", POOL_TIMEOUT_SECONDS="0.5"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
