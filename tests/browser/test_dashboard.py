@@ -116,8 +116,8 @@ def test_who_may_no_longer_look_is_told_and_asks_no_more(dashboard):
 
 
 def test_a_hidden_tab_asks_nothing_until_it_is_seen(dashboard):
-    dashboard.evaluate(HIDE, True)
     asked = polls(dashboard)
+    dashboard.evaluate(HIDE, True)
     dashboard.clock.run_for(10_000)
     assert asked == []
 
