@@ -55,7 +55,7 @@ def test_a_sound_document_is_followed(tmp_path: Path):
         "In `here.txt`, below `ten`:\n\n```text\n  five\n```\n"
         "In `here.txt`, instead of `two`:\n\n```text\nthree\n```\n"
         "In `here.txt`, from `four` to `six`:\n\n```text\nfour to six\n```\n"
-        "```console\n$ cat new.txt here.txt\nfirst\n…\nthr…\n$ true\n```\n"
+        "```console\n$ cat new.txt here.txt\nfirst\n…\nthr…\nfour to …\n$ true\n```\n"
     )
 
     follow(tmp_path / "document.md", tree)

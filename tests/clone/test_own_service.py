@@ -1,4 +1,4 @@
-"""docs/your-own-service.md is followed to the letter behind docs/add-a-feature.md: the sample goes, the rest goes on."""
+"""docs/your-own-service.md is followed to the letter behind docs/add-a-feature.md: the sample goes, the rest stays."""
 
 from __future__ import annotations
 

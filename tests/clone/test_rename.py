@@ -16,7 +16,7 @@ from tools.rename import main
 
 # In these folders the old name may stand nowhere after a renaming, but for the sample feature; elsewhere it may not
 # stand where only the project can be meant.
-CARRYING = ("deploy/", "tests/deploy/")
+CARRYING = ("deploy/", "tests/deploy/", "docs/deploy.md")
 THE_FEATURE = re.compile(r"app/cities|/api/v1/[a-z]*|looks up cities by")
 THE_PROJECT = re.compile(
     r"cities\.(service|conf|example)|/(srv|etc|ssl)/cities|job=.cities|Cities(Error|Pool|Breaker|Conn)"
@@ -72,7 +72,7 @@ def test_a_renamed_project_serves_and_its_tests_are_green(clone: Path):
 PART = [
     *(f"tests/unit/test_{name}.py" for name in ("arrows", "settings_documented", "errors")),
     *(f"tests/api/test_{name}.py" for name in ("lookup", "api", "openapi", "errors")),
-    *(f"tests/deploy/test_{name}.py" for name in ("rules", "observability")),
+    *(f"tests/deploy/test_{name}.py" for name in ("rules", "observability", "systemd")),
     *("-k", "not (mariadb or mysql or postgresql or machine or absent)"),
 ]
 

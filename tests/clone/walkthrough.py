@@ -8,7 +8,8 @@ Every fenced block is one step, and the line that ends with a colon above it say
     In `app/errors.py`, from `KINDS` to `}`:                the block takes the place of that line to the next of those
 
 A `console` block has commands behind `$ ` and what they print, where … stands for anything, alone on a line for any
-lines; ` &` leaves `./run serve` running until the end. A block of any other kind is an error: nothing is left untried.
+lines; `./run serve &` runs until the end, and is waited for. A block of any other kind is an error: nothing is left
+untried.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def follow(document: Path, tree: Path) -> None:
                 change(step, tree)
                 continue
             for command, expected in commands(step):
-                if command.endswith(" &"):
+                if command == "./run serve &":
                     servers.append(running.enter_context(Serving(tree, LOG_FORMAT="json")))
                     servers[-1].wait()
                 else:
