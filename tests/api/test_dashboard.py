@@ -38,6 +38,7 @@ def workers(database: Database, make_app: Callable[..., Flask], tmp_path: Path) 
     made = make_app(DATABASE_URL=database.url), make_app(DATABASE_URL=database.url)
     for number, app in enumerate(made, 1):
         app.extensions["reporter"].join(tmp_path, number)
+        app.extensions["reporter"].publish()  # its own thread will, but when?
     yield made
     for app in made:
         dispose(app)

@@ -44,9 +44,7 @@ def test_a_breaker_that_is_not_closed_is_said_with_its_workers(state: str, level
 def test_a_breaker_that_was_open_is_said_when_it_is_closed_again():
     history = [{"seconds_ago": 5 * ago, "breaker": "open"} for ago in (3, 2)]
 
-    assert said(history=history) == [
-        Notice("warn", "The reader's breaker was open for about 10 s; now it is closed.")
-    ]
+    assert said(history=history) == [Notice("warn", "The reader's breaker was open for about 10 s; now it is closed.")]
 
 
 @pytest.mark.parametrize(
