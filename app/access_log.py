@@ -1,6 +1,6 @@
 """A line for each request, and where the time of a slow one went; what people typed is in neither.
 
-The access line has the path without the query. Probes are not logged.
+The access line has the path without the query. Probes and the dashboard are not logged, unless somebody is refused.
 """
 
 import sys
@@ -17,7 +17,8 @@ from app.logging import add_request_id, add_time, renderers, seconds_since_start
 from app.pool import deadline
 from config import Settings
 
-PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+ASKED_ALL_THE_TIME = frozenset({"/livez", "/readyz", "/metrics", "/pool"})
+REFUSED = (401, 403)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -48,7 +49,7 @@ def _logger(settings: Settings) -> FilteringBoundLogger:
 
 def _log(log: FilteringBoundLogger, settings: Settings, response: Response) -> Response:
     seconds = seconds_since_start()
-    if seconds is None or request.path in PROBES:
+    if seconds is None or (request.path in ASKED_ALL_THE_TIME and response.status_code not in REFUSED):
         return response
     if settings.access_log:
         log.info("request", **_line(response, seconds))

@@ -112,11 +112,18 @@ def test_of_a_slow_request_the_log_says_that_it_waited_for_a_connection(watched:
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
 def test_quick_requests_are_not_slow_and_probes_are_not_logged(watched: Flask, events: Events):
     client = watched.test_client()
-    for path in ("/livez", "/readyz", "/metrics"):
+    for path in ("/livez", "/readyz", "/metrics", "/pool"):
         client.get(path, headers={"Host": "localhost"})
 
     assert events("request") == []
     assert events("slow request") == []
+
+
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+def test_who_may_not_see_the_metrics_is_logged(watched: Flask, events: Events):
+    watched.test_client().get("/metrics", headers={"Host": "somebody.example"})
+
+    assert [line["status"] for line in events("request")] == [403]
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
