@@ -44,6 +44,7 @@ def run_outcomes(engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int) -
     return outcomes
 
 
+@pytest.mark.no_cover  # thousands of times the same lines, which others cover: measuring them takes half the time
 @on_mariadb
 def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
     make_service: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, fault_server: FaultServer, user: str
