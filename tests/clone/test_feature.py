@@ -10,6 +10,7 @@ from config import ROOT
 from tests.clone.walkthrough import DocumentError, follow
 
 
+@pytest.mark.timeout(400)  # whole commands and tests of their own run inside
 def test_the_films_room_is_built_as_the_document_says(clone: Path):
     follow(clone / "docs" / "add-a-feature.md", clone)
 

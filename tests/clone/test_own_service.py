@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.clone.walkthrough import change, follow, steps
 
 
+@pytest.mark.timeout(400)  # whole commands and tests of their own run inside
 def test_the_sample_room_is_removed_as_the_document_says(clone: Path):
     documents = clone / "docs"
     # Its commands are run by test_feature.py: here it is only what the other one begins with.

@@ -113,7 +113,7 @@ def run(step: Step, tree: Path, command: str, expected: str, servers: list[Servi
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     if ended.returncode:
         raise DocumentError(f"{step.place}: $ {command}\nended with {ended.returncode}:\n{ended.stdout}")
