@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
+from tests.conftest import leave_out
 from tests.serve.conftest import borrow_environment
+from tests.support.servers import MissingError
 
 # What a clone does not have, or has not yet.
 LEFT_BEHIND = (".git", ".venv", ".env", "instance", "__pycache__", "*.pyc", ".*_cache", ".hypothesis", ".coverage*")
@@ -21,3 +23,12 @@ def clone(tmp_path: Path) -> Path:
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
     borrow_environment(tree)
     return tree
+
+
+@pytest.fixture
+def walkable(clone: Path) -> Path:
+    """Such a copy where the commands of the documents can be run."""
+    for program in ("curl", "perl"):
+        if not shutil.which(program):
+            leave_out(program, MissingError(f"{program} must be installed: apt install {program}"))
+    return clone

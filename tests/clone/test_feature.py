@@ -11,10 +11,10 @@ from tests.clone.walkthrough import DocumentError, follow
 
 
 @pytest.mark.timeout(400)  # whole commands and tests of their own run inside
-def test_the_films_room_is_built_as_the_document_says(clone: Path):
-    follow(clone / "docs" / "add-a-feature.md", clone)
+def test_the_films_room_is_built_as_the_document_says(walkable: Path):
+    follow(walkable / "docs" / "add-a-feature.md", walkable)
 
-    assert (clone / "app" / "films" / "queries.py").exists()
+    assert (walkable / "app" / "films" / "queries.py").exists()
     assert not (ROOT / "app" / "films").exists()
 
 

@@ -10,15 +10,15 @@ from tests.clone.walkthrough import change, follow, steps
 
 
 @pytest.mark.timeout(400)  # whole commands and tests of their own run inside
-def test_the_sample_room_is_removed_as_the_document_says(clone: Path):
-    documents = clone / "docs"
+def test_the_sample_room_is_removed_as_the_document_says(walkable: Path):
+    documents = walkable / "docs"
     # Its commands are run by test_feature.py: here it is only what the other one begins with.
     for step in steps(documents / "add-a-feature.md"):
         if step.kind != "console":
-            change(step, clone)
+            change(step, walkable)
 
-    follow(documents / "your-own-service.md", clone)
+    follow(documents / "your-own-service.md", walkable)
 
-    assert not (clone / "app" / "cities").exists()
-    left = [path for path in (clone / "app").rglob("*.py") if "cities" in path.read_text("utf-8").lower()]
+    assert not (walkable / "app" / "cities").exists()
+    left = [path for path in (walkable / "app").rglob("*.py") if "cities" in path.read_text("utf-8").lower()]
     assert [path.name for path in left] == ["openapi.py"], "./run rename sees to the title"
