@@ -3,56 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 from sqlalchemy import text
 
 from app.cities.names import fold
 from tests.browser.conftest import Site
 from tests.browser.visits import PHONE, assert_accessible, assert_fits
-from tests.support.servers import wait_until_it_answers
 
 AWAY = "status 503", "status 504"
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest.fixture
 def away(stoppable_site: Site) -> Iterator[Site]:
     """The site without its database, which is back after the test."""
-    control = stoppable_site.server.control
-    control.shut_down()
+    stoppable_site.server.stop()
     yield stoppable_site
-    if not control.is_running():
-        bring_back(stoppable_site)
+    stoppable_site.server.repair()
 
 
-def bring_back(site: Site) -> None:
-    site.server.control.start()
-    assert wait_until_it_answers(site.server.server.url, site.server.control.is_running)
-
-
-def test_the_page_says_when_to_try_again_and_looks_by_itself(visit, away):
-    page, busy = (visit(away, allowed=AWAY).page for _ in range(2))
+@pytest.fixture
+def waiting(visit, away: Site) -> Page:
+    """A page that found no database, with a clock that goes on when it is told to."""
+    page = visit(away, allowed=AWAY).page
+    page.clock.install(time=0)
+    page.clock.pause_at(1_000)
     page.goto("/?city=London")
-    busy.goto("/?city=Lima")
+    return page
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("The database is away")
-    expect(page.locator(".notice")).to_contain_text("What you typed is kept.")
-    expect(page.locator(".notice")).to_contain_text("Try again in 1 second or later.")
-    expect(page.get_by_role("combobox")).to_have_value("London")
-    assert_accessible(page)
-    page.set_viewport_size(PHONE)
-    assert_fits(page)
-    busy.get_by_role("combobox").press_sequentially("a")  # gets no suggestion, and says nothing about it
 
-    bring_back(away)
+def looks(page: Page) -> list[str]:
+    """Return what the page looks for from now on, as it does."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "HEAD" else None)
+    return asked
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("City “London” is #312", timeout=15_000)
-    expect(busy.locator(".next-try")).to_have_text("The database is back.", timeout=15_000)
-    expect(busy.get_by_role("combobox")).to_have_value("aLima")
-    # Each waits 1.5 s at the least, and twice as long each time.
-    looks = [line for line in away.events("request") if line["method"] == "HEAD"]
-    assert 2 <= len(looks) <= 8
+
+def look_until(page: Page, sight: Locator) -> None:
+    """Let the page look until this is seen: each worker finds out for itself that the server is back."""
+    for _ in range(20):
+        page.clock.run_for(61_000)
+        with suppress(TimeoutError):
+            return sight.wait_for(timeout=250)
+    raise AssertionError(page.locator("main").inner_text())
+
+
+def test_the_page_says_when_to_try_again_and_keeps_what_was_typed(visit, away):
+    waiting = visit(away, allowed=AWAY).page  # axe needs a clock that goes
+    waiting.goto("/?city=London")
+
+    expect(waiting.get_by_role("heading", level=1)).to_have_text("The database is away")
+    expect(waiting.locator(".notice")).to_contain_text("What you typed is kept.")
+    expect(waiting.locator(".notice")).to_contain_text("Try again in 1 second or later.")
+    expect(waiting.get_by_role("combobox")).to_have_value("London")
+    assert_accessible(waiting)
+    waiting.set_viewport_size(PHONE)
+    assert_fits(waiting)
+
+
+def test_the_page_looks_less_and_less_often_until_the_database_is_back(waiting, away):
+    asked = looks(waiting)
+    for pause in (2_000, 4_000, 8_000):
+        asked.clear()
+        waiting.clock.run_for(pause * 0.74)
+        assert asked == []
+        with waiting.expect_response("**/?city=London"):
+            waiting.clock.run_for(pause * 0.52)
+        assert len(asked) == 1
+        waiting.wait_for_timeout(100)  # for the next look to be planned
+
+    away.server.start()
+
+    look_until(waiting, waiting.get_by_text("City “London” is #312"))
+
+
+def test_the_page_leaves_alone_whoever_types(waiting, away):
+    box = waiting.get_by_role("combobox")
+    box.press_sequentially("x")  # gets no suggestion, and nothing is said about it
+    away.server.start()
+
+    look_until(waiting, waiting.get_by_text("The database is back."))
+
+    expect(box).to_have_value("xLondon")
+
+
+def test_a_hidden_page_looks_once_it_is_seen(waiting, away):
+    away.server.start()
+    waiting.evaluate(HIDE, True)
+    asked = looks(waiting)
+    waiting.clock.run_for(60_000)
+    assert asked == []
+
+    waiting.evaluate(HIDE, False)
+
+    look_until(waiting, waiting.get_by_text("City “London” is #312"))
 
 
 def test_without_javascript_trying_again_is_a_link(visit, away):
@@ -60,7 +110,7 @@ def test_without_javascript_trying_again_is_a_link(visit, away):
     page.goto("/?city=London")
     assert page.get_by_role("heading", level=1).inner_text() == "The database is away"
 
-    bring_back(away)
+    away.server.start()
 
     for _ in range(20):
         if page.get_by_role("heading", level=1).inner_text() != "The database is away":
