@@ -17,7 +17,21 @@ from config import ROOT
 from tests.serve.serving import Serving, environment, run
 from tests.support.terminal import on_terminal
 
-COMMANDS = "serve dev migrate seed load doctor bench faults test check screenshots lock rename".split()
+COMMANDS = [
+    "serve",
+    "dev",
+    "migrate",
+    "seed",
+    "load",
+    "doctor",
+    "bench",
+    "faults",
+    "test",
+    "check",
+    "screenshots",
+    "lock",
+    "rename",
+]
 
 
 def shim(folder: Path, before: str, version: str = "Python 3.14.0") -> str:
