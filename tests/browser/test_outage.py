@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -29,13 +29,17 @@ def away(stoppable_site: Site) -> Iterator[Site]:
 
 
 @pytest.fixture
-def waiting(visit, away: Site) -> Page:
-    """A page that found no database, with a clock that goes on when it is told to."""
-    page = visit(away, allowed=AWAY).page
-    page.clock.install(time=0)
-    page.clock.pause_at(1_000)
-    page.goto("/?city=London")
-    return page
+def wait(visit, away: Site) -> Callable[[], Page]:
+    """Open a page that finds no database, with a clock that goes on when it is told to."""
+
+    def start() -> Page:
+        page = visit(away, allowed=AWAY).page
+        page.clock.install(time=0)
+        page.clock.pause_at(1_000)
+        page.goto("/?city=London")
+        return page
+
+    return start
 
 
 def looks(page: Page) -> list[str]:
@@ -55,19 +59,32 @@ def look_until(page: Page, sight: Locator) -> None:
 
 
 def test_the_page_says_when_to_try_again_and_keeps_what_was_typed(visit, away):
-    waiting = visit(away, allowed=AWAY).page  # axe needs a clock that goes
-    waiting.goto("/?city=London")
+    page = visit(away, allowed=AWAY, java_script_enabled=False).page
+    page.goto("/?city=London")
 
-    expect(waiting.get_by_role("heading", level=1)).to_have_text("The database is away")
-    expect(waiting.locator(".notice")).to_contain_text("What you typed is kept.")
-    expect(waiting.locator(".notice")).to_contain_text("Try again in 1 second or later.")
-    expect(waiting.get_by_role("combobox")).to_have_value("London")
-    assert_accessible(waiting)
-    waiting.set_viewport_size(PHONE)
-    assert_fits(waiting)
+    expect(page.get_by_role("heading", level=1)).to_have_text("The database is away")
+    expect(page.locator(".notice")).to_contain_text("What you typed is kept.")
+    expect(page.locator(".notice")).to_contain_text("Try again in 1 second or later.")
+    expect(page.get_by_label("Name of a city")).to_have_value("London")
+
+    away.server.start()
+    for _ in range(20):
+        if page.get_by_role("heading", level=1).inner_text() != "The database is away":
+            break
+        page.get_by_role("link", name="Try again").click()
+
+    assert page.get_by_role("heading", level=1).inner_text() == "City “London” is #312"
+    assert page.url.endswith("/?city=London")
 
 
-def test_the_page_looks_less_and_less_often_until_the_database_is_back(waiting, away):
+def test_the_page_looks_less_and_less_often_until_the_database_is_back(visit, away, wait):
+    shown = visit(away, allowed=AWAY).page  # axe needs a clock that goes by itself
+    shown.goto("/?city=London")
+    assert_accessible(shown)
+    shown.set_viewport_size(PHONE)
+    assert_fits(shown)
+
+    waiting = wait()
     asked = looks(waiting)
     for pause in (2_000, 4_000, 8_000):
         asked.clear()
@@ -79,45 +96,23 @@ def test_the_page_looks_less_and_less_often_until_the_database_is_back(waiting, 
         waiting.wait_for_timeout(100)  # for the next look to be planned
 
     away.server.start()
-
     look_until(waiting, waiting.get_by_text("City “London” is #312"))
 
 
-def test_the_page_leaves_alone_whoever_types(waiting, away):
-    box = waiting.get_by_role("combobox")
-    box.press_sequentially("x")  # gets no suggestion, and nothing is said about it
+def test_who_types_is_left_alone_and_a_hidden_page_waits_to_be_seen(away, wait):
+    typing, hidden = wait(), wait()
+    typing.get_by_role("combobox").press_sequentially("x")  # gets no suggestion, and nothing is said about it
+    hidden.evaluate(HIDE, True)
     away.server.start()
 
-    look_until(waiting, waiting.get_by_text("The database is back."))
+    look_until(typing, typing.get_by_text("The database is back."))
+    expect(typing.get_by_role("combobox")).to_have_value("xLondon")
 
-    expect(box).to_have_value("xLondon")
-
-
-def test_a_hidden_page_looks_once_it_is_seen(waiting, away):
-    away.server.start()
-    waiting.evaluate(HIDE, True)
-    asked = looks(waiting)
-    waiting.clock.run_for(60_000)
+    asked = looks(hidden)
+    hidden.clock.run_for(60_000)
     assert asked == []
-
-    waiting.evaluate(HIDE, False)
-
-    look_until(waiting, waiting.get_by_text("City “London” is #312"))
-
-
-def test_without_javascript_trying_again_is_a_link(visit, away):
-    page = visit(away, allowed=AWAY, java_script_enabled=False).page
-    page.goto("/?city=London")
-    assert page.get_by_role("heading", level=1).inner_text() == "The database is away"
-
-    away.server.start()
-
-    for _ in range(20):
-        if page.get_by_role("heading", level=1).inner_text() != "The database is away":
-            break
-        page.get_by_role("link", name="Try again").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "City “London” is #312"
-    assert page.url.endswith("/?city=London")
+    hidden.evaluate(HIDE, False)
+    look_until(hidden, hidden.get_by_text("City “London” is #312"))
 
 
 def test_markup_in_the_database_is_only_text(visit, stoppable_site):
