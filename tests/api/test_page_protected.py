@@ -7,17 +7,17 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from tests.conftest import dispose
 from tests.support.processes import free_port
 
 HTML = {"Accept": "text/html"}
 
 
 def test_a_page_without_its_database_says_when_and_keeps_what_was_typed(make_app) -> None:
-    client = make_app(
-        DATABASE_URL=f"mysql://user:password@127.0.0.1:{free_port()}/none", REQUEST_DEADLINE_SECONDS="1"
-    ).test_client()
+    app = make_app(DATABASE_URL=f"mysql://user:password@127.0.0.1:{free_port()}/none", REQUEST_DEADLINE_SECONDS="1")
 
-    response = client.get("/", query_string={"city": 'O"Hara'}, headers=HTML)
+    response = app.test_client().get("/", query_string={"city": 'O"Hara'}, headers=HTML)
+    dispose(app)  # so that nobody goes on knocking
 
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
