@@ -18,7 +18,7 @@ import structlog
 from flask import Flask
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from config import Settings
+from config import Settings, wants_colour
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -146,7 +146,11 @@ def _shared() -> list[Processor]:
 def renderers(settings: Settings) -> list[Processor]:
     """Return what makes a line of an event: for people or for machines."""
     # Tracebacks without local variables: those hold what people typed, and passwords.
-    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False)
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty() and wants_colour(),
+        exception_formatter=structlog.dev.plain_traceback,
+        sort_keys=False,
+    )
     last: list[Processor] = (
         [_one_line, console]
         if _is_pretty(settings)

@@ -171,3 +171,22 @@ def test_password_of_a_database_address_is_blotted_out(line: str) -> None:
 @pytest.mark.parametrize("line", ["see https://example.org:80/a", "mail me@example.org", "(using password: YES)"])
 def test_other_text_is_left_alone(line: str) -> None:
     assert redacted(line) == line
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_color", "coloured"), [(True, "", True), (True, "1", False), (False, "", False)]
+)
+def test_pretty_lines_are_coloured_on_a_terminal_unless_nobody_wants_that(
+    make_client: Callable[..., FlaskClient],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+    no_color: str,
+    coloured: bool,
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    monkeypatch.setenv("NO_COLOR", no_color)
+
+    make_client(LOG_FORMAT="pretty").get("/")
+
+    assert ("\x1b[" in capsys.readouterr().err) is coloured
