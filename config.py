@@ -208,8 +208,8 @@ def _parse_ca(value: Path) -> Path:
 
 def _check_token(value: SecretStr) -> SecretStr:
     token = value.get_secret_value()
-    if not re.fullmatch(r"[!-~]+", token):
-        raise RefusedError("has blanks or characters outside of ASCII, which no header can carry", _NEW_TOKEN)
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):  # token68 of RFC 9110
+        raise RefusedError("has characters that a bearer token must not have", _NEW_TOKEN)
     if len(token) < SHORTEST_TOKEN:
         raise RefusedError(f"has {len(token)} characters, fewer than {SHORTEST_TOKEN}: it could be guessed", _NEW_TOKEN)
     return value

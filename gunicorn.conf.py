@@ -74,6 +74,7 @@ def _is_alive(pid: int) -> bool:
 
 # The variable is prometheus_client's own. This file is executed again on SIGHUP, and the folder stays.
 RUN_PREFIX = "gunicorn-run-"
+COUNTERS_BYTES = 512 * 1024  # some 200 combinations of method, route and status
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _run_directory()
 run_directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
@@ -109,9 +110,14 @@ logconfig_dict = _logging_config()
 
 def on_starting(server: Any) -> None:
     """Stop with one sentence when the address cannot be had; Gunicorn itself would try for five seconds."""
-    _begin_counting_anew()
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
-        return  # the sockets are inherited
+        pass  # the sockets are inherited
+    elif error := _why_unusable():
+        sys.exit(_unusable_address(error))
+    _begin_counting_anew()
+
+
+def _why_unusable() -> OSError | None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -120,15 +126,17 @@ def on_starting(server: Any) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        sys.exit(_unusable_address(error))
+        return error
+    return None
 
 
 def _begin_counting_anew() -> None:
-    """Empty the run directory, if it is one of somebody's own choice."""
+    """Remove what another run has counted, if the run directory is one of somebody's own choice."""
     try:
         run_directory.mkdir(parents=True, exist_ok=True)
-        for left in [*run_directory.glob("*.db"), *run_directory.glob("*.json")]:
-            left.unlink()
+        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "samples-[0-9]*.json"):
+            for left in run_directory.glob(kind):
+                left.unlink()
     except OSError as error:
         sys.exit(f"PROMETHEUS_MULTIPROC_DIR={run_directory} must be a folder that can be written ({error.strerror})")
 
@@ -192,7 +200,19 @@ def post_fork(server: Any, worker: Any) -> None:
     from prometheus_client import values  # only now: by the variable above it knows that it is one of several
 
     # By its number, not by its process: else each worker that is replaced would leave files behind for good.
-    values.ValueClass = values.MultiProcessValue(lambda: worker.number)
+    try:
+        _make_room_for_counters(run_directory / f"histogram_{worker.number}.db")
+        values.ValueClass = values.MultiProcessValue(lambda: worker.number)
+    except OSError as error:
+        server.log.error("This worker's requests are missing from /metrics: no room in %s (%s)", run_directory, error)
+        values.ValueClass = values.MutexValue
+
+
+def _make_room_for_counters(file: Path) -> None:
+    """Take the room that prometheus_client is going to write into: where there is none, that would end the process."""
+    run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        file.write_bytes(bytes(COUNTERS_BYTES))
 
 
 def post_worker_init(worker: Any) -> None:

@@ -65,7 +65,7 @@ def _line(response: Response, seconds: float) -> dict[str, Any]:
         "path": quote(request.path),
         "status": response.status_code,
         "duration_ms": _ms(seconds),
-        "bytes": 0 if request.method == "HEAD" else response.calculate_content_length(),
+        "bytes": 0 if request.method == "HEAD" or response.status_code in (204, 304) else response.content_length,
     }
     if (due := deadline.current()) is not None and (spent := due.account).commands + spent.waited + spent.connecting:
         line |= {"database_ms": _ms(spent.busy), "pool_wait_ms": _ms(spent.waited), "commands": spent.commands}

@@ -35,7 +35,9 @@ def require_operator() -> None:
 def _presented() -> str:
     """Return the token that the client sent, empty if it sent none."""
     given = request.authorization
-    return "" if given is None else (given.token if given.type == "bearer" else given.password) or ""
+    if given is None or given.type not in ("bearer", "basic"):
+        return ""
+    return (given.token if given.type == "bearer" else given.password) or ""
 
 
 def _comes_from_this_machine() -> bool:

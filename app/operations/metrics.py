@@ -6,9 +6,11 @@ come from the workers' reports. docs/metrics.md lists all of it.
 
 import platform
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib.metadata import version
 from typing import get_args
 
+import structlog
 from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -50,6 +52,7 @@ HISTOGRAMS = {
     "open": "Seconds that it took to make a connection.",
 }
 
+log = structlog.stdlib.get_logger(__name__)
 bp = Blueprint("metrics", __name__)
 bp.before_request(require_operator)
 
@@ -61,15 +64,18 @@ def init_app(app: Flask) -> None:
         "http_request_duration_seconds", "Seconds to an answer.", ["method", "route", "status"], registry=None
     )
     app.extensions["http_seconds"] = seconds
+    app.after_request(partial(_count, seconds))
 
-    def count(response: Response) -> Response:
-        # Both come from the client as well, and must not make a series each.
-        method = request.method if request.method in METHODS else "other"
-        route = request.url_rule.rule if request.url_rule else "unmatched"
+
+def _count(seconds: Histogram, response: Response) -> Response:
+    # Both come from the client as well, and must not make a series each.
+    method = request.method if request.method in METHODS else "other"
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    try:
         seconds.labels(method, route, response.status_code).observe(seconds_since_start() or 0.0)
-        return response
-
-    app.after_request(count)
+    except OSError as error:  # the folder is gone, or full
+        log.warning("an answer was not counted", error=str(error))
+    return response
 
 
 @bp.get("/metrics")
@@ -79,7 +85,7 @@ def show_metrics() -> Response:
     registry = CollectorRegistry()
     if reporter.directory is None:
         registry.register(current_app.extensions["http_seconds"])
-    else:
+    elif reporter.directory.is_dir():
         MultiProcessCollector(registry, path=str(reporter.directory))  # type: ignore[no-untyped-call] # theirs
     registry.register(_Reported(reporter.all_reports(), current_app.extensions["settings"]))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))

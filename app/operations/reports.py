@@ -128,6 +128,7 @@ class Reporter:
         with self._lock:
             report = self._report(ended=ended)
             try:
+                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # some tidy up where they should not
                 _replace(self.directory / f"worker-{self.worker}.json", vars(report))
                 if self._sample(report):
                     _replace(_samples_file(self.directory, self.worker), [vars(each) for each in self._samples])

@@ -6,19 +6,20 @@ from functools import partial
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Connection, Executable, RowMapping, text
+from sqlalchemy import Connection, Engine, Executable, RowMapping, text
 
 from app.extensions import db
 from app.operations.budget import described, pools_of
-from app.pool import deadline, read, recovery
+from app.pool import read, recovery
 from app.pool.budget import budgets, read_limits
+from app.pool.lending import LendingPool
 from config import Settings
 
-PATIENCE_SECONDS = 0.5
 MOST = 500
 
 _POSTGRESQL = """
-    SELECT pid, coalesce(state, backend_type), extract(epoch FROM now() - coalesce(state_change, backend_start))
+    SELECT pid, coalesce(state, backend_type),
+           greatest(0, extract(epoch FROM clock_timestamp() - coalesce(state_change, backend_start)))
     FROM pg_stat_activity WHERE usename = current_user ORDER BY pid
 """
 
@@ -43,17 +44,31 @@ class ServerView:
 
 
 def ask() -> ServerView:
-    """Return what the server sees; two round trips over the reader's pool, and half a second at the most."""
+    """Return what the server sees: two round trips over the reader's pool, within the request's deadline.
+
+    Not where that would be in anybody's way, or tell of the dashboard alone.
+    """
     engine = db.engines["reader"]
-    if engine.dialect.name == "sqlite":
-        return ServerView(silence="SQLite is a file: there is no server.")
+    if reason := _why_not(engine):
+        return ServerView(silence=reason)
 
     try:
-        with deadline.within(PATIENCE_SECONDS):
-            return read(engine, partial(_look, settings=current_app.extensions["settings"]))
+        return read(engine, partial(_look, settings=current_app.extensions["settings"]))
     except Exception as error:
         # The page is there to be seen above all when something is wrong; what it is, the log has from elsewhere.
         return ServerView(silence=f"The server could not be asked: {type(recovery.unwrapped(error)).__name__}.")
+
+
+def _why_not(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return "SQLite is a file: there is no server."
+    if isinstance(engine.pool, LendingPool):
+        seen = engine.pool.snapshot()
+        if seen["breaker"] != "closed":
+            return "The server is not asked while it cannot be reached."
+        if seen["in_use"] >= seen["size"]:
+            return "The server is not asked while all connections are in use."
+    return ""
 
 
 def _look(connection: Connection, settings: Settings) -> ServerView:

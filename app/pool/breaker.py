@@ -12,6 +12,7 @@ of one that went away are known to be closed. Only silence speaks against them, 
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from random import SystemRandom
 from threading import Condition, Thread
 from time import monotonic
@@ -28,6 +29,8 @@ PAUSE_SECONDS = (0.02, 0.2)
 """The first pause between probes, and the longest: it doubles. With the patience below, a server that is back is
 found within a second."""
 PATIENCE_SECONDS = 0.5
+MOST_PATIENCE_SECONDS = 3.0
+"""As long as a connect may take at all."""
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 
 log = logging.getLogger(__name__)
@@ -86,14 +89,16 @@ class Breaker:
 
     def _run(self, probe: Probe) -> None:
         shortest, longest = PAUSE_SECONDS
-        pause = shortest
-        while not self._given_up:
+        pause, patient = shortest, _PatientProbe(probe)
+        while not (self._given_up or patient.has_succeeded):
             self.probes += 1
             began, patience = self._clock(), max(PATIENCE_SECONDS, 2 * self._last_connect)
             try:
                 probe(patience)
             except Exception as error:
                 self.silent = self._clock() - began >= patience
+                if self.silent:
+                    patient.go_on()
                 if self.state == "suspect" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
                     self.state, self._opened = "open", self._clock()
                     log.error("database down: %s", error)
@@ -111,3 +116,24 @@ class Breaker:
     def _wait(self, seconds: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._given_up, timeout=seconds)
+
+
+class _PatientProbe:
+    """A second probe beside those that soon give up: for a server that answers, but slower than it ever did before."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._thread: Thread | None = None
+        self.has_succeeded = False
+
+    def go_on(self) -> None:
+        """Try, unless that is being done."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=self._try, name="database-probe", daemon=True)
+            with suppress(RuntimeError):  # no more threads
+                self._thread.start()
+
+    def _try(self) -> None:
+        with suppress(Exception):
+            self._probe(MOST_PATIENCE_SECONDS)
+            self.has_succeeded = True

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.conftest import leave_out
 from tests.serve.serving import Serving, free_port, run
+from tests.support.servers import MissingError
 from tests.support.waiting import eventually
 
 TOKEN = "a-token-of-more-than-16-characters"
@@ -150,6 +154,56 @@ def test_a_directory_of_ones_own_is_emptied_at_the_start_and_kept(served_before,
     server.stop()
     assert (own / "notes.txt").exists()
     assert not (own / "counter_7.db").exists()
+
+
+def test_a_start_that_fails_takes_nothing_from_the_server_that_runs(served_before, serve: Callable, tmp_path: Path):
+    own = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"), "WORKERS": "1"}
+    server = serve(served_before, **own)
+    ask(server, 3)
+
+    done = run(served_before, "serve", PORT=str(server.port), **own)
+
+    assert (done.returncode, "is taken" in done.stderr) == (1, True)
+    assert lookups_without_token(server) == 3
+
+
+def test_without_its_directory_a_server_goes_on_answering_and_a_new_worker_counting(served_before, serve: Callable):
+    server = serve(served_before, WORKERS="1", LOG_FORMAT="json")
+    gone = run_directory(server).rename("/dev/shm/gone-with-the-tidying-up")  # in one step: it is written into
+    shutil.rmtree(gone)
+    ask(server, 1)
+    assert server.get("/metrics").status == 200
+
+    server.process.send_signal(signal.SIGHUP)
+
+    assert eventually(lambda: len(workers_of(server)) == 2, seconds=20)
+    assert eventually(lambda: _answers_and_counts(server), seconds=20)
+
+
+def _answers_and_counts(server: Serving) -> bool:
+    ask(server, 1)
+    return lookups_without_token(server) > 0
+
+
+def test_a_full_directory_costs_counts_and_no_request(served_before, serve: Callable, tiny_folder: Path):
+    server = serve(served_before, WORKERS="1", LOG_FORMAT="json", PROMETHEUS_MULTIPROC_DIR=str(tiny_folder))
+
+    ask(server, 20)
+
+    assert server.get("/metrics").status == 200
+    assert [event["level"] for event in server.events() if "are missing from /metrics" in event["event"]] == ["error"]
+
+
+@pytest.fixture
+def tiny_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder of 64 KiB in memory."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        leave_out("a small file system", MissingError("only the administrator may mount one"))
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_directory_that_cannot_be_used_is_refused_with_a_sentence(served_before, tmp_path: Path):

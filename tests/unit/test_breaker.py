@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.pool.breaker import OPEN_AFTER_SECONDS, PATIENCE_SECONDS, PAUSE_SECONDS, Breaker
+from app.pool.breaker import MOST_PATIENCE_SECONDS, OPEN_AFTER_SECONDS, PATIENCE_SECONDS, PAUSE_SECONDS, Breaker
 from app.pool.deadline import Account, Deadline
 from app.pool.errors import DatabaseDownError
 
@@ -19,6 +19,8 @@ class Database:
     def __init__(self) -> None:
         self.now, self.is_down, self.is_silent = 100.0, False, False
         self.probed, self.patience, self.pauses = 0, 0.0, []
+        self.needs = 0.0
+        """Seconds that it takes to connect."""
         self._go = threading.Semaphore(0)
         self.breaker = Breaker(clock=lambda: self.now, rest=self._rest)
         self.breaker.probe = self._probe
@@ -28,7 +30,7 @@ class Database:
         self.patience = seconds
         if self.is_silent:
             self.now += seconds
-        if self.is_down:
+        if self.is_down or seconds < self.needs:
             raise ConnectionRefusedError("down")
 
     def _rest(self, seconds: float) -> None:
@@ -180,6 +182,16 @@ def test_only_silence_speaks_against_connections_that_are_there(database: Databa
     database.is_silent = database.is_down = False
     database.next_probe(after=1)
     assert not database.breaker.silent
+
+
+def test_a_server_that_is_slower_than_ever_is_found_with_more_patience(database: Database):
+    database.is_silent, database.needs = True, 4 * PATIENCE_SECONDS
+
+    database.breaker.suspect("a connect was cut")
+    until(lambda: database.patience == MOST_PATIENCE_SECONDS)
+    database._go.release()
+
+    until(lambda: database.breaker.state == "closed")
 
 
 def test_it_can_open_again(database: Database):

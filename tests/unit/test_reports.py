@@ -144,16 +144,28 @@ def test_what_another_version_left_is_passed_over(worker: Worker, directory: Pat
     assert overview(app.extensions["reporter"], ServerView())["pools"]["reader"]["now"]["size"] == 8
 
 
-def test_a_directory_that_is_gone_is_said_once_and_fails_nobody(worker: Worker, directory: Path):
+def test_a_directory_that_is_gone_is_made_again(worker: Worker, directory: Path):
+    app = worker(1)
+    borrow(app)
+
+    # In one step: its own thread writes into it.
+    directory.rename(directory.with_name("elsewhere"))
+
+    assert reported(app)["borrowed"] == 1
+
+
+def test_a_directory_that_cannot_be_used_is_said_once_and_fails_nobody(worker: Worker, directory: Path):
     app = worker(1)
     reporter: Reporter = app.extensions["reporter"]
     with structlog.testing.capture_logs() as logs:
-        shutil.rmtree(directory)
+        with reporter._lock:  # or its own thread would make the directory again in between
+            shutil.rmtree(directory)
+            directory.touch()
         reporter.publish()
         reporter.publish()
 
         assert reporter.all_reports() == []
-        directory.mkdir()
+        directory.unlink()
         reporter.publish()
 
     assert [line["event"].split(";")[0] for line in logs] == ["report not written"]
