@@ -5,10 +5,11 @@ come from the workers' reports. docs/metrics.md lists all of it.
 """
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
-from typing import get_args
+from itertools import product
+from typing import TypeVar, get_args
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, request
@@ -26,6 +27,8 @@ from app.operations.reports import Report, Reporter
 from app.operations.totals import Totals
 from app.pool.stats import BUCKETS, CloseReason
 from config import VERSION, Settings
+
+Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -46,6 +49,7 @@ COUNTERS = {
     "connection_seconds": "Seconds for which connections have been open, added up.",
     "busy_seconds": "Seconds for which statements have been in flight, added up.",
 }
+BREAKER, CLOSED = "Workers whose breaker is in this state.", "Connections closed, by reason."
 HISTOGRAMS = {
     "wait": "Seconds from asking for a connection to having it, without making one.",
     "hold": "Seconds for which a connection was lent.",
@@ -101,8 +105,10 @@ class _Reported(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the pools', the budget's and the server's own."""
         pools = totals.added(report.counted for report in self._reports)
-        yield from _gauges(pools)
-        yield from _counters(pools)
+        yield from _plain(GaugeMetricFamily, GAUGES, pools)
+        yield _split(GaugeMetricFamily, "breaker", BREAKER, "state", totals.STATES, pools)
+        yield from _plain(CounterMetricFamily, COUNTERS, pools)
+        yield _split(CounterMetricFamily, "closed", CLOSED, "reason", get_args(CloseReason), pools)
         yield from _histograms(pools)
         yield from _budget(self._reports)
         workers = sum(report.is_alive for report in self._reports)
@@ -110,30 +116,20 @@ class _Reported(Collector):
         yield _build_info(self._settings)
 
 
-def _gauges(pools: Totals) -> Iterator[Metric]:
-    for name, meaning in GAUGES.items():
-        family = GaugeMetricFamily(f"db_pool_{name}", meaning, labels=["pool"])
+def _plain(kind: type[Family], names: Mapping[str, str], pools: Totals) -> Iterator[Metric]:
+    for name, meaning in names.items():
+        family = kind(f"db_pool_{name}", meaning, labels=["pool"])
         for pool, seen in pools.items():
             family.add_metric([pool], seen.get(name, 0))
         yield family
-    family = GaugeMetricFamily("db_pool_breaker", "Workers whose breaker is in this state.", labels=["pool", "state"])
-    for pool, seen in pools.items():
-        for state in totals.STATES:
-            family.add_metric([pool, state], seen.get("breaker", {}).get(state, 0))
-    yield family
 
 
-def _counters(pools: Totals) -> Iterator[Metric]:
-    for name, meaning in COUNTERS.items():
-        family = CounterMetricFamily(f"db_pool_{name}", meaning, labels=["pool"])
-        for pool, seen in pools.items():
-            family.add_metric([pool], seen.get(name, 0))
-        yield family
-    family = CounterMetricFamily("db_pool_closed", "Connections closed, by reason.", labels=["pool", "reason"])
-    for pool, seen in pools.items():
-        for reason in get_args(CloseReason):
-            family.add_metric([pool, reason], seen.get("closed", {}).get(reason, 0))
-    yield family
+def _split(kind: type[Family], name: str, meaning: str, by: str, values: Iterable[str], pools: Totals) -> Metric:
+    """Return a family with a series for each of these values, also for those that did not happen."""
+    family = kind(f"db_pool_{name}", meaning, labels=["pool", by])
+    for (pool, seen), value in product(pools.items(), values):
+        family.add_metric([pool, value], seen.get(name, {}).get(value, 0))
+    return family
 
 
 def _histograms(pools: Totals) -> Iterator[Metric]:
