@@ -49,6 +49,13 @@ def test_the_token_opens_from_anywhere_also_in_production(ask, headers):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_a_token_may_end_with_the_padding_of_base64(ask):
+    token = "cGFkZGVkIHRva2Vucw=="
+
+    assert ask(headers={"Authorization": f"Bearer {token}"}, OPS_TOKEN=token).status_code == 200
+    assert ask(headers=basic("me", token), OPS_TOKEN=token).status_code == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [

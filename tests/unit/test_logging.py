@@ -43,6 +43,18 @@ def test_access_line_says_what_happened_but_not_what_was_typed(
     assert "Secretville" not in str(line)
 
 
+def test_access_line_counts_the_bytes_that_leave(make_client: Callable[..., FlaskClient], events: Events) -> None:
+    client = make_client()
+    page = client.get("/")
+    style = client.get("/static/style.css")
+    client.get("/", headers={"If-None-Match": page.headers["ETag"]})
+    client.get("/static/style.css", headers={"If-None-Match": style.headers["ETag"]}).close()
+    client.head("/")
+
+    assert [line["bytes"] for line in events()] == [len(page.data), len(style.data), 0, 0, 0]
+    style.close()
+
+
 @pytest.mark.parametrize("sane", ["abc", "A-1_b.2", "x" * 64])
 def test_sane_request_id_is_kept(make_client: Callable[..., FlaskClient], sane: str) -> None:
     assert make_client().get("/livez", headers={"X-Request-ID": sane}).headers["X-Request-ID"] == sane
