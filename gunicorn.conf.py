@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -64,11 +63,12 @@ def _run_directory() -> str:
 
 
 def _is_alive(pid: int) -> bool:
-    with suppress(PermissionError):  # somebody else's
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
     return True
 
 

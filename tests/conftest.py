@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -136,6 +137,13 @@ def make_settings() -> Callable[..., Settings]:
 @pytest.fixture(scope="session")
 def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
     """Return an application with these settings; its connections are closed at the end of the session."""
+    with applications(make_settings) as make:
+        yield make
+
+
+@contextmanager
+def applications(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """Make applications that all end with the block."""
     from app import create_app
 
     made: list[Flask] = []

@@ -317,8 +317,8 @@ class LendingPool(Pool):
         """Return what can be told of each connection: idle, in use (for whom, how long) or being made."""
         now = monotonic()
         lent = [seen for loan in self.loans.open() if (seen := loan.seen(now))]
-        links: list[Link] = [record.info["link"] for record in self._idle.all() if "link" in record.info]
-        return lent + [link.seen(now) for link in links if not link.closed]
+        links: list[Link | None] = [record.info.get("link") for record in self._idle.all()]
+        return lent + [link.seen(now) for link in links if link and not link.closed]
 
     def size(self) -> int:
         """Return how many connections are kept."""

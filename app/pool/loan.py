@@ -91,9 +91,10 @@ class Loan:
         if self.link is not None:
             held = {"held_seconds": now - (self.granted or now), "borrower": dict(self.borrower)}
             return self.link.seen(now) | {"state": "in use", **held}
-        if self.call_began is None:
+        began = self.call_began  # read once: its own thread goes on meanwhile
+        if began is None:
             return None
-        return {"state": "connecting", "held_seconds": now - self.call_began, "borrower": dict(self.borrower)}
+        return {"state": "connecting", "held_seconds": now - began, "borrower": dict(self.borrower)}
 
     @property
     def was_dropped(self) -> bool:

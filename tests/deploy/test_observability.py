@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from config import ROOT
-from tests.docker.test_compose import engine_missing
+from tests.docker.test_compose import require_engine
 
 pytestmark = pytest.mark.docker
 
@@ -38,10 +38,7 @@ def compose(*arguments: str, **environ: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     """All services, with OPS_TOKEN set."""
-    if reason := engine_missing():
-        if os.environ.get("REQUIRE_ALL", "") not in ("", "0"):
-            pytest.fail(f"Docker is required (REQUIRE_ALL) but {reason}")
-        pytest.skip(f"needs a Docker Engine with Compose v2: {reason}")
+    require_engine()
     return compose("--profile", "observability", OPS_TOKEN=TOKEN)["services"]
 
 

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
+from tests.conftest import leave_out
 from tests.serve.serving import free_port
+from tests.support.servers import MissingError
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -82,13 +84,16 @@ def engine_missing() -> str:
     return ended.stderr.decode().strip() if ended.returncode else ""
 
 
+def require_engine() -> None:
+    """Leave the test out, or fail it where all is required, without Docker."""
+    if reason := engine_missing():
+        leave_out("a Docker Engine with Compose v2", MissingError(reason))
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The services, up, from a copy without environment, database and settings."""
-    if reason := engine_missing():
-        if os.environ.get("REQUIRE_ALL", "") not in ("", "0"):
-            pytest.fail(f"Docker is required (REQUIRE_ALL) but {reason}")
-        pytest.skip(f"needs a Docker Engine with Compose v2: {reason}")
+    require_engine()
     tree = tmp_path_factory.mktemp("compose") / "clone"
     shutil.copytree(
         ROOT, tree, ignore=shutil.ignore_patterns(".venv", ".git", ".env", "instance", "__pycache__", ".*_cache")

@@ -21,8 +21,8 @@ from tests.support.proxy import Proxy
 # Otherwise a function that the pool does not know would have the connection closed after use.
 WHO = select(func.connection_id()).execution_options(leaves_no_trace=True)
 
-# Python 3.12 warns of what is tested here.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+FORKS = "ignore:.*multi-threaded, use of fork:DeprecationWarning"
+pytestmark = pytest.mark.filterwarnings(FORKS)  # Python 3.12 warns of what is tested here
 
 
 def who(engine: Engine) -> int:

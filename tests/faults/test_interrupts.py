@@ -156,8 +156,7 @@ def assert_cannot_be_read(result: Result) -> None:
         result.all()
 
 
-# PyMySQL reads the rest of such a result when that is forgotten, and stumbles over the connection that is closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # PyMySQL reads on when it is forgotten
 @on_mysql_family
 @pytest.mark.parametrize("options", [{"stream_results": True}, {"yield_per": 10}], ids=str)
 def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Flask], options: dict[str, object]):

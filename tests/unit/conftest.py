@@ -11,11 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, create_engine, make_url
 
-from app import create_app
 from app.pool import PoolPolicy, engine_options, watch
 from app.pool.options import Role
 from config import Settings
-from tests.conftest import dispose
+from tests.conftest import applications
 from tests.support.echo import Echo
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
@@ -46,15 +45,8 @@ def nobody_goes_on_probing() -> Iterator[None]:
 @pytest.fixture
 def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
     """Return an application with these settings; with its test, so that no breaker goes on probing, it ends."""
-    made: list[Flask] = []
-
-    def make(**environ: str) -> Flask:
-        made.append(create_app(make_settings(**environ)))
-        return made[-1]
-
-    yield make
-    for app in made:
-        dispose(app)
+    with applications(make_settings) as make:
+        yield make
 
 
 @pytest.fixture

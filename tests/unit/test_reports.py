@@ -19,6 +19,7 @@ from app.operations import totals
 from app.operations.overview import overview
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
 from app.operations.server_view import ServerView
+from app.pool.loan import Loan
 from app.pool.stats import BUCKETS, Stats
 from tests.conftest import dispose
 from tests.support.waiting import eventually
@@ -226,3 +227,12 @@ def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
         stats.note_borrowed(0.001)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
     return gauges | {"refused": 0, "timed_out": 0, "probes": 0} | stats.snapshot(now=1.0)
+
+
+def test_a_connection_that_is_being_made_is_told_of_too():
+    loan = Loan(Stats(), asked=0.0, deadline=None)
+    assert loan.seen(now=1.0) is None  # it waits, and there is no connection yet
+
+    loan.call_began, loan.borrower = 1.0, {"request_id": "abc"}
+
+    assert loan.seen(now=3.0) == {"state": "connecting", "held_seconds": 2.0, "borrower": {"request_id": "abc"}}
