@@ -50,6 +50,7 @@ KINDS: dict[str, Kind] = {
     "internal-error": Kind(500, "Internal error", "A fault of ours; the log has it under the request id."),
     "outcome-unknown": Kind(500, "Outcome unknown", "The connection was lost while a change was being kept, or not."),
     "database-unavailable": Kind(503, "Database unavailable", "The database cannot be reached; Retry-After says when."),
+    "database-busy": Kind(503, "Database busy", "Others hold what this needs; Retry-After says when."),
     "schema-missing": Kind(503, "Schema missing", "The database answers but has no tables yet."),
     "pool-exhausted": Kind(503, "Pool exhausted", "All database connections are in use; Retry-After says when."),
     "deadline-exceeded": Kind(504, "Deadline exceeded", "The database did not answer within the request's deadline."),
@@ -148,6 +149,9 @@ def _answer_unexpected(raised: Exception) -> Response:
     if isinstance(error, OutcomeUnknownError):
         log.error("outcome unknown", exc_info=error)
         return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
+    if recovery.is_busy(error):
+        log.warning("database busy", error=str(error))
+        return _answer_problem(Problem("database-busy", "Others are in the way. Try again soon.", retry))
     if recovery.is_unavailable(error):
         log.warning("database unavailable", error=str(error))
         return _answer_problem(Problem("database-unavailable", "The database is away. Try again soon.", retry))

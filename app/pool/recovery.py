@@ -110,6 +110,11 @@ def unwrapped(error: BaseException) -> BaseException:
     return inner if isinstance(inner, PoolError) else error
 
 
+def is_busy(error: BaseException) -> bool:
+    """Tell whether a statement failed because others held what it needs: the database is there."""
+    return isinstance(error, exc.DBAPIError) and judge(error) is Verdict.TRY_AGAIN
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Tell whether the database is away: not reached, lost on the way, interrupted, or too busy with others.
 

@@ -15,7 +15,7 @@ from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
 T = TypeVar("T")
 
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
-MOST_TRIES = 3
+MOST_TRIES = 5
 """How often a unit of work is begun that others got in the way of."""
 LONGEST_PAUSE_SECONDS = 0.2
 
@@ -39,7 +39,7 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
 def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Return what the work returns, all of it committed or, where this raises, none of it.
 
-    A deadlock or a lock timeout has the whole unit done again, three times in all. Raises OutcomeUnknownError if the
+    A deadlock or a lock timeout has the whole unit done again, five times in all. Raises OutcomeUnknownError if the
     answer to COMMIT is lost: then, and only then, everything may have been written nevertheless.
     """
     for attempt in range(1, MOST_TRIES + 1):

@@ -113,14 +113,14 @@ def test_a_unit_that_ran_into_a_lock_is_done_again_as_a_whole(
     assert witness.times(unit) == 1
 
 
-def test_after_three_tries_the_error_is_raised_and_nothing_is_kept(writer: Engine, witness: Witness, seeded: Database):
+def test_after_the_last_try_the_error_is_raised_and_nothing_is_kept(writer: Engine, witness: Witness, seeded: Database):
     unit = Touching()
 
     with locking(seeded), pytest.raises(exc.OperationalError) as caught:
         in_transaction(writer, unit)
 
     assert getattr(caught.value.orig, "sqlstate", None) == "55P03" or caught.value.orig.args[0] == 1205
-    assert unit.begun == MOST_TRIES == 3
+    assert unit.begun == MOST_TRIES == 5
     assert witness.times(unit) == 0
 
 

@@ -73,6 +73,8 @@ def test_a_busy_file_is_waited_for_within_the_deadline(app: Flask, file: Path):
         clients = Clients(app, THREADS).run(0)
 
     assert set(clients.statuses) == {503}
+    # Whoever came too late for a statement of their own is told that the pool or the time was used up.
+    assert "Others are in the way. Try again soon.\n" in {answer.text for answer in clients.failed}
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
     assert not clients.stuck
     assert app.test_client().get("/?city=London").status_code == 200

@@ -87,4 +87,5 @@ def test_a_database_that_is_down_is_no_reason_to_refuse(served_before, serve):
     server = serve(served_before, DATABASE_URL=f"mysql://u@127.0.0.1:{free_port()}/d", POOL_BUDGET="refuse", **TOO_MANY)
 
     assert server.get("/livez").status == 200
-    assert len(server.events("connection budget not checked")) == 1
+    # The other worker may have answered before the one that asks has given up.
+    server.wait_for_events("connection budget not checked", 1)

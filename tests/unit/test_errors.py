@@ -65,6 +65,7 @@ def test_500_tells_people_the_request_id(fail: Callable[..., FlaskClient], accep
         (UNAVAILABLE, "database-unavailable"),
         (exc.OperationalError(None, None, Exception(DRIVER_TEXT)), "database-unavailable"),
         (DatabaseDownError("no connection"), "database-unavailable"),
+        (exc.OperationalError("UPDATE x", {}, Exception(1213, DRIVER_TEXT)), "database-busy"),
         (PoolExhaustedError("all in use"), "pool-exhausted"),
         (exc.StatementError("while reconnecting", "SELECT 1", {}, PoolExhaustedError("all in use")), "pool-exhausted"),
         (SchemaMissingError("no table"), "schema-missing"),
@@ -98,6 +99,10 @@ def test_wrong_sql_is_a_fault_of_ours(fail: Callable[..., FlaskClient]) -> None:
     error = exc.ProgrammingError("SELECT x", {}, Exception("no such column"))
 
     assert_problem(fail(error).get("/", headers=JSON), 500, "internal-error")
+
+
+def test_a_number_that_databases_use_too_is_no_word_of_theirs(fail: Callable[..., FlaskClient]) -> None:
+    assert_problem(fail(KeyError(1213)).get("/", headers=JSON), 500, "internal-error")
 
 
 def test_other_http_errors_have_the_same_shape(fail: Callable[..., FlaskClient]) -> None:
