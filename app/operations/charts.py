@@ -174,7 +174,7 @@ def _changes(history: Sequence[Sample]) -> Chart:
 
 
 def _trouble(history: Sequence[Sample]) -> Chart:
-    refused = [sample["refused"] + sample["timed_out"] for sample in history]
+    refused = [sample["refused"] + sample["timed_out"] + sample["turned_away"] for sample in history]
     retried = [sample["retried"] for sample in history]
     both = list(map(sum, zip(refused, retried, strict=True)))
     top = rounded_up(max([0, *both]))
@@ -182,7 +182,7 @@ def _trouble(history: Sequence[Sample]) -> Chart:
     first = [(scale(lost), float(HEIGHT)) for lost in refused]
     then = [(scale(sum_of_both), scale(lost)) for sum_of_both, lost in zip(both, refused, strict=True)]
     lines = [
-        Line("refused", "refused or timed out", bars_path(history, first), "bar"),
+        Line("refused", "without a connection", bars_path(history, first), "bar"),
         Line("retried", "retried", bars_path(history, then), "bar"),
     ]
     summary = f"{sum(refused)} requests got no connection in time, {sum(retried)} were done again."

@@ -43,6 +43,7 @@ COUNTERS = {
     "opened": "Connections made.",
     "refused": "Requests refused because too many were waiting already.",
     "timed_out": "Requests that waited for a connection in vain.",
+    "turned_away": "Requests refused because the database could not be reached.",
     "retried": "Reads and units of work that were done again.",
     "leaked": "Connections that their holder forgot to return.",
     "probes": "Attempts to find out whether the database is back.",

@@ -14,7 +14,7 @@ from app.operations.server_view import ServerView
 from app.operations.totals import Totals
 
 Document = dict[str, Any]
-COUNTERS = ("borrowed", "opened", "refused", "timed_out", "retried", "leaked", "probes")
+COUNTERS = ("borrowed", "opened", "refused", "timed_out", "turned_away", "retried", "leaked", "probes")
 
 
 def overview(reporter: Reporter, server: ServerView) -> Document:

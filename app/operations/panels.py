@@ -55,7 +55,7 @@ def notices(document: Document) -> Iterator[Notice]:
 def is_resting(pool: Document) -> bool:
     """Tell whether nothing happened to a pool for as long as is looked back."""
     now, recent = pool["now"], pool["recent"]
-    counts = [recent[name] for name in ("borrowed", "opened", "refused", "timed_out", "probes")]
+    counts = [recent[name] for name in ("borrowed", "opened", "refused", "timed_out", "turned_away", "probes")]
     return not any([*counts, *recent["closed"].values(), now["in_use"], now["waiting"], now["breaker"] != "closed"])
 
 
@@ -85,5 +85,7 @@ def _of_use(name: str, now: Document, recent: Document) -> Iterator[Notice]:
         yield Notice("warn", f"{now['waiting']} threads wait for a {name} connection; all are in use.")
     if lost := recent["refused"] + recent["timed_out"]:
         yield Notice("warn", f"{wording.number(lost)} requests were refused a {name} connection or waited in vain.")
+    if away := recent["turned_away"]:
+        yield Notice("warn", f"{wording.number(away)} requests were turned away: the {name}'s database did not answer.")
     if recent["leaked"]:
         yield Notice("warn", f"{recent['leaked']} {name} connections were not returned; the log has where.")

@@ -310,7 +310,12 @@ class LendingPool(Pool):
             "waiting": self._gate.waiting,
             "breaker": self.breaker.state,
         }
-        counters = {"refused": self._gate.refused, "timed_out": self._gate.timed_out, "probes": self.breaker.probes}
+        counters = {
+            "refused": self._gate.refused,
+            "timed_out": self._gate.timed_out,
+            "turned_away": self.breaker.turned_away,
+            "probes": self.breaker.probes,
+        }
         return gauges | counters | self.stats.snapshot(monotonic())
 
     def connections(self) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ SLEEP = {"mariadb": "sleep(1)", "mysql": "sleep(1)", "postgresql": "pg_sleep(1)"
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
 NOTHING, BREAKER = {"size": 8, "idle": 3, "waiting": 2}, ("closed", "suspect", "open")
 NOW = {"size", "in_use", "idle", "waiting", "breaker"}
-COUNTED = {"borrowed", "opened", "closed", "refused", "timed_out", "retried", "leaked", "probes"}
+COUNTED = {"borrowed", "opened", "closed", "refused", "timed_out", "turned_away", "retried", "leaked", "probes"}
 RECENT = COUNTED | {"wait", "hold", "open", "dead_time"}
 
 
@@ -159,7 +159,7 @@ def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]):
 def long_past(told: dict[str, Any]) -> dict[str, Any]:
     """Return a document as large as they get: five busy minutes of both pools and far too many connections."""
     times = {"count": 12345, "mean_seconds": 0.0123, "p50_seconds": 0.025, "p99_seconds": "inf"}
-    counts = dict.fromkeys(("borrowed", "opened", "refused", "timed_out", "retried", "leaked", "probes"), 1234)
+    counts = dict.fromkeys(COUNTED - {"closed"}, 1234)
     closed = dict.fromkeys(get_args(CloseReason), 123)
     grown = counts | {"closed": closed, "wait": times, "hold": times, "open": times, "dead_time": 0.5}
     past = [

@@ -21,7 +21,7 @@ VOCABULARY = {
     **{
         f"db_pool_{name}": "counter"
         for name in (
-            *("borrowed", "opened", "closed", "refused", "timed_out", "retried", "leaked", "probes"),
+            *("borrowed", "opened", "closed", "refused", "timed_out", "turned_away", "retried", "leaked", "probes"),
             *("connection_seconds", "busy_seconds"),
         )
     },

@@ -20,7 +20,7 @@ from tests.conftest import dispose
 from tests.support.databases import Database
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
-COUNTERS = {"refused", "timed_out", "probes", "borrowed", "opened", "closed", "retried", "leaked"}
+COUNTERS = {"refused", "timed_out", "turned_away", "probes", "borrowed", "opened", "closed", "retried", "leaked"}
 HISTOGRAMS = {"wait", "hold", "open"}
 TIMES = {"connection_seconds", "busy_seconds", "dead_time"}
 

@@ -81,7 +81,9 @@ def test_silence_is_found_out_though_idle_connections_look_good(make_service: Ca
         seconds_until(lambda: pool_of(service).breaker.state == "open", 2.5)
         newcomers = Clients(service, 2, pause=0.01).run(1)
 
-    assert pool_of(service).snapshot()["idle"] > 0
+    seen = pool_of(service).snapshot()
+    assert seen["idle"] > 0
+    assert seen["turned_away"] >= len(newcomers.answers)
     assert_refused_at_once(newcomers.answers)
 
 

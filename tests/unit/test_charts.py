@@ -10,7 +10,7 @@ from app.operations import charts
 from app.operations.charts import Box, Chart
 
 QUIET: dict[str, Any] = {
-    **dict.fromkeys(("in_use", "idle", "waiting", "opened", "refused", "timed_out", "retried"), 0),
+    **dict.fromkeys(("in_use", "idle", "waiting", "opened", "refused", "timed_out", "turned_away", "retried"), 0),
     "size": 8,
     "mean_in_use": 0.0,
     "breaker": "closed",
@@ -102,7 +102,7 @@ def test_connections_are_opened_upwards_and_closed_downwards():
 
 
 def test_retries_stand_on_refusals():
-    trouble = charts.of_pool(past({"refused": 1, "timed_out": 1, "retried": 2}))[3]
+    trouble = charts.of_pool(past({"refused": 1, "timed_out": 1, "turned_away": 1, "retried": 3}))[3]
 
     assert paths(trouble) == {"refused": "M295 50h5V100h-5z", "retried": "M295 0h5V50h-5z"}
 

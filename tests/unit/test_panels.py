@@ -11,7 +11,7 @@ from app.operations.panels import Notice
 
 NOW = {"size": 8, "in_use": 0, "idle": 0, "waiting": 0, "breaker": "closed"}
 RECENT: dict[str, Any] = {
-    **dict.fromkeys(("borrowed", "opened", "refused", "timed_out", "leaked", "probes"), 0),
+    **dict.fromkeys(("borrowed", "opened", "refused", "timed_out", "turned_away", "leaked", "probes"), 0),
     "closed": {},
 }
 
@@ -54,6 +54,10 @@ def test_a_breaker_that_was_open_is_said_when_it_is_closed_again():
         (
             {"recent": {"refused": 1000, "timed_out": 1}},
             "1,001 requests were refused a reader connection or waited in vain.",
+        ),
+        (
+            {"recent": {"turned_away": 3}},
+            "3 requests were turned away: the reader's database did not answer.",
         ),
         ({"recent": {"leaked": 2}}, "2 reader connections were not returned; the log has where."),
         (

@@ -226,7 +226,7 @@ def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
     for _ in range(borrowed):
         stats.note_borrowed(0.001)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
-    return gauges | {"refused": 0, "timed_out": 0, "probes": 0} | stats.snapshot(now=1.0)
+    return gauges | {"refused": 0, "timed_out": 0, "turned_away": 0, "probes": 0} | stats.snapshot(now=1.0)
 
 
 def test_a_connection_that_is_being_made_is_told_of_too():
