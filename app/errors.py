@@ -18,10 +18,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import parse_accept_header
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.cities.schema import SchemaMissingError
 from app.logging import request_id
 from app.pool import recovery
 from app.pool.errors import DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
+from app.schema import SchemaMissingError
 
 TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
 PROBLEM_JSON = "application/problem+json"

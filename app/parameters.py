@@ -9,8 +9,8 @@ from flask import request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from app.cities.names import MAX_NAME_LENGTH
 from app.errors import Problem
+from app.schema import MAX_NAME_LENGTH
 
 MAX_ID = 2_147_483_647
 """The largest value of INT, the type of all ids."""

@@ -11,11 +11,11 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, create_engine, inspect, literal, select, table, text
 from sqlalchemy.exc import DBAPIError
 
-from app.cities import models
-from app.cities.schema import read_layout
+import app.cities.models  # noqa: F401 - a room's tables are known once they are imported
 from app.commands.manners import interrupted, sigterm_as_ctrl_c
 from app.extensions import db, pool_policy
 from app.pool import engine_options, recovery, watch
+from app.schema import TABLES, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
 
@@ -119,7 +119,7 @@ def run(connection: Connection) -> None:
 
 def current_revision(connection: Connection) -> str | None:
     # The catalogue first: MariaDB refuses a user with few rights to describe a table that is not there.
-    has_version = read_layout(connection).has_version
+    has_version = columns_of(connection, "alembic_version")
     revision = MigrationContext.configure(connection).get_current_revision() if has_version else None
     connection.rollback()
     return revision
@@ -131,7 +131,7 @@ def clear_half_made_tables(connection: Connection) -> None:
     They are known by Alembic's own table, which is made before them and gets its row after them.
     """
     found = set(inspect(connection).get_table_names())
-    ours = [name for name in (models.City.__tablename__, models.Country.__tablename__) if name in found]
+    ours = [name for name in TABLES if name in found]
     interrupted_one = bool(ours) and "alembic_version" in found and current_revision(connection) is None
     if interrupted_one and not any(has_rows(connection, name) for name in ours):
         for name in ours:
@@ -146,8 +146,7 @@ def has_rows(connection: Connection, name: str) -> bool:
 
 def refuse_foreign_tables(connection: Connection) -> None:
     """End with a sentence where tables of these names exist that no migration of ours has made."""
-    ours = {models.Country.__tablename__, models.City.__tablename__}
-    found = sorted(ours & set(inspect(connection).get_table_names()))
+    found = sorted(TABLES.keys() & inspect(connection).get_table_names())
     connection.rollback()
     if found and current_revision(connection) is None:
         raise SystemExit(

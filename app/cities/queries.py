@@ -12,9 +12,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, union_all
 
+from app.cities.layout import has_city_key, is_known_to_have_city_key
 from app.cities.models import City, Country
 from app.cities.names import APOSTROPHES, fold, one_slip_away
-from app.cities.schema import has_city_key, is_known_to_have_city_key
 from app.extensions import db, fetch, reading
 from app.pool import Lookup
 

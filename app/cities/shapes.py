@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
+from app.cities.names import MAX_KEY_LENGTH
 from app.cities.queries import CityRow, CountryRow, Cursor
 from app.parameters import MAX_ID, Id, Limit, Name, wrong
+from app.schema import MAX_NAME_LENGTH
 
 DEFAULT_LIMIT = 50
 NAME_RULE = f"1 to {MAX_NAME_LENGTH} characters, without control characters"

@@ -85,7 +85,7 @@ def seed(connection: Connection, countries: Rows, cities: Rows) -> str:
             )
     connection.execute(insert(Country), countries)
     connection.execute(insert(City), cities)
-    continue_numbering(connection)
+    continue_numbering(connection, Country, City)
     return f"Seeded {len(countries)} countries and {len(cities)} cities."
 
 

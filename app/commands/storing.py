@@ -64,7 +64,7 @@ def keep(connection: Connection, rows: Sequence[Row]) -> Kept:
     without = _new_by_name(connection, [each for each in located if each.row.city_id is None], seen, kept)
     if with_id:
         connection.execute(insert(City), [_values(each) | {"city_id": each.row.city_id} for each in with_id])
-        continue_numbering(connection)
+        continue_numbering(connection, City)
     if without:
         connection.execute(insert(City), list(map(_values, without)))
     kept.cities = len(with_id) + len(without)
@@ -77,7 +77,7 @@ def keep_invented(connection: Connection, cities: Sequence[Invented], first: int
     if highest_id(connection) != first - 1:
         raise click.ClickException("somebody else added cities meanwhile. Run this again.")
     connection.execute(insert(City), [{"city_id": id, **city._asdict()} for id, city in enumerate(cities, first)])
-    continue_numbering(connection)
+    continue_numbering(connection, City)
 
 
 def highest_id(connection: Connection) -> int:

@@ -1,10 +1,10 @@
 """What commands that fill the tables share: they know the schema, take turns, and leave the numbering in order."""
 
 import click
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, inspect, select, text
 
-from app.cities.models import City, Country
-from app.cities.schema import schema_state
+from app.extensions import Model
+from app.schema import MAIN, schema_state
 
 
 def refuse_unknown_schema(connection: Connection) -> None:
@@ -21,19 +21,19 @@ def wait_for_others(connection: Connection) -> None:
     else:
         # MySQL and MariaDB lock the version row, which is there as soon as the tables are.
         is_postgresql = connection.dialect.name == "postgresql"
-        lock = "LOCK TABLE country IN SHARE ROW EXCLUSIVE MODE" if is_postgresql else _LOCK_VERSION
+        lock = f"LOCK TABLE {MAIN} IN SHARE ROW EXCLUSIVE MODE" if is_postgresql else _LOCK_VERSION
         connection.execute(text(lock).execution_options(leaves_no_trace=True))
 
 
 _LOCK_VERSION = "SELECT version_num FROM alembic_version FOR UPDATE"
 
 
-def continue_numbering(connection: Connection) -> None:
+def continue_numbering(connection: Connection, *models: type[Model]) -> None:
     """Tell PostgreSQL's sequences about the ids that were given by hand; the others see for themselves."""
     if connection.dialect.name != "postgresql":
         return
-    for model in (Country, City):
-        table, key = model.__tablename__, f"{model.__tablename__}_id"
-        highest = select(func.max(model.__table__.c[key])).scalar_subquery()
-        follow = select(func.setval(func.pg_get_serial_sequence(table, key), highest))
+    for model in models:
+        (key,) = inspect(model).primary_key
+        highest = select(func.max(key)).scalar_subquery()
+        follow = select(func.setval(func.pg_get_serial_sequence(model.__tablename__, key.name), highest))
         connection.execute(follow.execution_options(leaves_no_trace=True))

@@ -11,13 +11,13 @@ from flask import Blueprint, Response, current_app
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
-from app.cities.schema import schema_state
 from app.errors import JSON
 from app.extensions import db
 from app.openapi import operation
 from app.pool import deadline
 from app.pool.errors import PoolExhaustedError
 from app.pool.lending import LendingPool
+from app.schema import schema_state
 
 BOUND_SECONDS = 1.0
 

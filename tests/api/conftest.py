@@ -16,7 +16,7 @@ from tests.support.databases import Database, migrate_and_seed, new_database
 BAD = ("warning", "problem")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def migrated(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Database]]:
     """Return the migrated database on the server of that name, to which tests may do things that they undo."""
     made: dict[str, Database] = {}

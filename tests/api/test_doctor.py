@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, text
 
+from app.schema import MAIN, TABLES
 from tests.support.databases import Database, alembic, flask, plain_engine
 from tests.support.tampering import PASSWORD, deaf_server, globally, preset, user_who_may
 
@@ -20,7 +21,7 @@ Doctor = Callable[..., dict[str, Any]]
 
 def rows(database: Database) -> int:
     with plain_engine(database.url).connect() as connection:
-        return connection.scalar(text("SELECT count(*) FROM city"))
+        return connection.scalar(text(f"SELECT count(*) FROM {MAIN}"))
 
 
 def test_all_is_well(database: Database):
@@ -33,9 +34,11 @@ def test_all_is_well(database: Database):
 
 
 def test_nothing_is_changed(database: Database, doctor: Doctor):
+    before = rows(database)
+
     doctor(database.url)
 
-    assert rows(database) == 600
+    assert rows(database) == before > 0
 
 
 def test_what_it_says_of_each_database(database: Database, doctor: Doctor):
@@ -44,7 +47,6 @@ def test_what_it_says_of_each_database(database: Database, doctor: Doctor):
     product = {"sqlite": "SQLite", "mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL"}[database.name]
     assert lines["reader"]["text"].startswith(f"{product} ")
     assert " answered in " in lines["writer"]["text"]
-    assert lines["index"]["text"] == "ix_city_key on city_key"
     assert lines["charset"]["text"].lower().replace("-", "").startswith("utf8")
 
 
@@ -116,8 +118,8 @@ class TestPrivileges:
             lines = doctor(url)
 
         assert (lines["privileges"]["level"], lines["exit"]) == ("warning", 1)
-        assert "reader: may SELECT; writer: may not INSERT ON city" in lines["privileges"]["text"]
-        assert lines["privileges"]["remedy"].startswith("GRANT INSERT ON city, UPDATE ON city, DELETE ON city")
+        assert f"reader: may SELECT; writer: may not INSERT ON {MAIN}" in lines["privileges"]["text"]
+        assert lines["privileges"]["remedy"].startswith(f"GRANT INSERT ON {MAIN}, UPDATE ON {MAIN}, DELETE ON {MAIN}")
         assert lines["migrations"]["level"] == "ok"
 
     def test_a_reader_who_may_not_read_a_table(self, served: Database, doctor: Doctor):
@@ -125,7 +127,8 @@ class TestPrivileges:
             lines = doctor(served.url, DATABASE_READ_URL=url)
 
         assert (lines["privileges"]["level"], lines["exit"]) == ("problem", 2)
-        assert "GRANT SELECT ON city, SELECT ON country to the reader's user" in lines["privileges"]["remedy"]
+        rights = ", ".join(f"SELECT ON {table}" for table in TABLES)
+        assert f"GRANT {rights} to the reader's user" in lines["privileges"]["remedy"]
 
     def test_a_writer_that_is_a_replica(self, mysql_like: Database, doctor: Doctor):
         with user_who_may(mysql_like, "SELECT, INSERT, UPDATE, DELETE") as url, globally(mysql_like, "read_only", 1):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import make_url, text
 
+from app.schema import TABLES
 from tests.support.databases import Database, administer
 
 PASSWORD = "g3heim"
@@ -29,11 +30,11 @@ def user_with(database: Database, limit: str) -> Iterator[str]:
 
 @contextmanager
 def user_who_may(database: Database, rights: str) -> Iterator[str]:
-    """Yield the address for a new user with these rights on the two tables and on nothing else."""
+    """Yield the address for a new user with these rights on our tables and on nothing else."""
     name, account, has = _new_account(database, "few_rights")
     schema, is_postgresql = make_url(database.url).database, database.name == "postgresql"
-    tables = ("city", "country", "alembic_version")
-    grants = [f"GRANT {rights if table[0] == 'c' else 'SELECT'} ON {table} TO {account}" for table in tables]
+    grants = [f"GRANT {rights} ON {table} TO {account}" for table in TABLES]
+    grants.append(f"GRANT SELECT ON alembic_version TO {account}")
     with database.connect() as connection:
         connection.execute(text(f"CREATE USER {account} {has} '{PASSWORD}'"))
         for grant in grants if is_postgresql else [grant.replace(" ON ", f" ON {schema}.") for grant in grants]:

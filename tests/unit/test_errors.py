@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import exc
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.cities.schema import SchemaMissingError
 from app.pool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
+from app.schema import SchemaMissingError
 from tests.support.problems import assert_problem
 
 JSON = {"Accept": "application/json"}

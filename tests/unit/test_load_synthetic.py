@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from app.cities.names import MAX_NAME_LENGTH, fold
+from app.cities.names import fold
 from app.commands.synthetic import OWN_NAME, Names
+from app.schema import MAX_NAME_LENGTH
 
 FIRST, LAST = 601, 60_600
 

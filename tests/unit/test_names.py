@@ -6,7 +6,8 @@ import unicodedata
 
 import pytest
 
-from app.cities.names import MAX_NAME_LENGTH, fold
+from app.cities.names import fold
+from app.schema import MAX_NAME_LENGTH
 from tests.support import cities
 
 
