@@ -124,3 +124,12 @@ def test_methods(client: FlaskClient, address: str) -> None:
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_client_that_takes_no_json_is_told_so(client: FlaskClient, address: str, accept: str) -> None:
     assert_problem(client.get(address, headers={"Accept": accept}), 406, "not-acceptable", "application/json")
+
+
+def test_bounds_of_the_parameters_are_those_of_the_code(client: FlaskClient) -> None:
+    listed = client.get("/openapi.json").json["paths"]["/api/v1/cities"]["get"]["parameters"]
+    schemas = {parameter["name"]: parameter["schema"] for parameter in listed}
+
+    assert schemas["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}
+    assert schemas["country_id"] == {"type": "integer", "minimum": 1, "maximum": 2_147_483_647}
+    assert all(parameter["description"] for parameter in listed)

@@ -98,7 +98,7 @@ def module_name(path: Path) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """Return the modules that a file imports, wherever in it; `from app.cities import queries` counts as the latter."""
+    """Return the modules that a file imports, wherever in it; `from app.room import queries` counts as the latter."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -32,11 +32,11 @@ def make_client(make_app: Callable[..., Flask], tmp_path: Path, events: Events) 
 def test_access_line_says_what_happened_but_not_what_was_typed(
     make_client: Callable[..., FlaskClient], events: Events
 ) -> None:
-    response = make_client().get("/?cit=Secretville")
+    response = make_client().get("/docs?place=Secretville")
 
     [line] = events()
     assert line["event"] == "request"
-    assert (line["method"], line["route"], line["path"], line["status"]) == ("GET", "/", "/", 200)
+    assert (line["method"], line["route"], line["path"], line["status"]) == ("GET", "/docs", "/docs", 200)
     assert line["bytes"] == len(response.data)
     assert line["duration_ms"] >= 0
     assert line["request_id"] == response.headers["X-Request-ID"]
@@ -45,11 +45,11 @@ def test_access_line_says_what_happened_but_not_what_was_typed(
 
 def test_access_line_counts_the_bytes_that_leave(make_client: Callable[..., FlaskClient], events: Events) -> None:
     client = make_client()
-    page = client.get("/")
+    page = client.get("/docs")
     style = client.get("/static/style.css")
-    client.get("/", headers={"If-None-Match": page.headers["ETag"]})
+    client.get("/docs", headers={"If-None-Match": page.headers["ETag"]})
     client.get("/static/style.css", headers={"If-None-Match": style.headers["ETag"]}).close()
-    client.head("/")
+    client.head("/docs")
 
     assert [line["bytes"] for line in events()] == [len(page.data), len(style.data), 0, 0, 0]
     style.close()
@@ -75,7 +75,7 @@ def test_probes_are_not_logged(make_client: Callable[..., FlaskClient], events: 
 
 
 def test_access_log_can_be_off(make_client: Callable[..., FlaskClient], events: Events) -> None:
-    response = make_client(ACCESS_LOG="off").get("/")
+    response = make_client(ACCESS_LOG="off").get("/docs")
 
     assert events() == []
     assert response.headers["X-Request-ID"]
@@ -88,7 +88,7 @@ def test_a_log_that_cannot_be_written_fails_no_request(
 
     with open("/dev/full", "w", buffering=1) as full, monkeypatch.context() as patched:
         patched.setattr("sys.stderr", full)
-        statuses = [client.get("/").status_code for _ in range(2)]
+        statuses = [client.get("/docs").status_code for _ in range(2)]
         with suppress(OSError):  # what is left in the buffer
             full.close()
 
@@ -199,6 +199,6 @@ def test_pretty_lines_are_coloured_on_a_terminal_unless_nobody_wants_that(
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     monkeypatch.setenv("NO_COLOR", no_color)
 
-    make_client(LOG_FORMAT="pretty").get("/")
+    make_client(LOG_FORMAT="pretty").get("/docs")
 
     assert ("\x1b[" in capsys.readouterr().err) is coloured
