@@ -18,6 +18,7 @@ from app.extensions import db
 from app.operations.dashboard import drawn
 from app.pool.stats import CloseReason
 from tests.conftest import dispose
+from tests.support.asking import LOOKUP
 from tests.support.databases import Database
 from tests.support.waiting import eventually
 
@@ -69,14 +70,14 @@ def rows(page: str, section: str) -> list[list[str]]:
     return [[html.unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in row] for row in cells]
 
 
-def look_up(app: Flask, city: str) -> None:
-    assert app.test_client().get("/", query_string={"city": city}).status_code in (200, 404)
+def look_up(app: Flask, more: str = "") -> None:
+    assert app.test_client().get(LOOKUP + more).status_code in (200, 404)
 
 
 def test_the_page_tells_of_all_workers_whoever_is_asked(workers: tuple[Flask, Flask]):
     one, other = workers
-    look_up(one, "London")
-    look_up(other, "London")
+    look_up(one)
+    look_up(other)
     other.extensions["reporter"].publish()
 
     shown = page(one)

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask, g, request
-from sqlalchemy import select
 
-from app.cities.models import City
 from app.extensions import db
 from app.pool.lending import LendingPool
 from tests.conftest import dispose
+from tests.support.asking import A_ROW, LOOKUP
 from tests.support.databases import Database
 
 SERVERS = pytest.mark.parametrize("server", ["mariadb"], indirect=True, scope="session")
@@ -31,14 +30,14 @@ def make_leaky(database: Database, make_app: Callable[..., Flask]) -> Iterator[C
 
     def hold() -> str:
         with db.engines["reader"].connect() as connection:
-            connection.execute(select(City.city_id)).all()
+            connection.execute(A_ROW).all()
             let_go.wait(10)
         return "held"
 
     def forget() -> str:
         g.forgotten = db.engines["reader"].connect()  # goes when the request does, and nobody has closed it
         if "after" in request.args:
-            g.forgotten.execute(select(City.city_id)).all()
+            g.forgotten.execute(A_ROW).all()
         return "forgotten"
 
     def make() -> Flask:
@@ -113,7 +112,7 @@ def test_a_forgotten_connection_is_counted_and_recovered(
     told = events(capsys, 1, "a connection was dropped without being returned")
     assert len(told) == 5
     assert "in forget" in told[0]["event"]
-    assert client.get("/?city=London").status_code == 200
+    assert client.get(LOOKUP).status_code == 200
 
 
 @SERVERS
@@ -137,7 +136,7 @@ def test_a_circle_of_references_is_looked_for_when_it_has_lasted(make_leaky: Cal
 def test_what_comes_back_in_time_is_not_mentioned(make_leaky: Callable[[], Flask], capsys: pytest.CaptureFixture[str]):
     leaky = make_leaky()
     for _ in range(20):
-        leaky.test_client().get("/?city=London")
+        leaky.test_client().get(LOOKUP)
 
     assert events(capsys, 0.4, "a connection") == []
 
@@ -148,7 +147,7 @@ def test_off_nothing_is_remembered(database: Database, make_app: Callable[..., F
     monkeypatch.setattr("app.pool.loan.Loan.remember", lambda *seen: looked.append(seen))
     app = make_app(DATABASE_URL=database.url, POOL_LEAK_SECONDS="0")
 
-    assert app.test_client().get("/?city=London").status_code == 200
+    assert app.test_client().get(LOOKUP).status_code == 200
 
     assert looked == []
     dispose(app)

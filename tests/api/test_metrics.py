@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.pool.stats import CloseReason
+from tests.support.asking import LOOKUP, PATH
 from tests.support.databases import Database
 
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
@@ -61,14 +62,14 @@ def test_every_series_of_the_pools_is_there_before_anything_happens(client):
 
 
 def test_answers_are_counted_by_route_and_status(client):
-    for path in ("/?city=London", "/?city=London", "/api/v1/cities/312", "/api/v1/cities/313", "/nowhere", "/?city="):
+    for path in (LOOKUP, LOOKUP, "/problems/not-found", "/problems/bad-request", "/nowhere", "/problems/x"):
         client.get(path)
 
     assert series(client, "http_request_duration_seconds_count") == {
-        ("GET", "/", "200"): 2,
-        ("GET", "/api/v1/cities/<city_id>", "200"): 2,
+        ("GET", PATH, "200"): 2,
+        ("GET", "/problems/<slug>", "303"): 2,
         ("GET", "unmatched", "404"): 1,
-        ("GET", "/", "400"): 1,
+        ("GET", "/problems/<slug>", "404"): 1,
     }
 
 
@@ -83,7 +84,7 @@ def test_invented_methods_and_addresses_make_no_series_each(client):
 
 
 def test_what_the_pool_did_is_counted(client):
-    client.get("/?city=London")
+    client.get(LOOKUP)
 
     assert series(client, "db_pool_borrowed_total")["reader",] >= 1
     assert series(client, "db_pool_idle")["reader",] == 1

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from app.cities.models import City
 from app.extensions import db
 from app.pool import in_transaction, read
 from tests.conftest import dispose
+from tests.support.asking import A_ROW, LOOKUP
 from tests.support.databases import Database
 
 Events = Callable[[str], list[dict[str, Any]]]
@@ -47,8 +47,8 @@ def watched(database: Database, make_app: Callable[..., Flask]) -> Iterator[Flas
     @app.get("/test/two-reads-and-a-write")
     def several() -> str:
         for _ in range(2):
-            read(db.engines["reader"], lambda connection: connection.execute(select(City.city_id).limit(1)).all())
-        in_transaction(db.engine, lambda connection: connection.execute(select(City.city_id).limit(1)).all())
+            read(db.engines["reader"], lambda connection: connection.execute(A_ROW).all())
+        in_transaction(db.engine, lambda connection: connection.execute(A_ROW).all())
         return "done"
 
     yield app
@@ -59,7 +59,7 @@ def watched(database: Database, make_app: Callable[..., Flask]) -> Iterator[Flas
 def test_a_warm_read_is_one_command_with_its_time(watched: Flask, events: Events):
     client = watched.test_client()
     for _ in range(2):
-        client.get("/?city=London")
+        client.get(LOOKUP)
 
     line = events("request")[-1]
     assert line["commands"] == 1
@@ -99,7 +99,7 @@ def test_of_a_slow_request_the_log_says_that_the_database_was_slow(watched: Flas
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
 def test_of_a_slow_request_the_log_says_that_it_waited_for_a_connection(watched: Flask, events: Events):
     with watched.app_context(), db.engines["reader"].connect():
-        asking = Thread(target=watched.test_client().get, args=("/?city=London",))
+        asking = Thread(target=watched.test_client().get, args=(LOOKUP,))
         asking.start()
         asking.join()
 
@@ -130,7 +130,7 @@ def test_who_may_not_see_the_metrics_is_logged(watched: Flask, events: Events):
 def test_slow_requests_are_logged_without_an_access_log_too(database: Database, make_app, events: Events):
     app = make_app(DATABASE_URL=database.url, LOG_FORMAT="json", ACCESS_LOG="off", SLOW_REQUEST_SECONDS="0.000001")
 
-    app.test_client().get("/?city=London")
+    app.test_client().get(LOOKUP)
 
     assert len(events("slow request")) == 1
     dispose(app)
@@ -140,7 +140,7 @@ def test_slow_requests_are_logged_without_an_access_log_too(database: Database, 
 def test_zero_seconds_means_that_nothing_is_slow(database: Database, make_app, events: Events):
     app = make_app(DATABASE_URL=database.url, LOG_FORMAT="json", SLOW_REQUEST_SECONDS="0")
 
-    app.test_client().get("/?city=London")
+    app.test_client().get(LOOKUP)
 
     assert events("slow request") == []
     dispose(app)

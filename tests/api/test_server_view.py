@@ -11,6 +11,7 @@ from sqlalchemy import literal, select
 
 from app.extensions import db
 from tests.conftest import dispose
+from tests.support.asking import LOOKUP
 from tests.support.databases import Database
 
 
@@ -61,7 +62,7 @@ def test_to_ask_the_server_costs_no_connection(watched: Flask):
 
 def test_the_connections_one_by_one(watched: Flask):
     client = watched.test_client()
-    client.get("/?city=London", headers={"X-Request-ID": "first"})
+    client.get(LOOKUP, headers={"X-Request-ID": "first"})
     with watched.app_context(), db.engines["reader"].connect(), db.engine.connect():
         seen = pool_page(watched)["connections"]
 

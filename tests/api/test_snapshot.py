@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from app.cities.models import City
 from app.extensions import db
 from app.pool import deadline
 from app.pool.errors import PoolExhaustedError
 from app.pool.lending import LendingPool
 from tests.conftest import dispose
+from tests.support.asking import A_ROW
 from tests.support.databases import Database
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
@@ -38,7 +38,7 @@ def pool(database: Database, make_app: Callable[..., Flask]) -> Iterator[Lending
 
 def use(pool: LendingPool) -> None:
     with pool.test_engine.connect() as connection:
-        connection.execute(select(City.city_id).limit(1)).all()
+        connection.execute(A_ROW).all()
 
 
 def test_its_vocabulary_is_fixed_and_can_be_written_as_json(pool: LendingPool):
@@ -96,7 +96,7 @@ def test_a_close_is_counted_with_its_reason(pool: LendingPool):
 
 def test_time_in_which_no_statement_ran_is_dead_time(pool: LendingPool):
     with pool.test_engine.connect() as connection:
-        connection.execute(select(City.city_id).limit(1)).all()
+        connection.execute(A_ROW).all()
         time.sleep(0.2)
 
     seen = pool.snapshot()

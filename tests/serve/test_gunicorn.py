@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.asking import LOOKUP, PATH
+
 SLOW = """
 
 import time
@@ -94,14 +96,14 @@ def test_one_proxy_is_believed_when_told(extended, serve):
 def test_a_hundred_kilobytes_of_query_are_refused(served_before, serve):
     server = serve(served_before)
 
-    assert server.get("/?city=" + "x" * 100_000).status == 414
+    assert server.get("/?q=" + "x" * 100_000).status == 414
     assert server.get("/livez").status == 200
 
 
 def test_bytes_that_no_address_may_hold_are_refused_by_gunicorn(served_before, serve):
     server = serve(served_before)
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
-        raw.sendall("GET /?city=Malmö HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        raw.sendall("GET /?q=Malmö HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
         assert raw.recv(99).startswith(b"HTTP/1.1 400 ")
     assert server.get("/livez").status == 200
@@ -112,12 +114,12 @@ def test_the_access_log_is_json_with_the_request_id_and_without_probes(served_be
 
     server.get("/livez")
     server.get("/readyz")
-    answer = server.get("/?city=London", X_Request_ID="my-id.1")
+    answer = server.get(LOOKUP, X_Request_ID="my-id.1")
     server.stop()
 
     assert answer.headers["X-Request-ID"] == "my-id.1"
     lines = server.events("request")
-    assert [(line["request_id"], line["path"], line["status"]) for line in lines] == [("my-id.1", "/", 200)]
+    assert [(line["request_id"], line["path"], line["status"]) for line in lines] == [("my-id.1", PATH, 200)]
     assert "/livez" not in server.log.read_text()
 
 
@@ -133,11 +135,11 @@ def test_gunicorn_logs_in_the_same_format_from_its_first_line(served_before, ser
 def test_the_access_log_can_be_turned_off(served_before, serve):
     server = serve(served_before, ACCESS_LOG="off")
 
-    server.get("/?city=London")
+    server.get(LOOKUP)
     server.stop()
 
     assert server.events("request") == []
-    assert "London HTTP" not in server.log.read_text()
+    assert f"{LOOKUP} HTTP" not in server.log.read_text()
 
 
 def test_there_is_no_control_socket(served_before, serve):

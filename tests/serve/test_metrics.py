@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import leave_out
 from tests.serve.serving import Serving, free_port, run
+from tests.support.asking import LOOKUP, PATH
 from tests.support.servers import MissingError
 from tests.support.waiting import eventually
 
@@ -44,12 +45,12 @@ def numbers(server: Serving) -> dict[str, float]:
 
 def lookups(server: Serving) -> float:
     seen = numbers(server)
-    return seen.get("http_request_duration_seconds_count method=GET route=/ status=200", 0)
+    return seen.get(f"http_request_duration_seconds_count method=GET route={PATH} status=200", 0)
 
 
 def ask(server: Serving, times: int) -> None:
     for _ in range(times):
-        assert server.get("/?city=London").status == 200
+        assert server.get(LOOKUP).status == 200
 
 
 def workers_of(server: Serving) -> list[int]:
@@ -107,7 +108,7 @@ def test_replaced_workers_leave_no_files_behind(server):
 
 
 def test_the_address_never_tells_what_was_asked_for(server):
-    server.get("/?city=Secretville")
+    server.get(f"{LOOKUP}Secretville")
     server.get("/Secretville")
 
     text = server.get("/metrics", Authorization=f"Bearer {TOKEN}").text

@@ -15,6 +15,7 @@ import pytest
 
 from config import ROOT
 from tests.serve.serving import Serving, environment, run
+from tests.support.asking import LOOKUP
 from tests.support.terminal import on_terminal
 
 COMMANDS = [
@@ -156,7 +157,7 @@ def test_an_interrupted_install_heals_at_the_next_start(bare_tree):
 
     with Serving(bare_tree) as server:
         server.wait(100)
-        assert server.get("/?city=London").status == 200
+        assert server.get(LOOKUP).status == 200
 
 
 def test_another_lock_file_is_installed(tree):

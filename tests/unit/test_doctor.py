@@ -127,7 +127,7 @@ def test_a_password_in_an_error_is_not_repeated(make_settings: Callable[..., Set
 
 @pytest.mark.parametrize(
     ("role", "denied", "level"),
-    [("reader", ["SELECT ON city"], "problem"), ("writer", ["INSERT ON city"], "warning"), ("writer", [], "ok")],
+    [("reader", ["SELECT ON table"], "problem"), ("writer", ["INSERT ON table"], "warning"), ("writer", [], "ok")],
 )
 def test_privileges(role, denied: list[str], level: str):
     finding = checks.judge_privileges(role, checks.CHANGES, denied)

@@ -11,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.pool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
 from app.schema import SchemaMissingError
+from tests.support.asking import LOOKUP
 from tests.support.problems import assert_problem
 
 JSON = {"Accept": "application/json"}
@@ -116,7 +117,7 @@ def test_other_http_errors_have_the_same_shape(fail: Callable[..., FlaskClient])
 def test_really_absent_database_is_a_503(make_app: Callable[..., Flask]) -> None:
     client = make_app(DATABASE_URL="mysql://app:hunter2@127.0.0.1:1/sakila").test_client()
 
-    response = client.get("/?city=London", headers=JSON)
+    response = client.get(LOOKUP, headers=JSON)
 
     assert_problem(response, 503, "database-unavailable")
     assert client.get("/livez").status_code == 200

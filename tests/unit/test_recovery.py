@@ -58,7 +58,7 @@ def busy() -> sqlite3.OperationalError:
         (pymysql.ProgrammingError(1064, "You have an error in your SQL syntax"), Verdict.MISTAKE),
         (pymysql.InternalError(1927, "Connection was killed"), Verdict.CONNECTION_DEAD),
         (psycopg.errors.UndefinedTable("no such table"), Verdict.MISTAKE),
-        (sqlite3.OperationalError("no such table: city"), Verdict.MISTAKE),
+        (sqlite3.OperationalError("no such table: x"), Verdict.MISTAKE),
         (ValueError("2013"), Verdict.MISTAKE),
         (None, Verdict.MISTAKE),
     ],
@@ -119,6 +119,6 @@ def test_a_file_that_is_no_database_is_away(tmp_path: Path):
     engine = create_engine(f"sqlite:///{tmp_path}/text", poolclass=NullPool)
 
     with pytest.raises(exc.DBAPIError) as caught, engine.connect() as connection:
-        connection.execute(text("SELECT * FROM city"))
+        connection.execute(text("SELECT * FROM x"))
 
     assert is_unavailable(caught.value)
