@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, create_engine, inspect, literal, select, table, text
 from sqlalchemy.exc import DBAPIError
 
-import app.cities.models  # noqa: F401 - a room's tables are known once they are imported
+from app.cities import models as cities  # noqa: F401 - a room's tables are known once they are imported
 from app.commands.manners import interrupted, sigterm_as_ctrl_c
 from app.extensions import db, pool_policy
 from app.pool import engine_options, recovery, watch
