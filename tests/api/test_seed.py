@@ -131,7 +131,7 @@ def test_a_signal_half_way_leaves_nothing_behind_and_the_same_command_goes_on(
     """Interrupted when all rows are sent, just before the commit: it cannot be later."""
     for number, exit_code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
         with monkeypatch.context() as patched:
-            patched.setattr(commands.seed, "continue_numbering", lambda _, number=number: signal.raise_signal(number))
+            patched.setattr(commands.seed, "continue_numbering", lambda *_, number=number: signal.raise_signal(number))
             stopped = seed()
 
         assert stopped.exit_code == exit_code
