@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -18,6 +19,10 @@ from flask.testing import FlaskClient
 from tests.support import databases, servers
 from tests.support.databases import Database
 from tests.support.servers import MissingError, Server
+
+ROOT = Path(__file__).parent
+STARTING = ("browser", "clone", "deploy", "docker", "serve")
+"""Folders whose tests start whole programs and mostly wait for them."""
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
@@ -56,6 +61,15 @@ fleet = pytest.StashKey[Fleet]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[fleet] = Fleet()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the tests out to two workers, if there are two; the faults, which watch the clock, come last and alone."""
+    folders = {item: item.path.relative_to(ROOT).parts[0] for item in items}
+    for item, folder in folders.items():
+        item.add_marker(pytest.mark.xdist_group("starting" if folder in STARTING else "asking"))
+    items.sort(key=lambda item: folders[item] == "faults")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

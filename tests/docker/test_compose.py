@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
+from tests.clone.conftest import LEFT_BEHIND
 from tests.conftest import leave_out
 from tests.serve.serving import free_port
 from tests.support.servers import MissingError
@@ -95,9 +96,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The services, up, from a copy without environment, database and settings."""
     require_engine()
     tree = tmp_path_factory.mktemp("compose") / "clone"
-    shutil.copytree(
-        ROOT, tree, ignore=shutil.ignore_patterns(".venv", ".git", ".env", "instance", "__pycache__", ".*_cache")
-    )
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
     made = Stack(tree)
     try:
         made.compose("up", "--wait", "--build")

@@ -42,29 +42,22 @@ class Fleet:
         self._threads.shutdown()
 
 
-fleet = pytest.StashKey[Fleet]()
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start what the chosen tests need while the first of them run."""
-    session.config.stash[fleet] = Fleet()
-    if session.config.option.collectonly:
-        return
-    for item in session.items:
+@pytest.fixture(scope="session")
+def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """Start what the chosen tests need, all at once, with the first of them."""
+    made = Fleet()
+    for item in request.session.items:
         if kind := getattr(item, "callspec", None) and item.callspec.params.get("fault_server"):
-            session.config.stash[fleet].begin(kind)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if fleet in config.stash:
-        config.stash[fleet].stop()
+            made.begin(kind)
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session", params=list(Kind), ids=lambda kind: kind.value)
-def fault_server(request: pytest.FixtureRequest) -> FaultServer:
+def fault_server(request: pytest.FixtureRequest, fleet: Fleet) -> FaultServer:
     """Each kind of server in turn, unless a test says on which."""
     try:
-        return request.config.stash[fleet].begin(request.param).result()
+        return fleet.begin(request.param).result()
     except MissingError as error:
         leave_out(request.param.value, error)
 
