@@ -141,7 +141,7 @@ def at_work(app: Flask, database: Database) -> Iterator[None]:
 
 
 def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]):
-    look_up(workers[0], "London")
+    look_up(workers[0])
 
     told = document(workers[0])
 
@@ -193,7 +193,7 @@ def test_the_page_stays_small_and_says_what_it_leaves_out(make_app: Callable[...
 
 
 def test_nothing_is_written_into_the_page_that_the_policy_forbids(workers: tuple[Flask, Flask]):
-    look_up(workers[0], "London")
+    look_up(workers[0])
 
     shown = page(workers[0])
 

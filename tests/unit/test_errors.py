@@ -21,14 +21,14 @@ UNAVAILABLE = exc.OperationalError("SELECT 1", {}, Exception(DRIVER_TEXT), conne
 
 @pytest.fixture
 def fail(make_app: Callable[..., Flask], tmp_path: Path) -> Callable[[Exception], FlaskClient]:
-    """Return a client of an application whose / raises this."""
+    """Return a client of an application whose /fail raises this."""
 
     def client_of(error: Exception) -> FlaskClient:
         def view() -> None:
             raise error
 
         app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3", LOG_FORMAT="json")
-        app.view_functions["pages.look_up"] = view
+        app.add_url_rule("/fail", view_func=view)
         return app.test_client()
 
     return client_of
@@ -42,7 +42,7 @@ def events(capsys: pytest.CaptureFixture[str]) -> Callable[[], Iterator[dict[str
 def test_unknown_exception_is_a_500_without_detail(
     fail: Callable[..., FlaskClient], events: Callable[..., Any]
 ) -> None:
-    response = fail(RuntimeError("secret detail")).get("/", headers=JSON)
+    response = fail(RuntimeError("secret detail")).get("/fail", headers=JSON)
 
     assert_problem(response, 500, "internal-error")
     assert "secret" not in response.text
@@ -53,7 +53,7 @@ def test_unknown_exception_is_a_500_without_detail(
 
 @pytest.mark.parametrize("accept", ["text/plain", "text/html"])
 def test_500_tells_people_the_request_id(fail: Callable[..., FlaskClient], accept: str) -> None:
-    response = fail(RuntimeError("secret detail")).get("/", headers={"Accept": accept, "X-Request-ID": "abc-1"})
+    response = fail(RuntimeError("secret detail")).get("/fail", headers={"Accept": accept, "X-Request-ID": "abc-1"})
 
     assert response.status_code == 500
     assert "abc-1" in response.text
@@ -75,7 +75,7 @@ def test_500_tells_people_the_request_id(fail: Callable[..., FlaskClient], accep
 def test_no_connection_is_a_503_that_says_when_to_come_back(
     fail: Callable[..., FlaskClient], capsys: pytest.CaptureFixture[str], error: Exception, slug: str
 ) -> None:
-    response = fail(error).get("/", headers=JSON)
+    response = fail(error).get("/fail", headers=JSON)
 
     assert_problem(response, 503, slug)
     assert "Lost" not in response.text
@@ -83,14 +83,14 @@ def test_no_connection_is_a_503_that_says_when_to_come_back(
 
 
 def test_a_statement_that_ran_out_of_time_is_a_504(fail: Callable[..., FlaskClient]) -> None:
-    response = fail(DeadlineExceededError(DRIVER_TEXT)).get("/", headers=JSON)
+    response = fail(DeadlineExceededError(DRIVER_TEXT)).get("/fail", headers=JSON)
 
     assert_problem(response, 504, "deadline-exceeded")
     assert DRIVER_TEXT not in response.text
 
 
 def test_an_unknown_outcome_invites_nobody_to_try_again(fail: Callable[..., FlaskClient]) -> None:
-    response = fail(OutcomeUnknownError("the answer to COMMIT was lost")).get("/", headers=JSON)
+    response = fail(OutcomeUnknownError("the answer to COMMIT was lost")).get("/fail", headers=JSON)
 
     assert_problem(response, 500, "outcome-unknown")
     assert "Retry-After" not in response.headers
@@ -99,15 +99,15 @@ def test_an_unknown_outcome_invites_nobody_to_try_again(fail: Callable[..., Flas
 def test_wrong_sql_is_a_fault_of_ours(fail: Callable[..., FlaskClient]) -> None:
     error = exc.ProgrammingError("SELECT x", {}, Exception("no such column"))
 
-    assert_problem(fail(error).get("/", headers=JSON), 500, "internal-error")
+    assert_problem(fail(error).get("/fail", headers=JSON), 500, "internal-error")
 
 
 def test_a_number_that_databases_use_too_is_no_word_of_theirs(fail: Callable[..., FlaskClient]) -> None:
-    assert_problem(fail(KeyError(1213)).get("/", headers=JSON), 500, "internal-error")
+    assert_problem(fail(KeyError(1213)).get("/fail", headers=JSON), 500, "internal-error")
 
 
 def test_other_http_errors_have_the_same_shape(fail: Callable[..., FlaskClient]) -> None:
-    response = fail(RequestEntityTooLarge()).get("/", headers=JSON)
+    response = fail(RequestEntityTooLarge()).get("/fail", headers=JSON)
 
     assert response.status_code == 413
     assert response.content_type == "application/problem+json"
