@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, text
 
+from app.commands import checks
 from app.schema import MAIN, TABLES
 from tests.support.databases import Database, alembic, flask, plain_engine
 from tests.support.tampering import PASSWORD, deaf_server, globally, preset, user_who_may
@@ -48,6 +49,14 @@ def test_what_it_says_of_each_database(database: Database, doctor: Doctor):
     assert lines["reader"]["text"].startswith(f"{product} ")
     assert " answered in " in lines["writer"]["text"]
     assert lines["charset"]["text"].lower().replace("-", "").startswith("utf8")
+
+
+def test_without_a_wish_for_an_index_all_is_well(database: Database, doctor: Doctor, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checks, "INDEXES", {})
+
+    lines = doctor(database.url)
+
+    assert (lines["index"]["text"], lines["exit"]) == ("none is wanted", 0)
 
 
 @pytest.mark.parametrize("driver", ["mysqlconnector"])
