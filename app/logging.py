@@ -10,13 +10,15 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
+from io import StringIO
 from random import Random
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 from flask import Flask
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from config import Settings, wants_colour
 
@@ -145,10 +147,9 @@ def _shared() -> list[Processor]:
 
 def renderers(settings: Settings) -> list[Processor]:
     """Return what makes a line of an event: for people or for machines."""
-    # Tracebacks without local variables: those hold what people typed, and passwords.
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty() and wants_colour(),
-        exception_formatter=structlog.dev.plain_traceback,
+        exception_formatter=_write_traceback,
         sort_keys=False,
     )
     last: list[Processor] = (
@@ -159,13 +160,44 @@ def renderers(settings: Settings) -> list[Processor]:
     return [*last, _redact]
 
 
+# The columns that are written as they are; every other value is written as structlog writes a thing, by its repr.
+_BARE = frozenset({"timestamp", "level", "event", "logger"})
+
+
+@dataclass(slots=True)
+class _Written:
+    """A value that is put into words already, so that nobody escapes it again."""
+
+    words: str
+
+    def __repr__(self) -> str:
+        return self.words
+
+
 def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     # JSON escapes line breaks by itself; on a terminal a forged line would look like one of ours.
-    return {name: _visible(value) if isinstance(value, str) else value for name, value in event.items()}
+    return {name: value if name == "exc_info" else _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: object) -> object:
+    if name in _BARE:
+        return _visible(str(value))
+    if isinstance(value, str):
+        is_one_word = value.isprintable() and not set(value) & set(" ='\"")
+        return _Written(value if is_one_word else repr(value))  # which escapes what is not printable
+    return _Written(_visible(repr(value)))
 
 
 def _visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _write_traceback(to: TextIO, exc_info: ExcInfo) -> None:
+    # Without local variables: those hold what people typed, and passwords. Set in, as an error's own words may have
+    # line breaks, and what follows one must not look like a line of ours.
+    plain = StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    to.write("".join(f"\n  {_visible(line)}" for line in plain.getvalue().strip("\n").split("\n")))
 
 
 def _redact(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:

@@ -113,6 +113,40 @@ def test_input_cannot_forge_a_line_on_a_terminal(
     assert "\x1b[31m" not in lines[1].split("typed:")[1].split("forged")[1][:10]
 
 
+def pretty(
+    make_settings: Callable[..., Any], capsys: pytest.CaptureFixture[str], raised: Exception, **values: Any
+) -> str:
+    """Return what a terminal is shown of an event with these values, and with this error's traceback."""
+    configure(make_settings(LOG_FORMAT="pretty"))
+    capsys.readouterr()
+    structlog.stdlib.get_logger("x").error("said", exc_info=raised, **values)
+    return capsys.readouterr().err
+
+
+def test_a_terminal_is_shown_each_line_break_escaped_once(
+    make_settings: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            return "odd\n\x1b[31m"
+
+    shown = pretty(
+        make_settings, capsys, ValueError(), error="refused\nby two", word="a\x1b[31m", other=Odd(), path="/x"
+    )
+
+    first = shown.splitlines()[0]
+    assert r"error='refused\nby two' word='a\x1b[31m' other=odd\n\x1b[31m path=/x" in first
+    assert "\x1b" not in shown
+
+
+def test_an_error_cannot_forge_a_line_on_a_terminal(
+    make_settings: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = pretty(make_settings, capsys, ValueError("broken\n2026-01-01 [info] forged \x1b[31m"))
+
+    assert "\n  ValueError: broken\n  2026-01-01 [info] forged \\x1b[31m\n" in shown
+
+
 def test_other_loggers_speak_the_same_format(make_settings: Callable[..., Any], events: Events) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
