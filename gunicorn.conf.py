@@ -97,37 +97,25 @@ class WithoutAccessLog(Logger):
 logger_class = WithoutAccessLog
 
 
-def _logging_config() -> dict[str, Any]:
-    # Loaded by its path, because importing it as app.logging would bring in the whole application before the fork.
-    spec = importlib.util.spec_from_file_location("_app_logging", Path(__file__).parent / "app" / "logging.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.logging_config(settings)
-
-
-logconfig_dict = _logging_config()
+# Loaded by its path, because importing it as app.logging would bring in the whole application before the fork.
+_spec = importlib.util.spec_from_file_location("_app_logging", Path(__file__).parent / "app" / "logging.py")
+_logging = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_logging)
+logconfig_dict = _logging.logging_config(settings)
 
 
 def on_starting(server: Any) -> None:
     """Stop with one sentence when the address cannot be had; Gunicorn itself would try for five seconds."""
-    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
-        pass  # the sockets are inherited
-    elif error := _why_unusable():
-        sys.exit(_unusable_address(error))
-    _begin_counting_anew()
-
-
-def _why_unusable() -> OSError | None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
+    # Not of our settings: --bind may name others. Sockets that are inherited are not ours to try.
+    inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ
+    for host, port in [] if inherited else [each for each in server.address if isinstance(each, tuple)]:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return error
-    return None
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                sys.exit(_unusable_address(host, port, error))
+    _begin_counting_anew()
 
 
 def _begin_counting_anew() -> None:
@@ -141,21 +129,21 @@ def _begin_counting_anew() -> None:
         sys.exit(f"PROMETHEUS_MULTIPROC_DIR={run_directory} must be a folder that can be written ({error.strerror})")
 
 
-def _unusable_address(error: OSError) -> str:
-    where = f"{settings.host}:{settings.port}"
+def _unusable_address(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        other = f"PORT={settings.port + 1}"
-        return f"Port {settings.port} is taken on {settings.host}; stop what listens there or choose another: {other}"
+        other = f"another: PORT={port + 1}" if port == settings.port else "another for --bind"
+        return f"Port {port} is taken on {host}; stop what listens there or choose {other}"
     if error.errno == errno.EACCES:
-        return f"Only the administrator may listen on {where}; choose a PORT above 1023."
-    return f"Cannot listen on {where} ({error.strerror}); HOST must be an address of this machine, e.g. HOST=127.0.0.1"
+        return f"Only the administrator may listen on {host}:{port}; choose a PORT above 1023."
+    return f"Cannot listen on {host}:{port} ({error.strerror}); HOST must be an address of this machine: HOST=127.0.0.1"
 
 
 def when_ready(server: Any) -> None:
     """Log a command to try, and have every SIGHUP tried out first."""
     server.handle_hup = ReloadIfSound(server)
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, bind.rpartition(":")[0])  # noqa: S104 -- compared, not bound
-    server.log.info("Try: curl 'http://%s:%d/?city=London'", host, settings.port)
+    for address in [each for each in map(str, server.LISTENERS) if each.startswith("http")][:1]:
+        here = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        server.log.info("Try: curl '%s/?city=London'", here)
 
 
 class ReloadIfSound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
-from tests.serve.serving import Serving, environment, run
+from tests.serve.serving import Serving, environment, free_port, run
 from tests.support.asking import LOOKUP
 from tests.support.terminal import on_terminal
 
@@ -120,6 +121,27 @@ def test_a_taken_port_is_said_in_one_sentence(served_before, serve):
     assert f"Port {first.port} is taken on 127.0.0.1; stop what listens there or choose another" in second.stderr
     assert "Traceback" not in second.stderr
     assert time.monotonic() - began < 5
+
+
+def test_an_address_given_to_gunicorn_is_the_one_that_is_tried_and_shown(served_before, serve, tmp_path):
+    first = serve(served_before)
+    port = free_port()
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", 0))
+        taken.listen()
+        six = taken.getsockname()[1]
+        refused = run(served_before, "serve", "--bind", f"[::1]:{six}", PORT=str(port))
+
+    # The settings name a port that is taken, which nobody wants.
+    with Serving(
+        served_before, "-b", f"unix:{tmp_path}/socket", "-b", f"0.0.0.0:{port}", PORT=str(first.port)
+    ) as other:
+        other.port = port
+        other.wait()
+
+    assert f"Try: curl 'http://127.0.0.1:{port}/" in other.log.read_text()
+    assert refused.returncode == 1
+    assert f"Port {six} is taken on ::1; stop what listens there or choose another for --bind" in refused.stderr
 
 
 def test_a_host_of_another_machine_is_said_in_one_sentence(served_before):
