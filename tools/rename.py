@@ -19,8 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACES: dict[str, tuple[str, ...]] = {
     "README.md": ("# @title@: ",),
     "app/openapi.py": ('"title": "@title@"',),
-    "app/templates/base.html": ("{% block title %}@title@{% endblock %}", 'height="24">@title@\n'),
-    "app/templates/lookup.html": ("{% else %}@title@{% endif %}",),
+    "app/templates/base.html": ("}}@title@</title>", 'height="24">@title@\n'),
     "deploy/grafana/dashboard.json": (
         '"uid": "@name@"',
         '"title": "@title@"',
@@ -149,13 +148,21 @@ def checked_name(name: str, title: str | None) -> Name:
 
 
 def planned(root: Path, old: Name, new: Name) -> tuple[list[Change], list[str]]:
-    """Return the changes, and a line for each place where the name is not found."""
+    """Return the changes, and a line for each place where the name is not found.
+
+    Raises RenameError where the name is one that cannot be taken back.
+    """
     changes, missing = [], []
     for place, surroundings in PLACES.items():
         path, new_path = old.into(place), new.into(place)
         if (root / path).exists():
             text = (root / path).read_text(encoding="utf-8")
-            change, lost = renamed(path, new_path, text, [(old.into(each), new.into(each)) for each in surroundings])
+            pairs = [(old.into(each), new.into(each)) for each in surroundings]
+            change, lost = renamed(path, new_path, text, pairs)
+            if change and not restores(text, change[0], pairs):
+                raise RenameError(
+                    f'"{new.name}" will not do: {path} uses it for something else, and no way leads back.'
+                )
             changes += change
             missing += lost
         elif not (root / new_path).exists():
@@ -177,6 +184,12 @@ def renamed(path: str, new_path: str, text: str, pairs: list[tuple[str, str]]) -
     return ([Change(path, new_path, text, said)] if count or moved else []), missing
 
 
+def restores(text: str, change: Change, pairs: list[tuple[str, str]]) -> bool:
+    """Tell whether the way back leads to this text: not where the new name stands already, such as /etc/nginx/."""
+    back, _ = renamed(change.new_path, change.path, change.text, [(new, old) for old, new in pairs])
+    return [each.text for each in back] == [text]
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Rename the project of this folder; return the exit code."""
     parser = argparse.ArgumentParser(prog="./run rename", description="Give the project another name everywhere.")
@@ -186,10 +199,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     asked = parser.parse_args(arguments)
     try:
         old, new = current_name(root), checked_name(asked.name, asked.title)
+        changes, missing = planned(root, old, new)
     except RenameError as error:
         print(f"./run rename: {error}", file=sys.stderr)
         return 2
-    changes, missing = planned(root, old, new)
     for line in missing:
         print(f"{line}; left as it is")
     for change in changes:

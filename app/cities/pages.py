@@ -1,8 +1,10 @@
 """The address /: the lookup by name, as a line of text, as JSON or as the page; and a page for each country."""
 
+import re
 from functools import partial
 
 from flask import Blueprint, Response, g, render_template, request, url_for
+from markupsafe import Markup
 
 from app import negotiation
 from app.cities import queries
@@ -10,12 +12,28 @@ from app.cities.shapes import City, Lookup, Matches, Paging, encode_cursor
 from app.errors import HTML, JSON, TEXT, Problem
 from app.openapi import operation
 from app.parameters import known_id, no_such, read, refusal
+from app.schema import MAX_NAME_LENGTH
 
 USAGE = """Ask for a city by its name: curl '{base}?city=London'
 The API is described at {base}docs
 """
 
+# What sets the direction of the text after it, or ends what keeps it apart.
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
 bp = Blueprint("pages", __name__)
+
+
+@bp.app_template_filter()
+def isolated(name: str) -> Markup:
+    """Return a name for the middle of a sentence: written from right to left, it leaves the words around it alone."""
+    return Markup("<bdi>{}</bdi>").format(_DIRECTIONS.sub("", name))
+
+
+@bp.app_template_filter()
+def isolated_text(name: str) -> str:
+    """Return the same for where no markup can be, by Unicode's own signs: a title, an attribute."""
+    return f"\u2068{_DIRECTIONS.sub('', name)}\u2069"
 
 
 @bp.get("/")
@@ -25,7 +43,7 @@ def look_up() -> Response:
     media_type = negotiation.chosen()
     if media_type == HTML:
         g.typed = request.args.get("city", "")  # the form keeps it, on the error page too
-    name = read(Lookup).city
+    name = _name(media_type)
     if name is None:
         return _usage(media_type)
 
@@ -59,6 +77,28 @@ def show_country(country_id: str) -> Response:
     cities = [City.of(row) for row in page.items]
     shown = render_template("country.html", country=country.country, cities=cities, first=first, more=more)
     return negotiation.answer(shown, HTML)
+
+
+def _name(media_type: str) -> str | None:
+    try:
+        return read(Lookup).city
+    except Problem as problem:
+        if media_type == HTML:
+            heading, sentence = _in_plain_words(request.args.getlist("city"))
+            problem.extra = {"heading": heading, "sentence": sentence}
+        raise
+
+
+def _in_plain_words(typed: list[str]) -> tuple[str, str]:
+    """Return heading and sentence for who sees a page and no parameters."""
+    length = len(typed[0].strip())
+    if len(typed) > 1:
+        return "More than one name", "Look them up one at a time."
+    if not length:
+        return "No name was typed", "Type the name of a city."
+    if length > MAX_NAME_LENGTH:
+        return "This name is too long", f"It has {length} characters; a name has {MAX_NAME_LENGTH} at most."
+    return "This name cannot be looked up", "It contains a control character, such as a line break."
 
 
 def _usage(media_type: str) -> Response:

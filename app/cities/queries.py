@@ -94,14 +94,17 @@ def find_cities(connection: Connection, name: str) -> list[CityRow]:
 def find_similar(connection: Connection, name: str) -> list[str]:
     """Return up to 5 names that are spelled much like this one, the nearest first: one round trip, ranges of an index.
 
-    Chosen from 120 candidates at the most: 40 that are one slip away, 40 on either side in the order of the keys.
+    Chosen from 120 candidates at the most: 40 that are one slip away, 40 on either side in the order of the keys. Those
+    that begin with this one come first: three letters or more are more likely a beginning than a slip.
     Without a folded key there is no such order, and nothing is asked or offered.
     """
     if not has_city_key(connection):
         return []
     key = fold(name)
     names = {fold(city): city for (city,) in connection.execute(_SIMILAR, {"key": key, "slips": one_slip_away(key)})}
-    return [names[near] for near in get_close_matches(key, names, n=5)]
+    begun = [longer for longer in names if longer.startswith(key)] if len(key) >= 3 else []
+    nearest = [*get_close_matches(key, begun, n=5, cutoff=0), *get_close_matches(key, names, n=5)]
+    return [names[near] for near in dict.fromkeys(nearest)][:5]
 
 
 @reading

@@ -114,9 +114,16 @@ function suggest(form, input) {
 function option(city, place) {
   const item = make("li", { id: `suggestion-${place}`, role: "option", "aria-selected": "false" });
   const country = make("span", { class: "country" });
-  country.textContent = city.country.name;
-  item.append(city.name, " ", country);
+  country.append(isolated(city.country.name));
+  item.append(isolated(city.name), " ", country);
   return item;
+}
+
+// As the filter of that name does on the server: a name from right to left leaves what is beside it alone.
+function isolated(name) {
+  const part = make("bdi", {});
+  part.textContent = name.replace(/[\u202A-\u202E\u2066-\u2069]/g, "");
+  return part;
 }
 
 function counted(number) {
@@ -145,7 +152,17 @@ function lookAgain(notice, input) {
     const answer = await fetch(location.href, { method: "HEAD", headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer || answer.status >= 500) plan();
     else if (input.value === before) location.reload();
-    else words.textContent = "The database is back."; // and what is being typed stays
+    else goOn(); // and what is being typed stays
+  }
+
+  // All that told of the trouble goes; what stays is the one part that is read out when it changes.
+  function goOn() {
+    const heading = document.querySelector("h1");
+    document.title = document.title.replace(heading.textContent, "Look up a city");
+    heading.textContent = "Look up a city";
+    for (const part of [...notice.children]) if (part !== words) part.remove();
+    notice.classList.add("good");
+    words.textContent = "Cities can be looked up again. What you have typed is kept.";
   }
 }
 

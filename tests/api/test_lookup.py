@@ -73,6 +73,50 @@ def test_markup_in_the_name_is_never_markup_in_the_page(client: FlaskClient) -> 
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("typed", ["\u202enodnoL", "\u2069\u202enodnoL"])
+def test_what_was_typed_does_not_turn_the_words_around_it(client: FlaskClient, typed: str) -> None:
+    page = client.get("/", query_string={"city": typed}, headers={"Accept": BROWSER}).text
+
+    assert "<h1>City “<bdi>nodnoL</bdi>” not found</h1>" in page
+    assert "<title>City “\u2068nodnoL\u2069” not found · " in page
+    assert client.get("/", query_string={"city": typed}).text == f'City "{typed}" not found\n'
+
+
+@pytest.mark.parametrize(
+    ("query", "heading", "sentence"),
+    [
+        ("city=", "No name was typed", "Type the name of a city."),
+        ("city=a&city=b", "More than one name", "Look them up one at a time."),
+        (f"city={'w' * 51}", "This name is too long", "It has 51 characters; a name has 50 at most."),
+        ("city=a%0Ab", "This name cannot be looked up", "It contains a control character, such as a line break."),
+    ],
+)
+def test_people_are_told_of_no_parameter(client: FlaskClient, query: str, heading: str, sentence: str) -> None:
+    page, line = client.get(f"/?{query}", headers={"Accept": BROWSER}), client.get(f"/?{query}")
+
+    assert (page.status_code, line.status_code) == (400, 400)
+    assert f"<h1>{heading}</h1>" in page.text
+    assert sentence in page.text
+    assert "parameter" not in page.text
+    assert 'The parameter "city" ' in line.text
+
+
+@pytest.mark.parametrize(
+    ("address", "title"),
+    [
+        ("/", ""),
+        ("/?city=london", "City “\u2068london\u2069” is #312 · "),
+        ("/docs", "API · "),
+        ("/nowhere", "Not found · "),
+        ("/pool", "Connection pool · "),
+    ],
+)
+def test_each_tab_has_the_name_of_the_service(client: FlaskClient, address: str, title: str) -> None:
+    service = client.get("/openapi.json").json["info"]["title"]
+
+    assert f"<title>{title}{service}</title>" in client.get(address, headers={"Accept": BROWSER}).text
+
+
 def test_unknown_name_stays_in_the_form(client: FlaskClient) -> None:
     response = client.get("/?city=Nowhere", headers={"Accept": BROWSER})
 

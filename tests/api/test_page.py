@@ -17,12 +17,12 @@ from tests.support.databases import Database, plain_engine
 from tests.support.problems import assert_problem
 
 HTML = {"Accept": "text/html"}
-LINK = re.compile(r'<a href="([^"]*)">([^<]*)</a>')
+LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
 
 
 def links(page: str) -> dict[str, str]:
     """Return where the links of a page lead, by their words."""
-    return {unescape(words): unescape(address) for address, words in LINK.findall(page)}
+    return {unescape(re.sub("<.*?>", "", words)): unescape(address) for address, words in LINK.findall(page)}
 
 
 # ---- near spellings ----
@@ -49,6 +49,18 @@ def test_near_spellings_are_offered_as_links(client: FlaskClient, typed: str, fi
     words, address = next(iter(links(offered).items()))
     assert words == first
     assert client.get(address, headers=HTML).status_code == 200
+
+
+def test_names_that_begin_with_what_was_typed_come_first(client: FlaskClient) -> None:
+    def offered(typed: str) -> list[str]:
+        page = client.get("/", query_string={"city": typed}, headers=HTML).text
+        return list(links(page.partition("Did you mean")[2]))
+
+    sao, san = offered("Sao"), offered("San")
+
+    assert [name.startswith("São ") for name in sao] == [True, True, False]
+    assert len(san) == 5
+    assert all(name.startswith("San") for name in san)
 
 
 @pytest.mark.parametrize("typed", ["Nowhere at all", "x", "😀", "%", "w" * 50])
@@ -134,7 +146,7 @@ def test_a_country_is_a_click_away_from_its_city(client: FlaskClient) -> None:
     assert canada.status_code == 200
     assert canada.content_type == "text/html; charset=utf-8"
     assert links(canada.text)["Vancouver"] == "/?city=Vancouver#city-565"
-    assert "<title>Cities of Canada</title>" in canada.text
+    assert "<title>\u2068Canada\u2069 · " in canada.text
 
 
 def test_a_country_is_read_page_by_page_to_its_end(client: FlaskClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -101,18 +102,36 @@ def test_the_page_looks_less_and_less_often_until_the_database_is_back(visit, aw
 
 def test_who_types_is_left_alone_and_a_hidden_page_waits_to_be_seen(away, wait):
     typing, hidden = wait(), wait()
+    typing.get_by_role("combobox").focus()
     typing.get_by_role("combobox").press_sequentially("x")  # gets no suggestion, and nothing is said about it
     hidden.evaluate(HIDE, True)
     away.server.start()
 
-    look_until(typing, typing.get_by_text("The database is back."))
+    look_until(typing, typing.get_by_role("heading", name="Look up a city"))
+    expect(typing).to_have_title(re.compile("^Look up a city · "))
+    expect(typing.locator(".notice")).to_have_text("Cities can be looked up again. What you have typed is kept.")
+    expect(typing.locator(".notice [aria-live]")).to_have_count(1)
     expect(typing.get_by_role("combobox")).to_have_value("xLondon")
+    expect(typing.get_by_role("combobox")).to_be_focused()
 
     asked = looks(hidden)
     hidden.clock.run_for(60_000)
     assert asked == []
     hidden.evaluate(HIDE, False)
     look_until(hidden, hidden.get_by_text("City “London” is #312"))
+
+
+def test_a_name_from_right_to_left_leaves_what_is_beside_it_alone(visit, stoppable_site):
+    page = visit(stoppable_site).page
+    row = {"id": 9_001, "name": "\u202eיפו", "key": fold("יפו")}
+    with stoppable_site.database.connect() as connection:
+        connection.execute(text("INSERT INTO city VALUES (:id, :name, :key, 20, now())"), row)
+
+    page.goto("/")
+    page.get_by_role("combobox").press_sequentially("יפ")
+    page.get_by_role("option").wait_for()
+
+    assert page.locator("[role=option] bdi").all_text_contents() == ["יפו", "Canada"]
 
 
 def test_markup_in_the_database_is_only_text(visit, stoppable_site):
