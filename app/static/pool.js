@@ -8,10 +8,12 @@
   const pulse = document.getElementById("pulse");
   let timer = 0;
   let isAsking = false;
-  let lastAnswer = new Date();
+  const timeOf = (part) => part.querySelector(".as-of time").textContent; // the server's, as below everything
+  let lastAnswer = timeOf(live);
 
   // Read out by screen readers, so it is touched only when it says something new.
-  const say = (text, level) => {
+  const say = (text, level, isStale = false) => {
+    live.classList.toggle("stale", isStale);
     if (pulse.textContent === text) return;
     pulse.textContent = text;
     pulse.className = `pulse ${level}`;
@@ -55,13 +57,13 @@
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (answer.status === 401 || answer.status === 403) {
-      say("Stopped: this server no longer lets you look. Reload the page to log in.", "bad");
+      say("Stopped: this server no longer lets you look. Reload the page to log in.", "bad", true);
       return false;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("live");
     if (!answer.ok || !fresh) throw new Error(`status ${answer.status}`);
-    lastAnswer = new Date();
+    lastAnswer = timeOf(fresh);
     if (isSelecting()) {
       say("Held while text is selected.", "warn");
     } else {
@@ -76,7 +78,7 @@
     if (isAsking || document.hidden) return;
     isAsking = true;
     const again = await update().catch(() => {
-      say(`No answer since ${lastAnswer.toLocaleTimeString()}; still trying.`, "warn");
+      say(`No answer since ${lastAnswer} UTC; still trying.`, "warn", true);
       return true;
     });
     isAsking = false;

@@ -48,6 +48,7 @@ def test_the_breaker_opens_and_closes_before_ones_eyes(visit, stoppable_site):
     expect(page.locator(READER)).to_have_attribute("data-breaker", "open", timeout=15_000)
     expect(page.locator(".remark.bad")).to_contain_text("The reader's breaker is open")
     expect(page.locator("#server")).to_contain_text("could not be asked")
+    expect(page.locator("#connections")).to_contain_text("None is open. Reader: the database cannot be reached;")
 
     stoppable_site.server.start()
     expect(page.locator(READER)).to_have_attribute("data-breaker", "closed", timeout=15_000)
@@ -95,13 +96,20 @@ def test_it_renews_itself_and_leaves_what_is_selected(dashboard):
 
 
 def test_a_server_without_an_answer_is_said_and_asked_again(dashboard):
+    well = dashboard.locator(".remark.good")
+    expect(well).to_be_visible()
     dashboard.context.set_offline(True)
     dashboard.clock.run_for(2_000)
-    expect(dashboard.locator("#pulse")).to_contain_text("No answer since")
+    of = dashboard.locator(".as-of time").text_content()
+    expect(dashboard.locator("#pulse")).to_have_text(f"No answer since {of} UTC; still trying.")
+    expect(well).to_be_hidden()
+    expect(dashboard.locator("#live")).to_have_css("filter", "grayscale(1)")
 
     dashboard.context.set_offline(False)
     next_poll(dashboard)
     expect(dashboard.locator("#pulse")).to_have_text("Live, every 2 s.")
+    expect(well).to_be_visible()
+    expect(dashboard.locator("#live")).to_have_css("filter", "none")
 
 
 def test_who_may_no_longer_look_is_told_and_asks_no_more(dashboard):
