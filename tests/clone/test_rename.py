@@ -114,6 +114,21 @@ def test_a_name_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: p
     assert contents(small) == before
 
 
+@pytest.mark.parametrize(("name", "place"), [("nginx", "docs/deploy.md"), ("systemd", "deploy/systemd/cities.service")])
+def test_a_name_that_could_not_be_taken_back_is_refused(
+    small: Path, capsys: pytest.CaptureFixture[str], name: str, place: str
+):
+    """/etc/nginx/ would become /etc/cities/ on the way back."""
+    (small / place).parent.mkdir(parents=True)
+    shutil.copy2(ROOT / place, small / place)
+    before = contents(small)
+
+    assert main([name], small) == 2
+
+    assert f'./run rename: "{name}" will not do: {place} uses it for something else' in capsys.readouterr().err
+    assert contents(small) == before
+
+
 @pytest.mark.parametrize("title", BAD_TITLES)
 def test_a_title_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: pytest.CaptureFixture[str], title: str):
     before = contents(small)
