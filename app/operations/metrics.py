@@ -44,6 +44,8 @@ COUNTERS = {
     "refused": "Requests refused because too many were waiting already.",
     "timed_out": "Requests that waited for a connection in vain.",
     "turned_away": "Requests refused because the database could not be reached.",
+    "overran": "Statements that ran out of time.",
+    "conflicts": "Statements that met rows or files that others hold.",
     "retried": "Reads and units of work that were done again.",
     "leaked": "Connections that their holder forgot to return.",
     "probes": "Attempts to find out whether the database is back.",

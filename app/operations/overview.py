@@ -6,15 +6,16 @@ The page is drawn from it, and programs get it as JSON.
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 
 from app.operations import totals
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, Report, Reporter, Sample
 from app.operations.server_view import ServerView
 from app.operations.totals import Totals
+from app.pool.stats import Event
 
 Document = dict[str, Any]
-COUNTERS = ("borrowed", "opened", "refused", "timed_out", "turned_away", "retried", "leaked", "probes")
+COUNTERS = ("borrowed", "opened", *get_args(Event), "probes")
 
 
 def overview(reporter: Reporter, server: ServerView) -> Document:
@@ -23,9 +24,10 @@ def overview(reporter: Reporter, server: ServerView) -> Document:
     samples = _over_all(reporter.all_samples())
     names = list(dict.fromkeys(name for report in reports for name in report.pools))
     alive = [report for report in reports if report.is_alive]
+    shown = [report for report in reports if report.is_alive or report.is_missed]
     return {
         "answered_by": reporter.worker,
-        "workers": [_worker(report) for report in alive],
+        "workers": [_worker(report) for report in shown],
         "pools": {name: _pool(name, reports, samples) for name in names},
         "connections": [seen for report in alive for seen in report.connections],
         "budgets": list({each["limit"]: each for each in [*_budgets(alive), *server.budgets]}.values()),
@@ -40,7 +42,7 @@ def _worker(report: Report) -> Document:
         "pid": report.pid,
         "age_seconds": now - report.started,
         "heard_seconds_ago": now - report.at,
-        "pools": {name: _now(pool) for name, pool in report.pools.items()},
+        "pools": {name: _now(pool) for name, pool in report.pools.items()} if report.is_alive else {},
     }
 
 

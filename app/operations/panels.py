@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from app.operations import charts, wording
+from app.operations.overview import COUNTERS
 from app.operations.reports import SAMPLES
 
 MOST_ROWS = 100
@@ -55,7 +56,7 @@ def notices(document: Document) -> Iterator[Notice]:
 def is_resting(pool: Document) -> bool:
     """Tell whether nothing happened to a pool for as long as is looked back."""
     now, recent = pool["now"], pool["recent"]
-    counts = [recent[name] for name in ("borrowed", "opened", "refused", "timed_out", "turned_away", "probes")]
+    counts = [recent[name] for name in COUNTERS]
     return not any([*counts, *recent["closed"].values(), now["in_use"], now["waiting"], now["breaker"] != "closed"])
 
 
@@ -87,5 +88,9 @@ def _of_use(name: str, now: Document, recent: Document) -> Iterator[Notice]:
         yield Notice("warn", f"{wording.number(lost)} requests were refused a {name} connection or waited in vain.")
     if away := recent["turned_away"]:
         yield Notice("warn", f"{wording.number(away)} requests were turned away: the {name}'s database did not answer.")
+    if late := recent["overran"]:
+        yield Notice("warn", f"{wording.number(late)} statements of the {name} ran out of time.")
+    if met := recent["conflicts"]:
+        yield Notice("warn", f"{wording.number(met)} statements of the {name} met rows or files that others held.")
     if recent["leaked"]:
         yield Notice("warn", f"{recent['leaked']} {name} connections were not returned; the log has where.")

@@ -63,6 +63,11 @@ class Report:
         return not self.ended and monotonic() - self.at <= SILENT_AFTER_SECONDS
 
     @property
+    def is_missed(self) -> bool:
+        """Tell whether the worker fell silent in the last five minutes without having ended."""
+        return not self.ended and SILENT_AFTER_SECONDS < monotonic() - self.at <= SAMPLES * SAMPLE_SECONDS
+
+    @property
     def counted(self) -> dict[str, Totals]:
         """The totals of each pool; of a worker that is gone, what it had counted."""
         if self.is_alive:

@@ -3,7 +3,7 @@
 from collections import deque
 from threading import Lock, RLock
 
-from app.pool.errors import PoolExhaustedError
+from app.pool.errors import PoolExhaustedError, QueueFullError
 
 
 class Gate:
@@ -15,7 +15,6 @@ class Gate:
 
     def __init__(self, permits: int, most_waiting: int) -> None:
         self.permits, self.most_waiting = permits, most_waiting
-        self.refused = self.timed_out = 0
         self._free = permits
         self._queue: deque[Lock] = deque()
         # Reentrant: the garbage collector may give back a forgotten connection in the middle of any line below.
@@ -32,13 +31,12 @@ class Gate:
         return len(self._queue)
 
     def enter(self, seconds: float) -> None:
-        """Take a permit, waiting for it at most so many seconds; raise PoolExhaustedError."""
+        """Take a permit, waiting for it at most so many seconds; raise PoolExhaustedError otherwise."""
         turn = Lock()
         turn.acquire()
         with self._lock:
             if not self._free and len(self._queue) >= self.most_waiting:
-                self.refused += 1
-                raise PoolExhaustedError(
+                raise QueueFullError(
                     f"all {self.permits} connections are in use and {len(self._queue)} threads wait already; "
                     "see what holds them, or raise POOL_SIZE"
                 )
@@ -52,7 +50,6 @@ class Gate:
             raise
         # A permit that came at the last moment is taken.
         if not granted and self._step_out(turn):
-            self.timed_out += 1
             raise PoolExhaustedError(
                 f"all {self.permits} connections were in use for {seconds:.2f} s; "
                 "see what holds them, or raise POOL_SIZE"

@@ -51,20 +51,17 @@ class Breaker:
         self.state: State = "closed"
         self.silent = False
         """Whether the last probe had no answer at all."""
-        self.probes = self.turned_away = 0
+        self.probes = 0
 
     def admit(self, deadline: Deadline | None) -> None:
         """Refuse, with DatabaseDownError, whoever came after it opened."""
         if self.state == "open" and (deadline is None or deadline.started >= self._opened):
-            with self._changed:
-                self.turned_away += 1
             raise DatabaseDownError(f"no connection could be made for {self._clock() - self._since:.1f} s")
 
     def wait(self, seconds: float) -> None:
         """Return at once while it is closed, else as soon as it is again; raise DatabaseDownError after so long."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.state == "closed" or self._given_up, timeout=seconds):
-                self.turned_away += 1
                 raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s")
 
     def connected(self, seconds: float) -> None:

@@ -46,8 +46,10 @@ class Lookup(Generic[*Columns]):
         except pool.dialect.loaded_dbapi.Error as error:
             was_sent, is_over = used is not None, not work.time_is_left()
             if is_over and not was_sent:
+                pool.stats.note("turned_away")
                 raise DatabaseDownError(f"no connection could be made within the deadline: {error}") from error
             if is_over and is_lost(error, used, pool.dialect):
+                pool.stats.note("overran")
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
             again = was_sent and (is_lost(error, used, pool.dialect) or judge(error) in WORTH_ANOTHER_READ)
         return self._fetch_by_core(engine, values, again=again)

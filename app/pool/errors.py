@@ -1,7 +1,8 @@
 """What the pool raises of its own.
 
 PoolError
-├── PoolExhaustedError      all connections in use, and too long a queue
+├── PoolExhaustedError      all connections in use for as long as one may wait
+│   └── QueueFullError      … and as many wait as may
 ├── DatabaseDownError       no connection can be made
 ├── DeadlineExceededError   a statement was sent, and its time ran out
 ├── TransactionLostError    the work passed over an error that had ended its transaction
@@ -16,7 +17,11 @@ class PoolError(exc.SQLAlchemyError):
 
 
 class PoolExhaustedError(PoolError, exc.TimeoutError):
-    """All connections are in use: the queue is full, or waiting in it took too long."""
+    """All connections are in use, and waiting for one took too long."""
+
+
+class QueueFullError(PoolExhaustedError):
+    """All connections are in use, and as many wait for one as may: refused at once."""
 
 
 class DatabaseDownError(PoolError):

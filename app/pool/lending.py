@@ -19,13 +19,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.pool import deadline, leaks
 from app.pool.admission import Gate
 from app.pool.breaker import Breaker
-from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolError, PoolExhaustedError
+from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolError, PoolExhaustedError, QueueFullError
 from app.pool.forking import begin_anew_after_fork, disown
 from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
 from app.pool.loan import Link, Loan
 from app.pool.loans import Loans
-from app.pool.recovery import CONCERNS_ALL, is_lost, judge, ran_out_of_time
+from app.pool.recovery import CONCERNS_ALL, Verdict, is_lost, judge, ran_out_of_time
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
 
@@ -121,9 +121,12 @@ class LendingPool(Pool):
             verdict = judge(error)
             if verdict in CONCERNS_ALL:
                 self.freshness.doom()
+            if verdict is Verdict.TRY_AGAIN:
+                self.stats.note("conflicts")
             if is_lost(error, record.dbapi_connection, self.dialect):
                 self._close(record, "overdue" if loan.overdue else "error")
             if isinstance(error, Exception) and ran_out_of_time(verdict, loan.overdue):
+                self.stats.note("overran")
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
             raise
         finally:
@@ -134,23 +137,30 @@ class LendingPool(Pool):
         """Return what `get` brings, a proxy or a record, and the loan that is granted for it."""
         watch_over(self)
         due, fresh = deadline.current(), _thread.__dict__.pop("fresh", False)
-        if self.breaker.silent or not self._idle:
-            self.breaker.admit(due)
         loan = Loan(self.stats, monotonic(), due, fresh)
         outer, _thread.borrowing = current(), (self, loan)
         self.loans.begin(loan)
         try:
+            if self.breaker.silent or not self._idle:
+                self.breaker.admit(due)
             lent = get()
             self._grant(loan, lent.info["link"])
         except BaseException as error:
-            self.loans.end(loan)
-            loan.charge_wait(monotonic())
-            if loan.overdue and isinstance(error, Exception) and not isinstance(error, PoolError):
-                raise DatabaseDownError("no connection could be made within the deadline") from error
+            self._give_up(loan, error)
             raise
         finally:
             _thread.borrowing = outer
         return loan, lent
+
+    def _give_up(self, loan: Loan, error: BaseException) -> None:
+        """Note that a loan is not granted; raise DatabaseDownError where it was cut at its deadline."""
+        self.loans.end(loan)
+        loan.charge_wait(monotonic())
+        was_cut = loan.overdue and isinstance(error, Exception) and not isinstance(error, PoolError)
+        if was_cut or isinstance(error, DatabaseDownError):
+            self.stats.note("turned_away")
+        if was_cut:
+            raise DatabaseDownError("no connection could be made within the deadline") from error
 
     def _grant(self, loan: Loan, link: Link) -> None:
         loan.granted, loan.call_began = monotonic(), None
@@ -166,6 +176,7 @@ class LendingPool(Pool):
         except PoolExhaustedError as error:
             if self.breaker.state == "open":  # those in front wait for the database
                 raise DatabaseDownError(f"no connection could be made; {error}") from error
+            self.stats.note("refused" if isinstance(error, QueueFullError) else "timed_out")
             raise
         try:
             return self._fit_record(loan) or self._new_record()
@@ -235,7 +246,7 @@ class LendingPool(Pool):
 
     def _why_not_kept(self, link: Link, loan: Loan | None) -> CloseReason | None:
         if loan is None or loan.was_dropped:
-            self.stats.note_leaked()
+            self.stats.note("leaked")
             leaks.report_dropped(loan)
             return "dropped"
         if loan.overdue:
@@ -310,13 +321,7 @@ class LendingPool(Pool):
             "waiting": self._gate.waiting,
             "breaker": self.breaker.state,
         }
-        counters = {
-            "refused": self._gate.refused,
-            "timed_out": self._gate.timed_out,
-            "turned_away": self.breaker.turned_away,
-            "probes": self.breaker.probes,
-        }
-        return gauges | counters | self.stats.snapshot(monotonic())
+        return gauges | {"probes": self.breaker.probes} | self.stats.snapshot(monotonic())
 
     def connections(self) -> list[dict[str, Any]]:
         """Return what can be told of each connection: idle, in use (for whom, how long) or being made."""

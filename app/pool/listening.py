@@ -153,6 +153,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     # and answers COMMIT with ROLLBACK, which is no error; only a savepoint brings it back.
     is_over = context.dialect.name == "postgresql" and not connection.in_nested_transaction()
     loan.lost = loan.lost or is_over or verdict is Verdict.TRY_AGAIN
+    if verdict is Verdict.TRY_AGAIN:
+        loan.stats.note("conflicts")
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
     if verdict in CONCERNS_ALL and context.engine is not None:
@@ -165,6 +167,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     if loan.committing and (silent or verdict is Verdict.TIMED_OUT):
         return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
     if ran_out_of_time(verdict, loan.overdue):
+        loan.stats.note("overran")
         return DeadlineExceededError(f"a statement ran out of time: {error}")
     return None
 

@@ -40,6 +40,8 @@ class Loan:
     granted: float | None = None
     opening: float = 0.0
     """Seconds that went into making a new connection."""
+    pinging: float = 0.0
+    """Seconds that went into finding out whether an idle one is good."""
     call_began: float | None = None
     """When the driver began what it is doing now: connecting, or a statement."""
     committing: bool = False
@@ -76,14 +78,15 @@ class Loan:
         if self.call_began is not None:
             seconds, self.call_began = monotonic() - self.call_began, None
             self.stats.note_busy(seconds)
+            self.pinging += seconds if self.granted is None else 0.0
             if self.deadline is not None:
                 self.deadline.account.busy += seconds
                 self.deadline.account.commands += 1
 
     def charge_wait(self, now: float) -> None:
-        """Put what was waited until now on the request's account, the making of a connection apart."""
+        """Put what was waited until now on the request's account; connecting and pings are on it by themselves."""
         if self.deadline is not None:
-            self.deadline.account.waited += now - self.asked - self.opening
+            self.deadline.account.waited += now - self.asked - self.opening - self.pinging
             self.deadline.account.connecting += self.opening
 
     def seen(self, now: float) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from itertools import accumulate
 from threading import RLock
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 CloseReason = Literal[
     "expired",  # its life was over
@@ -22,6 +22,16 @@ CloseReason = Literal[
     "surplus",  # more than the pool keeps
     "disposed",  # the pool was closed
     "detached",  # the holder took it out of the pool
+]
+
+Event = Literal[
+    "refused",  # too many waited already
+    "timed_out",  # waited for a connection in vain
+    "turned_away",  # the database could not be reached
+    "overran",  # a statement ran out of time
+    "conflicts",  # a statement met what others hold
+    "retried",  # a read or a unit of work began again
+    "leaked",  # a connection was not returned
 ]
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -56,7 +66,8 @@ class Stats:
     def __init__(self) -> None:
         # Reentrant: the garbage collector may return a forgotten connection, and count it, at any time.
         self._lock = RLock()
-        self.borrowed = self.opened = self.retried = self.leaked = 0
+        self.borrowed = self.opened = 0
+        self.events: Counter[Event] = Counter()
         self.closed: Counter[CloseReason] = Counter()
         self.wait, self.hold, self.open = Histogram(), Histogram(), Histogram()
         self.busy_seconds = 0.0
@@ -92,15 +103,10 @@ class Stats:
         with self._lock:
             self.busy_seconds += seconds
 
-    def note_retried(self) -> None:
-        """Count work that is done again."""
+    def note(self, event: Event) -> None:
+        """Count what happened."""
         with self._lock:
-            self.retried += 1
-
-    def note_leaked(self) -> None:
-        """Count a connection that its holder forgot."""
-        with self._lock:
-            self.leaked += 1
+            self.events[event] += 1
 
     def snapshot(self, now: float) -> dict[str, Any]:
         """Return counters and histograms, and how much of the connections' time was spent waiting for work."""
@@ -114,8 +120,7 @@ class Stats:
             "borrowed": self.borrowed,
             "opened": self.opened,
             "closed": dict(self.closed),
-            "retried": self.retried,
-            "leaked": self.leaked,
+            **{event: self.events[event] for event in get_args(Event)},
             "wait": self.wait.snapshot(),
             "hold": self.hold.snapshot(),
             "open": self.open.snapshot(),

@@ -11,6 +11,7 @@ from app.pool import deadline, listening
 from app.pool.errors import TransactionLostError
 from app.pool.lending import LendingPool, want_fresh
 from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
+from app.pool.stats import Event
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
     except exc.DBAPIError as error:
         if judge(error) not in WORTH_ANOTHER_READ or not time_is_left():
             raise
-    _note_retry(engine)
+    _note(engine, "retried")
     return _once(engine, work, fresh=True)
 
 
@@ -48,7 +49,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         except (exc.DBAPIError, TransactionLostError) as error:
             if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or not time_is_left():
                 raise
-        _note_retry(engine)
+        _note(engine, "retried")
         # At random, or the same two would meet again.
         time.sleep(deadline.seconds_for(DICE.uniform(0, LONGEST_PAUSE_SECONDS)))
     raise AssertionError("the last attempt returns or raises")
@@ -85,6 +86,7 @@ def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
             return engine.connect()
         except exc.DBAPIError:
             if deadline.current() is None or not time_is_left():
+                _note(engine, "turned_away")
                 raise
         # The breaker knows nothing of what fails after the login.
         time.sleep(deadline.seconds_for(DICE.uniform(pause / 2, pause)))
@@ -97,6 +99,6 @@ def time_is_left() -> bool:
     return due is None or due.left > 0
 
 
-def _note_retry(engine: Engine) -> None:
+def _note(engine: Engine, event: Event) -> None:
     if isinstance(engine.pool, LendingPool):
-        engine.pool.stats.note_retried()
+        engine.pool.stats.note(event)

@@ -29,7 +29,8 @@ SLEEP = {"mariadb": "sleep(1)", "mysql": "sleep(1)", "postgresql": "pg_sleep(1)"
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
 NOTHING, BREAKER = {"size": 8, "idle": 3, "waiting": 2}, ("closed", "suspect", "open")
 NOW = {"size", "in_use", "idle", "waiting", "breaker"}
-COUNTED = {"borrowed", "opened", "closed", "refused", "timed_out", "turned_away", "retried", "leaked", "probes"}
+TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}
+COUNTED = {"borrowed", "opened", "closed"} | TROUBLE
 RECENT = COUNTED | {"wait", "hold", "open", "dead_time"}
 
 

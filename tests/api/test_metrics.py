@@ -22,7 +22,8 @@ VOCABULARY = {
     **{
         f"db_pool_{name}": "counter"
         for name in (
-            *("borrowed", "opened", "closed", "refused", "timed_out", "turned_away", "retried", "leaked", "probes"),
+            *("borrowed", "opened", "closed", "refused", "timed_out", "turned_away", "overran"),
+            *("conflicts", "retried", "leaked", "probes"),
             *("connection_seconds", "busy_seconds"),
         )
     },

@@ -85,6 +85,19 @@ def test_who_asks_no_database_has_no_such_fields(watched: Flask, events: Events)
 
 
 @pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
+def test_a_ping_is_counted_once(make_app: Callable[..., Flask], database: Database, events: Events):
+    app = make_app(DATABASE_URL=database.url, POOL_PING_AFTER_SECONDS=0, SLOW_REQUEST_SECONDS=0.0001)
+    for _ in range(20):
+        app.test_client().get(LOOKUP)
+
+    lines = events("slow request")[1:]
+    assert {line["commands"] for line in lines} == {2}
+    for line in lines:
+        spent = sum(line[name] for name in ("database_ms", "pool_wait_ms", "connect_ms", "elsewhere_ms"))
+        assert spent == pytest.approx(line["duration_ms"], abs=0.1)
+
+
+@pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
 def test_of_a_slow_request_the_log_says_that_the_database_was_slow(watched: Flask, events: Events):
     watched.test_client().get("/test/slow-database")
 

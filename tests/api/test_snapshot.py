@@ -20,7 +20,8 @@ from tests.support.asking import A_ROW
 from tests.support.databases import Database
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
-COUNTERS = {"refused", "timed_out", "turned_away", "probes", "borrowed", "opened", "closed", "retried", "leaked"}
+TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}
+COUNTERS = {"borrowed", "opened", "closed"} | TROUBLE
 HISTOGRAMS = {"wait", "hold", "open"}
 TIMES = {"connection_seconds", "busy_seconds", "dead_time"}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -154,10 +156,12 @@ def endure(
 
             with fault(Bench(fault_server, seeded, proxy, app)):
                 clients = Clients(app, THREADS, pause=0.02).run(FAULT_SECONDS)
+                counted = pool_of(app).snapshot()
             back = seconds_until(lambda: app.test_client().get("/?city=London").status_code == 200, 5)
 
             assert clients.stuck == 0
             assert set(clients.statuses) <= {503, 504}
+            assert_each_is_counted(clients, counted)
             assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
             assert back <= BACK_WITHIN_SECONDS
             assert_no_orphans(fault_server, user, ORPHANS_GONE_WITHIN_SECONDS)
@@ -165,6 +169,20 @@ def endure(
             dispose(app)
 
     return run
+
+
+def assert_each_is_counted(clients: Clients, counted: dict[str, Any]) -> None:
+    """What the clients were told is what the pool has counted."""
+    told = Counter(answer.text for answer in clients.failed)
+    assert told.total() > 0
+    assert told == Counter(
+        {
+            "All database connections are in use. Try again soon.\n": counted["refused"] + counted["timed_out"],
+            "The database is away. Try again soon.\n": counted["turned_away"],
+            "The database took too long to answer.\n": counted["overran"],
+            "Others are in the way. Try again soon.\n": counted["conflicts"],
+        }
+    )
 
 
 def warm_up(app: Flask) -> None:

@@ -101,7 +101,6 @@ def test_who_is_under_way_waits_no_longer_than_their_time(database: Database):
 
     with pytest.raises(DatabaseDownError, match=r"within 0\.1 s"):
         database.breaker.wait(0.1)
-    assert database.breaker.turned_away == 1
 
 
 def test_after_half_a_second_it_opens_and_refuses_who_comes(database: Database):
@@ -117,7 +116,6 @@ def test_after_half_a_second_it_opens_and_refuses_who_comes(database: Database):
     with pytest.raises(DatabaseDownError):
         database.breaker.admit(None)
     database.breaker.admit(before)  # who came earlier may wait
-    assert database.breaker.turned_away == 2
 
 
 def test_it_closes_with_the_first_probe_that_succeeds(database: Database):

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from app.operations import panels
+from app.operations.overview import COUNTERS
 from app.operations.panels import Notice
 
 NOW = {"size": 8, "in_use": 0, "idle": 0, "waiting": 0, "breaker": "closed"}
-RECENT: dict[str, Any] = {
-    **dict.fromkeys(("borrowed", "opened", "refused", "timed_out", "turned_away", "leaked", "probes"), 0),
-    "closed": {},
-}
+RECENT: dict[str, Any] = {**dict.fromkeys(COUNTERS, 0), "closed": {}}
 
 
 def document(*, now: dict[str, Any] | None = None, recent: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -59,6 +57,8 @@ def test_a_breaker_that_was_open_is_said_when_it_is_closed_again():
             {"recent": {"turned_away": 3}},
             "3 requests were turned away: the reader's database did not answer.",
         ),
+        ({"recent": {"overran": 4}}, "4 statements of the reader ran out of time."),
+        ({"recent": {"conflicts": 5}}, "5 statements of the reader met rows or files that others held."),
         ({"recent": {"leaked": 2}}, "2 reader connections were not returned; the log has where."),
         (
             {"budgets": [{"arithmetic": "2 x 8 = 16", "remedy": "lower WORKERS"}]},

@@ -125,6 +125,22 @@ def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, director
     assert [report.is_alive for report in read_reports(directory)] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "ended", "shown"),
+    [(5, False, [1, 2]), (11, False, [1, 2]), (299, False, [1, 2]), (310, False, [1]), (11, True, [1])],
+)
+def test_a_worker_that_hangs_is_missed(worker: Worker, directory: Path, seconds: float, ended: bool, shown: list[int]):
+    app = worker(1)
+    hanging = Report(worker=2, pid=1, started=0.0, at=time.monotonic() - seconds, ended=ended)
+    hanging.pools["reader"] = totals.of(busy_snapshot())
+    (directory / "worker-2.json").write_text(json.dumps(vars(hanging)))
+
+    workers = overview(app.extensions["reporter"], ServerView())["workers"]
+
+    assert [each["worker"] for each in workers] == shown
+    assert [bool(each["pools"]) for each in workers] == [True, seconds < SILENT_AFTER_SECONDS][: len(shown)]
+
+
 def test_there_are_never_more_files_than_workers_at_once(worker: Worker, directory: Path):
     for _ in range(3):
         end(worker(1))
@@ -226,7 +242,7 @@ def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
     for _ in range(borrowed):
         stats.note_borrowed(0.001)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
-    return gauges | {"refused": 0, "timed_out": 0, "turned_away": 0, "probes": 0} | stats.snapshot(now=1.0)
+    return gauges | {"probes": 0} | stats.snapshot(now=1.0)
 
 
 def test_a_connection_that_is_being_made_is_told_of_too():
