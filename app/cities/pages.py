@@ -8,11 +8,10 @@ from markupsafe import Markup
 
 from app import negotiation
 from app.cities import queries
-from app.cities.shapes import City, Lookup, Matches, Paging, encode_cursor
+from app.cities.shapes import City, Lookup, Matches, Paging, encode_cursor, in_plain_words
 from app.errors import HTML, JSON, TEXT, Problem
 from app.openapi import operation
 from app.parameters import known_id, no_such, read, refusal
-from app.schema import MAX_NAME_LENGTH
 
 USAGE = """Ask for a city by its name: curl '{base}?city=London'
 The API is described at {base}docs
@@ -84,21 +83,9 @@ def _name(media_type: str) -> str | None:
         return read(Lookup).city
     except Problem as problem:
         if media_type == HTML:
-            heading, sentence = _in_plain_words(request.args.getlist("city"))
+            heading, sentence = in_plain_words(request.args.getlist("city"))
             problem.extra = {"heading": heading, "sentence": sentence}
         raise
-
-
-def _in_plain_words(typed: list[str]) -> tuple[str, str]:
-    """Return heading and sentence for who sees a page and no parameters."""
-    length = len(typed[0].strip())
-    if len(typed) > 1:
-        return "More than one name", "Look them up one at a time."
-    if not length:
-        return "No name was typed", "Type the name of a city."
-    if length > MAX_NAME_LENGTH:
-        return "This name is too long", f"It has {length} characters; a name has {MAX_NAME_LENGTH} at most."
-    return "This name cannot be looked up", "It contains a control character, such as a line break."
 
 
 def _usage(media_type: str) -> Response:

@@ -95,6 +95,18 @@ class Lookup(BaseModel):
     city: Annotated[Name | None, Field(description=f"a name of {NAME_RULE}")] = None
 
 
+def in_plain_words(typed: list[str]) -> tuple[str, str]:
+    """Return heading and sentence about what `Lookup` refused, for people who see a page and no parameters."""
+    length = len(typed[0].strip())
+    if len(typed) > 1:
+        return "More than one name", "Look them up one at a time."
+    if not length:
+        return "No name was typed", "Type the name of a city."
+    if length > MAX_NAME_LENGTH:
+        return "This name is too long", f"It has {length} characters; a name has {MAX_NAME_LENGTH} at most."
+    return "This name cannot be looked up", "It contains a control character, such as a line break."
+
+
 class Paging(BaseModel):
     """The parameters of every list."""
 
