@@ -59,10 +59,14 @@ class Tally(Kept):
             return "Nothing to do."
         cities, countries = _number(self.cities, "city", "cities"), _number(self.countries, "country", "countries")
         parts = [f"Loaded {cities}" + (f" and made {countries}" if self.countries else "")]
-        parts += [_number(self.there_already, "was there already", "were there already")] if self.there_already else []
+        parts += [self._there] if self.there_already else []
         parts += [_number(self.refusals, "line was refused", "lines were refused")] if self.refusals else []
         seconds = perf_counter() - self.started
         return f"{'; '.join(parts)}. {self.rows / seconds:,.0f} rows/s, {seconds:.1f} s."
+
+    @property
+    def _there(self) -> str:
+        return _number(self.there_already, "was there already", "were there already")
 
     @property
     def rows(self) -> int:
@@ -71,10 +75,11 @@ class Tally(Kept):
 
     @property
     def so_far(self) -> str:
-        """Say what is kept, for somebody who wants to go on."""
-        reached = f", all lines up to {self.up_to_line:,}" if self.up_to_line else ""
-        again = "Run the same command again to go on: what is there is passed over."
-        return f"{_number(self.cities, 'city is', 'cities are')} in{reached}. {again}"
+        """Say what this run has done, for somebody who wants to go on."""
+        added = f"{_number(self.cities, 'city was', 'cities were')} added"
+        there = f", {self._there}" if self.there_already else ""
+        reached = f"; all lines up to {self.up_to_line:,} are done" if self.up_to_line else ""
+        return f"{added}{there}{reached}. Run the same command again to go on: what is there is passed over."
 
 
 def _number(number: int, one: str, many: str) -> str:

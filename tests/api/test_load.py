@@ -177,12 +177,15 @@ def test_a_signal_keeps_whole_batches_and_the_same_command_goes_on(
 ):
     stopped = loading.run("-", given=Stream(country, lambda: signal.raise_signal(number)))
     kept = len(loading.cities(country))
+    stopped_again = loading.run("-", given=Stream(country, lambda: signal.raise_signal(number)))
     again = loading.run("-", given=Stream(country, lambda: None))
 
     assert stopped.exit_code == exit_code
     assert 0 < kept < LINES
     assert kept % BATCH == 0
-    assert f"Error: interrupted; {kept} cities are in, all lines up to {kept + 1}. Run the same" in stopped.stderr
+    up_to = f"all lines up to {kept + 1} are done. Run the same command again to go on"
+    assert f"Error: interrupted; {kept} cities were added; {up_to}" in stopped.stderr
+    assert f"Error: interrupted; 0 cities were added, {kept} were there already; {up_to}" in stopped_again.stderr
     assert again.exit_code == 0, again.output
     assert f"Loaded {LINES - kept} cities; {kept} were there already." in again.stdout
     assert len(set(loading.cities(country))) == len(loading.cities(country)) == LINES
@@ -207,7 +210,7 @@ def test_database_that_goes_away_says_how_far_it_came(loading: Loading, make_app
 
     assert stopped.exit_code == 1
     assert 0 < kept < LINES
-    assert f"{kept} cities are in, all lines up to {kept + 1}. Run the same command again" in stopped.stderr
+    assert f"{kept} cities were added; all lines up to {kept + 1} are done. Run the same" in stopped.stderr
     assert "Traceback" not in stopped.output
     assert again.exit_code == 0, again.output
     assert len(set(loading.cities("Ruritania"))) == len(loading.cities("Ruritania")) == LINES
