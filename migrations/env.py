@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, inspect, literal, select, tabl
 from sqlalchemy.exc import DBAPIError
 
 from app.cities import models as cities  # noqa: F401 - a room's tables are known once they are imported
-from app.commands.manners import interrupted, sigterm_as_ctrl_c
+from app.commands.manners import in_sentences, interrupted, interruptible
 from app.extensions import db, pool_policy
 from app.pool import engine_options, recovery, watch
 from app.schema import TABLES, columns_of
@@ -35,7 +35,7 @@ def main() -> None:
     engine = create_engine(**engine_options(settings.database_url, policy, role="migration"))
     watch(engine, policy, role="migration")
     try:
-        with sigterm_as_ctrl_c(), engine.connect() as connection:
+        with interruptible(), in_sentences(), engine.connect() as connection:
             migrate(connection)
     except KeyboardInterrupt as interrupt:
         stopped = interrupted(interrupt, INTERRUPTED)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Thread
 from time import monotonic, perf_counter
@@ -21,7 +19,7 @@ from app.commands.manners import Command, announce
 from app.extensions import db
 from app.logging import redacted
 from app.operations.budget import pools_of
-from app.pool import breaker, deadline
+from app.pool import deadline
 from app.pool.budget import Budget, Limit, budgets, has_limits, read_limits
 from config import Settings
 
@@ -62,22 +60,10 @@ def command(context: click.Context, as_json: bool) -> None:
     """Check settings, databases and what they have to do with each other; exit 0 ok, 1 warnings, 2 problems."""
     settings: Settings = current_app.extensions["settings"]
     announce("Asking both databases …")
-    with _silent_breakers():
-        lines = examine(settings)
+    lines = examine(settings)
     worst = max((finding.level for finding in lines.values()), key=LEVELS.index)
     click.echo(_as_json(lines, worst) if as_json else _as_text(lines))
     context.exit(EXIT_CODES[worst])
-
-
-@contextmanager
-def _silent_breakers() -> Iterator[None]:
-    """Keep from the log what the findings say anyway."""
-    log = logging.getLogger(breaker.__name__)
-    log.disabled = True
-    try:
-        yield
-    finally:
-        log.disabled = False
 
 
 def examine(settings: Settings) -> dict[str, Finding]:

@@ -1,5 +1,9 @@
-"""What all commands have in common: NO_COLOR is respected, and whoever interrupts them is told that nothing broke."""
+"""What all commands have in common: they speak in sentences, respect NO_COLOR, and say that a signal broke nothing.
 
+How they are interrupted before they begin is in tools/command.py.
+"""
+
+import logging
 import signal
 import sys
 import threading
@@ -46,7 +50,7 @@ class Command(click.Command):
     def invoke(self, context: click.Context) -> Any:
         """Return what the command returns; after Ctrl-C or SIGTERM end with the exit code that shells give it."""
         try:
-            with sigterm_as_ctrl_c():
+            with interruptible(), in_sentences():
                 return super().invoke(context)
         except KeyboardInterrupt as interrupt:
             raise interrupted(interrupt, "to run it again does no harm.") from None
@@ -59,16 +63,37 @@ def interrupted(interrupt: KeyboardInterrupt, what_now: str) -> StoppedError:
 
 
 @contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """Have SIGTERM heard like Ctrl-C; without a handler the first process of a container would not hear it at all."""
+def interruptible() -> Iterator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt, unless it is ignored, and SIGTERM be heard likewise.
+
+    Without a handler the first process of a container would not hear SIGTERM at all.
+    """
     if threading.current_thread() is not threading.main_thread():  # only there Python allows a handler
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    heard = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}
+    if heard:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def in_sentences() -> Iterator[None]:
+    """Keep out of the log what the pool has to say: the command says it itself, in a sentence."""
+    loggers = [logging.getLogger(name) for name in ("app.pool", "sqlalchemy.pool")]
+    before = [log.level for log in loggers]
+    for log in loggers:
+        log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for log, level in zip(loggers, before, strict=True):
+            log.setLevel(level)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -229,13 +229,13 @@ def test_sql_mode_is_refused_with_a_sentence(empty_database: Database):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [(alembic, "upgrade", "head"), (flask, "seed")])
+@pytest.mark.parametrize("command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "-")])
 def test_a_server_that_is_away_is_one_sentence(command):
     program, *arguments = command
 
     done = program("mysql://somebody:Kx7Secret@127.0.0.1:1/sakila", *arguments)
 
     assert done.returncode != 0
-    assert "cannot be reached" in done.stderr
-    assert "Traceback" not in done.stderr
+    (said,) = done.stderr.splitlines()
+    assert "cannot be reached" in said
     assert "Kx7Secret" not in done.stdout + done.stderr

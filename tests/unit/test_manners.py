@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 
@@ -9,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from app.commands.manners import Command, sigterm_as_ctrl_c
+from app.commands.manners import Command, interruptible
 
 
 @click.command(cls=Command)
@@ -41,13 +42,32 @@ def test_a_signal_ends_with_its_own_exit_code_and_one_line(number: signal.Signal
     assert result.stderr == "Error: interrupted; to run it again does no harm.\n"
 
 
-def test_what_sigterm_did_before_it_does_again_afterwards():
-    before = signal.getsignal(signal.SIGTERM)
+def test_what_the_pool_logs_meanwhile_is_not_said_twice(caplog: pytest.LogCaptureFixture):
+    @click.command(cls=Command)
+    def failing() -> None:
+        for name in ("app.pool.breaker", "sqlalchemy.pool.impl.QueuePool"):
+            logging.getLogger(name).error("database down")
+        raise click.ClickException("the database cannot be reached")
 
-    with sigterm_as_ctrl_c():
-        assert signal.getsignal(signal.SIGTERM) is not before
+    result = CliRunner().invoke(failing)
+    logging.getLogger("app.pool.breaker").error("afterwards")
 
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert result.stderr == "Error: the database cannot be reached\n"
+    assert caplog.messages == ["afterwards"]
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL, lambda *_: None])
+def test_what_signals_did_before_they_do_again_afterwards(ctrl_c, before):
+    terminated = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGINT, before)
+
+    with interruptible():
+        assert signal.getsignal(signal.SIGTERM) is not terminated
+        # A shell that starts a command in the background has it ignore Ctrl-C, and so it stays.
+        expected = before if before is signal.SIG_IGN else signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is expected
+
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == (before, terminated)
 
 
 def test_outside_the_main_thread_a_command_runs_as_well():
