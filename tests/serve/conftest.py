@@ -16,7 +16,7 @@ from tests.serve.serving import Serving
 from tests.support import databases, servers
 from tests.support.databases import Database
 
-PARTS = ["run", "app", "migrations", "config.py", "wsgi.py", "gunicorn.conf.py", "pyproject.toml"]
+PARTS = ["run", "app", "migrations", "config.py", "wsgi.py", "gunicorn.conf.py", "pyproject.toml", "tools"]
 
 
 def copy_project(target: Path) -> Path:

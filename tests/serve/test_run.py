@@ -111,6 +111,29 @@ def test_no_python_at_all_is_said_in_one_sentence(bare_tree):
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize(("number", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_while_python_still_imports_is_a_sentence(tree, number, exit_code):
+    """Stand-ins for what is imported first send it, and go on importing for a while."""
+    for name in ("flask", "alembic"):
+        (tree / f"{name}.py").write_text(f"import os, signal\nos.kill(os.getpid(), signal.{number})\nsignal.pause()\n")
+
+    for command in ("migrate", "seed", "doctor"):
+        ended = run(tree, command, DATABASE_URL="sqlite:///none")
+
+        assert (ended.returncode, ended.stderr) == (exit_code, "Error: interrupted; to run it again does no harm.\n")
+
+
+def test_run_may_be_called_through_links(bare_tree, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "link").symlink_to("../another")
+    (tmp_path / "another").symlink_to(bare_tree / "run")
+
+    shown = subprocess.run(["bin/link"], cwd=tmp_path, env=environment(bare_tree), capture_output=True, text=True)
+
+    assert shown.stdout == run(bare_tree).stdout
+
+
 def test_a_taken_port_is_said_in_one_sentence(served_before, serve):
     first = serve(served_before)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import subprocess
 import time
 
 import sqlalchemy as sa
 
-from tests.serve.serving import Serving, run
+from tests.serve.serving import Serving, environment, run
 
 
 def fingerprint(folder):
@@ -114,6 +115,22 @@ def test_migrate_and_seed_say_what_they_did_and_may_be_repeated(tree):
     assert "600" in first[1].stdout + first[1].stderr
     assert second[1].stdout + second[1].stderr
     assert fingerprint(tree / "data") == before
+
+
+def test_load_names_files_from_where_the_user_stands_and_itself_as_it_was_called(tree, tmp_path):
+    (tmp_path / "cities.csv").write_text("city,country\n")
+    (tmp_path / "link").symlink_to(tree / "run")
+
+    refused = subprocess.run(
+        ["./link", "load", "cities.csv", "--synthetic", "7"],
+        cwd=tmp_path,
+        env=environment(tree, DATABASE_URL="sqlite:///none"),
+        capture_output=True,
+        text=True,
+    )
+
+    assert refused.stderr.startswith("Usage: ./run load [OPTIONS] [FILE]\n")
+    assert "Name a file (- is standard input), or --synthetic N." in refused.stderr
 
 
 def test_dev_reloads_what_was_changed(ready_tree):
