@@ -79,7 +79,7 @@ FLASK_FREE = (
     *(f"{room}.{file}" for room in ROOMS for file in ("queries", "models", "names", "layout")),
 )
 VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages")}
-INHERITED_SOCKETS = 'if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:'
+INHERITED_SOCKETS = 'inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ'
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
 POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "app"}
