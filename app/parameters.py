@@ -75,7 +75,7 @@ def whole_number(lowest: int, highest: int) -> Callable[[object], int]:
 
 def readable_name(value: str) -> str:
     """Return the name untouched if it has 1 to 50 characters between its outer blanks and no control character."""
-    if any(unicodedata.category(character) == "Cc" for character in value):
+    if has_control_character(value):
         raise wrong("contains a control character")
     length = len(value.strip())
     if not length:
@@ -83,6 +83,11 @@ def readable_name(value: str) -> str:
     if length > MAX_NAME_LENGTH:
         raise wrong(f"has {length} characters")
     return value
+
+
+def has_control_character(value: str) -> bool:
+    """Tell whether there is one of Unicode's category Cc, which is not only those of ASCII."""
+    return any(unicodedata.category(character) == "Cc" for character in value)
 
 
 def wrong(what: str) -> PydanticCustomError:

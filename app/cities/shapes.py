@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from app.cities.names import MAX_KEY_LENGTH
 from app.cities.queries import CityRow, CountryRow, Cursor
-from app.parameters import MAX_ID, Id, Limit, Name, wrong
+from app.parameters import MAX_ID, Id, Limit, Name, has_control_character, wrong
 from app.schema import MAX_NAME_LENGTH
 
 DEFAULT_LIMIT = 50
@@ -100,11 +100,11 @@ def in_plain_words(typed: list[str]) -> tuple[str, str]:
     length = len(typed[0].strip())
     if len(typed) > 1:
         return "More than one name", "Look them up one at a time."
+    if has_control_character(typed[0]):
+        return "This name cannot be looked up", "It contains a control character, such as a line break."
     if not length:
         return "No name was typed", "Type the name of a city."
-    if length > MAX_NAME_LENGTH:
-        return "This name is too long", f"It has {length} characters; a name has {MAX_NAME_LENGTH} at most."
-    return "This name cannot be looked up", "It contains a control character, such as a line break."
+    return "This name is too long", f"It has {length} characters; a name has {MAX_NAME_LENGTH} at most."
 
 
 class Paging(BaseModel):
