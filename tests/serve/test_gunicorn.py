@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.serve.serving import Serving
 from tests.support.asking import LOOKUP, PATH
 
 SLOW = """
@@ -26,6 +27,17 @@ def slow():
 @app.get("/seen")
 def seen():
     return {"url": request.url, "remote": request.remote_addr}
+"""
+
+SLOW_START = """
+
+import time
+begin = post_fork
+
+
+def post_fork(server, worker):
+    begin(server, worker)
+    time.sleep(5)
 """
 
 
@@ -47,6 +59,19 @@ def test_sigterm_answers_every_request_that_was_begun(extended, serve):
         answers = [answer.result() for answer in asked]
 
     assert [(answer.status, answer.text) for answer in answers] == [(200, "done")] * 8
+    assert code == 0
+
+
+def test_a_worker_that_is_just_starting_does_not_hold_up_the_stop(ready_tree):
+    with (ready_tree / "gunicorn.conf.py").open("a") as file:
+        file.write(SLOW_START)
+    with Serving(ready_tree, WORKERS="1") as server:
+        server.wait_for_events("Booting worker", 1)
+        time.sleep(0.5)
+        began = time.monotonic()
+        code = server.stop(signal.SIGTERM)
+
+    assert time.monotonic() - began < 3
     assert code == 0
 
 
