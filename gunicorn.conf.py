@@ -185,9 +185,7 @@ def post_fork(server: Any, worker: Any) -> None:
     Otherwise a mistake in .env would stop the service hours later, worker by worker.
     """
     ours.load_settings_or_exit = lambda: settings
-    signal.signal(
-        signal.SIGTERM, signal.SIG_DFL
-    )  # or it would hear as the arbiter does, and pass it over, until it is up
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the arbiter's handler, which would pass it over
     from prometheus_client import values  # only now: by the variable above it knows that it is one of several
 
     # By its number, not by its process: else each worker that is replaced would leave files behind for good.
