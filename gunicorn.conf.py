@@ -33,8 +33,7 @@ wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 
 worker_class = "gthread"
-workers = settings.workers
-threads = settings.threads
+workers, threads = settings.workers, settings.threads
 
 # A worker that lives on is how a slow leak becomes an outage; jitter keeps them from going all at once.
 max_requests = settings.max_requests

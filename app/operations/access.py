@@ -29,10 +29,7 @@ def require_operator() -> None:
     elif settings.environment == "production":
         raise Problem("forbidden", "This is for operators: it opens when OPS_TOKEN is set.")
     elif settings.trusted_proxy_hops or not _comes_from_this_machine():
-        raise Problem(
-            "forbidden",
-            "Without OPS_TOKEN this opens on the same machine only: as localhost, without a proxy.",
-        )
+        raise Problem("forbidden", "Without OPS_TOKEN this opens on this machine alone: as localhost, without a proxy.")
 
 
 def _presented() -> str:
