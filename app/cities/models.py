@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, ForeignKey, Index, String, text
+from sqlalchemy import DateTime, ForeignKey, Index, String, func, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -30,7 +30,7 @@ class Country(Model):
 
     country_id: Mapped[int] = mapped_column(primary_key=True)
     country: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
-    last_update: Mapped[datetime] = mapped_column(Timestamp, server_default=NOW, onupdate=NOW)
+    last_update: Mapped[datetime] = mapped_column(Timestamp, server_default=NOW, onupdate=func.now())
 
     cities: Mapped[list["City"]] = relationship(back_populates="country")
 
@@ -51,6 +51,6 @@ class City(Model):
     country_id: Mapped[int] = mapped_column(
         ForeignKey("country.country_id", ondelete="RESTRICT", onupdate="CASCADE", name="fk_city_country")
     )
-    last_update: Mapped[datetime] = mapped_column(Timestamp, server_default=NOW, onupdate=NOW)
+    last_update: Mapped[datetime] = mapped_column(Timestamp, server_default=NOW, onupdate=func.now())
 
     country: Mapped[Country] = relationship(back_populates="cities")

@@ -1,6 +1,9 @@
 """Connection engineering on SQLAlchemy's hooks; never imports Flask, so that any program can use it."""
 
-from sqlalchemy import Engine, event
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Dialect, Engine, event
 
 from app.pool import listening, sqlite
 from app.pool.connecting import Connector
@@ -9,6 +12,8 @@ from app.pool.options import PoolPolicy, Role, driver_of, engine_options
 from app.pool.work import in_transaction, read
 
 __all__ = ["Lookup", "PoolPolicy", "engine_options", "in_transaction", "read", "watch"]
+
+EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")
 
 
 def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
@@ -19,16 +24,18 @@ def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
     event.listen(engine, "connect", connector.introduce)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", sqlite.enforce_foreign_keys)
-        for call in ("do_execute", "do_executemany", "do_execute_no_params"):
-            event.listen(engine, call, sqlite.begin_statement)
-        event.listen(engine, "commit", sqlite.begin_commit)
+        _wrap(engine.dialect, sqlite.waiting, *EXECUTE, "do_commit")
     if role == "migration":
         return  # nothing is lent
-    # Events of the dialect; those of the connection cost a read 20 microseconds, so only who commits has one.
-    event.listen(engine, "do_execute", listening.execute)
-    event.listen(engine, "do_executemany", listening.execute_many)
-    event.listen(engine, "do_execute_no_params", listening.execute_without_values)
-    if role == "writer":
-        event.listen(engine, "commit", listening.begin_commit)
+    # In the dialect, behind the events that it has for these calls: whoever listens to them hears all, and has their way.
+    _wrap(engine.dialect, listening.watched, *EXECUTE)
+    _wrap(engine.dialect, partial(listening.ended, keeps=True), "do_commit")
+    _wrap(engine.dialect, partial(listening.ended, keeps=False), "do_rollback")
     event.listen(engine, "handle_error", listening.hear_error)
     event.listen(engine, "close", listening.forget)
+
+
+def _wrap(dialect: Dialect, around: Callable[[Callable[..., None]], Callable[..., None]], *names: str) -> None:
+    """Put something around methods of this one dialect, which belongs to one engine."""
+    for name in names:
+        setattr(dialect, name, around(getattr(dialect, name)))

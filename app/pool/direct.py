@@ -2,7 +2,8 @@
 
 For one row, SQLAlchemy's Connection with its transaction, its result and its proxy takes longer than the driver. Here
 the pool's own record is lent, for the length of one call. What the driver refuses is asked again in the usual way,
-`work.read`, which knows what each error means; only what ran out of time is not.
+`work.read`, which knows what each error means; only what ran out of time is not. That way is also taken, by itself,
+where somebody else wants to see or to change what is sent: a listener, an execution option, a log of statements.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,10 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from app.pool import listening, sqlite, work
+from app.pool import sqlite, work
 from app.pool.errors import DatabaseDownError, DeadlineExceededError
 from app.pool.lending import LendingPool
+from app.pool.plain import is_plain, is_plainly_compiled
 from app.pool.recovery import WORTH_ANOTHER_READ, is_lost, judge
 
 Columns = TypeVarTuple("Columns")
@@ -24,7 +26,7 @@ class Lookup(Generic[*Columns]):
     """A plain SELECT of numbers and text, with `bindparam` where its values go; made once, at import."""
 
     def __init__(self, statement: "Select[*Columns]") -> None:
-        if not listening.is_plain(statement):
+        if not is_plain(statement):
             raise ValueError(f"this may change its session, so it is for `read`, which finds out: {statement}")
         self.statement = statement
         self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
@@ -32,7 +34,7 @@ class Lookup(Generic[*Columns]):
     def fetch(self, engine: Engine, **values: object) -> "Sequence[tuple[*Columns]]":
         """Return all rows from an engine in autocommit, as `read` would: within the deadline, sent twice if need be."""
         pool, used = engine.pool, None
-        if not isinstance(pool, LendingPool):
+        if not isinstance(pool, LendingPool) or _somebody_is_there(engine):
             return self._fetch_by_core(engine, values)
 
         def send(connection: DBAPIConnection) -> Any:
@@ -51,7 +53,7 @@ class Lookup(Generic[*Columns]):
             if is_over and is_lost(error, used, pool.dialect):
                 pool.stats.note("overran")
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
-            again = was_sent and (is_lost(error, used, pool.dialect) or judge(error) in WORTH_ANOTHER_READ)
+            again = was_sent and (is_lost(error, used, pool.dialect) or judge(error, pool.dialect) in WORTH_ANOTHER_READ)
         return self._fetch_by_core(engine, values, again=again)
 
     def _fetch_by_core(
@@ -66,11 +68,40 @@ class Lookup(Generic[*Columns]):
         return self._compiled.setdefault(dialect, _Compiled(self.statement, dialect))
 
 
+def _somebody_is_there(engine: Engine) -> bool:
+    """Tell whether anybody but us listens to what happens to a connection and on it, or has options for statements.
+
+    Asked before every read, so without a call for each event.
+    """
+    of_pool, of_dialect = engine.pool.dispatch, engine.dialect.dispatch
+    out, back, reset, gone = of_pool.checkout, of_pool.checkin, of_pool.reset, of_pool.invalidate
+    sent, failed = of_dialect.do_execute, of_dialect.handle_error
+    return bool(
+        engine._has_events
+        or engine._execution_options
+        or out.listeners
+        or out.parent_listeners
+        or back.listeners
+        or back.parent_listeners
+        or reset.listeners
+        or reset.parent_listeners
+        or gone.listeners
+        or gone.parent_listeners
+        or sent.listeners
+        or sent.parent_listeners
+        or failed.parent_listeners
+        or len(failed.listeners) > 1  # ours is one
+        or engine._should_log_info()
+    )
+
+
 class _Compiled:
     """What a driver understands."""
 
     def __init__(self, statement: "Select[*tuple[Any, ...]]", dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
+        if not is_plainly_compiled(compiled):
+            raise TypeError(f"with what its classes add it may change its session, so this is for `read`: {statement}")
         read = (column.type.dialect_impl(dialect) for column in statement.selected_columns)
         sent = (value.type.dialect_impl(dialect) for value in compiled.binds.values())
         if any(kind.result_processor(dialect, None) for kind in read) or any(
@@ -87,7 +118,7 @@ class _Compiled:
         values = {**self._fixed, **values}
         cursor: Any = connection.cursor()
         if self._waits_for_writers:
-            sqlite.begin_statement(cursor)
+            sqlite.wait_for_writers(connection)
         cursor.execute(self._sql, values if self._order is None else [values[name] for name in self._order])
         rows = cursor.fetchall()
         cursor.close()

@@ -118,7 +118,7 @@ class LendingPool(Pool):
             loan.changed, loan.borrower, loan.call_began = False, self.borrower(), monotonic()
             return use(record.dbapi_connection)
         except BaseException as error:
-            verdict = judge(error)
+            verdict = judge(error, self.dialect)
             if verdict in CONCERNS_ALL:
                 self.freshness.doom()
             if verdict is Verdict.TRY_AGAIN:
@@ -251,6 +251,8 @@ class LendingPool(Pool):
             return "dropped"
         if loan.overdue:
             return "overdue"
+        if loan.unfinished:
+            return "error"
         return "changed" if loan.changed else self.freshness.why_over(link, link.used)
 
     # ---- closing ----

@@ -45,6 +45,8 @@ class Loan:
     call_began: float | None = None
     """When the driver began what it is doing now: connecting, or a statement."""
     committing: bool = False
+    unfinished: bool = False
+    """A call has begun that has not ended well: an answer may be left unread, or a transaction open."""
     overdue: bool = False
     written_off: bool = False
     """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""

@@ -72,13 +72,22 @@ WORTH_ANOTHER_READ = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.TRY_AGA
 MAY_PASS = WORTH_ANOTHER_READ | {Verdict.READ_ONLY}
 
 
-def judge(error: BaseException | None) -> Verdict:
-    """Return what a driver's error, or SQLAlchemy's around it, means."""
+def judge(error: BaseException | None, dialect: Dialect | None = None) -> Verdict:
+    """Return what an error of SQLAlchemy's means or, of a dialect, a driver's; any other is a mistake.
+
+    What its first argument is counts for nothing unless a driver has raised it: KeyError(1053) is no shutdown.
+    """
     if isinstance(error, TransactionLostError):
         return Verdict.TRY_AGAIN
     if isinstance(error, exc.DBAPIError):
-        verdict = judge(error.orig)
+        verdict = _judge(error.orig)
         return Verdict.CONNECTION_DEAD if error.connection_invalidated and verdict is Verdict.MISTAKE else verdict
+    if dialect is None or not isinstance(error, dialect.loaded_dbapi.Error):
+        return Verdict.MISTAKE
+    return _judge(error)
+
+
+def _judge(error: BaseException | None) -> Verdict:
     code = _code(error)
     if code in VERDICTS:
         return VERDICTS[code]
@@ -101,7 +110,7 @@ def is_lost(error: BaseException, connection: Any, dialect: Dialect) -> bool:
     """Tell whether an error leaves a driver's connection of no use: dead, or in the middle of an answer."""
     if not isinstance(error, dialect.loaded_dbapi.Error):
         return True  # whatever it was, it came in between
-    return judge(error) in CLOSES_CONNECTION or dialect.is_disconnect(error, connection, None)
+    return judge(error, dialect) in CLOSES_CONNECTION or dialect.is_disconnect(error, connection, None)
 
 
 def unwrapped(error: BaseException) -> BaseException:

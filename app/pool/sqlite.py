@@ -1,11 +1,12 @@
 """What SQLite needs to behave like the servers: foreign keys, and no file made by a mere look."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL
 
 from app.pool import deadline
 
@@ -17,17 +18,18 @@ def existing_file(url: URL) -> URL:
     return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
 
 
-def begin_statement(cursor: sqlite3.Cursor, *_: object) -> None:
-    """Let a statement wait for another writer for as long as the request may still take."""
-    _wait_within_deadline(cursor.connection)
+def waiting(call: Callable[..., None]) -> Callable[..., None]:
+    """Return one of the dialect's calls such that it waits for other writers as long as the request may still take."""
+
+    def run(on: Any, *values: Any) -> None:
+        wait_for_writers(on.connection if isinstance(on, sqlite3.Cursor) else on)
+        call(on, *values)
+
+    return run
 
 
-def begin_commit(connection: Connection) -> None:
-    """Let a COMMIT do so, too."""
-    _wait_within_deadline(connection.connection)
-
-
-def _wait_within_deadline(connection: Any) -> None:
+def wait_for_writers(connection: Any) -> None:
+    """Have what comes next on a connection wait so long for another writer."""
     milliseconds = deadline.seconds_for(LONGEST_WAIT_SECONDS) * 1000
     with suppress(sqlite3.OperationalError):  # interrupted: so will be what comes
         connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds:.0f}")

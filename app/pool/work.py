@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from random import SystemRandom
 from typing import TypeVar
 
@@ -68,11 +69,10 @@ def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
             if listening.is_lost(connection):
                 raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
         except BaseException:
-            with listening.ending(connection):
+            with suppress(Exception):  # what failed first is what the caller is to hear; the connection is not kept
                 transaction.rollback()
             raise
-        with listening.ending(connection):
-            transaction.commit()
+        transaction.commit()
         return result
 
 

@@ -1,0 +1,180 @@
+"""A COMMIT that the database refuses ends its transaction: nobody's later COMMIT keeps what was refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, exc, make_url, text
+from sqlalchemy.orm import Session
+
+from app.pool import PoolPolicy, deadline, engine_options, in_transaction, sqlite, watch
+from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
+from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.support.databases import Database, plain_engine
+from tests.unit.conftest import POLICY
+
+
+def as_a_unit(engine: Engine, work: Callable[[Connection], object]) -> None:
+    in_transaction(engine, work)
+
+
+def in_a_block(engine: Engine, work: Callable[[Connection], object]) -> None:
+    with engine.begin() as connection:
+        work(connection)
+
+
+def in_a_session(engine: Engine, work: Callable[[Connection], object]) -> None:
+    with Session(engine) as session:
+        work(session.connection())
+        try:
+            session.commit()
+        except exc.DBAPIError:
+            session.rollback()
+            raise
+
+
+def step_by_step(engine: Engine, work: Callable[[Connection], object]) -> None:
+    with engine.connect() as connection:
+        work(connection)
+        connection.commit()
+
+
+WAYS = [as_a_unit, in_a_block, in_a_session, step_by_step]
+every_way = pytest.mark.parametrize("write", WAYS)
+
+
+@pytest.fixture
+def make_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Engine]]:
+    """Return the writer of a new file with a rollback journal, as SQLite makes it by itself; it waits for nobody."""
+    made: list[Engine] = []
+    monkeypatch.setattr(sqlite, "LONGEST_WAIT_SECONDS", 0.05)
+
+    def make(policy: PoolPolicy = POLICY) -> Engine:
+        path = tmp_path / "ledger.sqlite3"
+        with plain_engine(f"sqlite:///{path}").begin() as connection:
+            metadata.create_all(connection)
+        made.append(create_engine(**engine_options(make_url(f"sqlite:///{path}"), policy, role="writer")))
+        watch(made[-1], policy, role="writer")
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.dispose()
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[None]:
+    """Read from the file and go on reading, so that nobody may commit."""
+    with closing(sqlite3.connect(engine.url.database.removeprefix("file:"))) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM ledger").fetchall()
+        yield
+
+
+def file_witness(engine: Engine) -> Callable[[Unit], int]:
+    plain = plain_engine(f"sqlite:///{engine.url.database.removeprefix('file:')}")
+
+    def times(unit: Unit) -> int:
+        with plain.connect() as connection:
+            return Witness(connection).times(unit)
+
+    return times
+
+
+@every_way
+def test_a_busy_file_keeps_what_was_told_to_be_kept(make_file: Callable[[], Engine], write: Callable):
+    engine, refused, innocent = make_file(), Unit(), Unit()
+    with reading(engine), pytest.raises(exc.OperationalError, match="locked"):
+        write(engine, refused)
+
+    write(engine, innocent)
+
+    times = file_witness(engine)
+    assert (times(refused), times(innocent)) == (0, 1)
+    assert engine.pool.snapshot()["opened"] == 1, "what was rolled back is as good as new"
+
+
+def test_a_unit_that_was_busy_is_kept_once_when_it_may_be(make_file: Callable[[], Engine]):
+    engine, unit = make_file(), Unit()
+    with pytest.raises(exc.OperationalError), reading(engine):
+        in_transaction(engine, unit)
+
+    in_transaction(engine, unit)
+
+    assert file_witness(engine)(unit) == 1
+
+
+CHILDREN = "CREATE TABLE child (ledger_id INTEGER REFERENCES ledger (id) DEFERRABLE INITIALLY DEFERRED)"
+
+
+@every_way
+def test_a_foreign_key_that_is_looked_at_last_is_not_kept_by_the_next(make_file: Callable[[], Engine], write: Callable):
+    engine, refused, innocent = make_file(), Unit(), Unit()
+    write(engine, partial(run, CHILDREN))
+
+    with pytest.raises(exc.IntegrityError):
+        write(engine, lambda connection: (refused(connection), run("INSERT INTO child VALUES (99)", connection)))
+    write(engine, lambda connection: (innocent(connection), run("INSERT INTO ledger VALUES (99, '', 0)", connection)))
+
+    times = file_witness(engine)
+    assert (times(refused), times(innocent)) == (0, 1)
+
+
+def run(statement: str, connection: Connection) -> None:
+    connection.execute(text(statement).execution_options(leaves_no_trace=True))
+
+
+def test_the_same_connection_may_go_on_after_a_rollback(make_file: Callable[[], Engine]):
+    engine, refused, innocent = make_file(), Unit(), Unit()
+    with engine.connect() as connection:
+        with reading(engine):
+            refused(connection)
+            with pytest.raises(exc.OperationalError, match="locked"):
+                connection.commit()
+            connection.rollback()
+        innocent(connection)
+        connection.commit()
+
+    times = file_witness(engine)
+    assert (times(refused), times(innocent)) == (0, 1)
+
+
+@pytest.fixture
+def witness(seeded: Database) -> Iterator[Witness]:
+    with witness_of(seeded) as made:
+        yield made
+
+
+@on_postgresql
+@every_way
+def test_a_constraint_that_is_looked_at_last(service, witness: Witness, write: Callable):
+    engine, refused, innocent = writer_of(service), Unit(), Unit()
+    witness.connection.execute(text("CREATE TABLE IF NOT EXISTS pair (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+
+    with pytest.raises(exc.IntegrityError):
+        write(engine, lambda connection: (refused(connection), run("INSERT INTO pair VALUES (7), (7)", connection)))
+    write(engine, innocent)
+
+    assert (witness.times(refused), witness.times(innocent)) == (0, 1)
+    assert engine.pool.snapshot()["opened"] == 1
+
+
+@on_mysql_family
+@every_way
+def test_a_lock_on_all_commits(service, witness: Witness, fault_server: FaultServer, write: Callable):
+    """As backups take it. The server leaves the transaction open, for a COMMIT that comes later."""
+    engine, refused, innocent = writer_of(service), Unit(), Unit()
+    with fault_server.set_globally(lock_wait_timeout=1):
+        engine.dispose()
+        with deadline.within(1.5), pytest.raises(exc.SQLAlchemyError):
+            write(engine, lambda connection: (refused(connection), fault_server.admin("FLUSH TABLES WITH READ LOCK")))
+        fault_server.admin("UNLOCK TABLES")
+        write(engine, innocent)
+
+    assert (witness.times(refused), witness.times(innocent)) == (0, 1)
+

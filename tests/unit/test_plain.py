@@ -1,0 +1,234 @@
+"""A statement is plain by the origin of each of its parts: what SQLAlchemy did not make may be anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import (
+    CTE,
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    TypeDecorator,
+    bindparam,
+    case,
+    cast,
+    column,
+    delete,
+    exists,
+    extract,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+    tuple_,
+    union_all,
+    update,
+    values,
+)
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.ext.compiler import compiles, deregister
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    column_property,
+    mapped_column,
+    selectinload,
+    with_loader_criteria,
+)
+from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.functions import GenericFunction
+
+from app.cities.models import City, Country
+from app.pool import Lookup, in_transaction, read
+from app.pool.plain import is_plain, is_plainly_compiled
+
+LOCK = func.get_lock("a", 0)
+notes = table("notes", column("id", Integer), column("note", String))
+
+
+class Spelt(GenericFunction):
+    """Whose name SQLAlchemy would not know, and whose class it does not have."""
+
+    inherit_cache = True
+    name = "get_lock"
+    type = Integer()
+
+
+class Own(ColumnElement):
+    inherit_cache = True
+    type = Integer()
+
+
+class OwnSelect(Select):
+    inherit_cache = True
+
+
+@compiles(Own)
+def spell(element, compiler, **_):
+    return "get_lock('a', 0)"
+
+
+class Converted(TypeDecorator):
+    """Converts values in Python, and says nothing to the database."""
+
+    impl, cache_ok = String, True
+
+
+class Wrapped(TypeDecorator):
+    impl, cache_ok = String, True
+
+    def bind_expression(self, value):
+        return func.set_config("role", value, False)
+
+
+class Read(TypeDecorator):
+    impl, cache_ok = String, True
+
+    def column_expression(self, column):
+        return func.set_config("role", column, False)
+
+
+LOCKING = Table(
+    "locking", MetaData(), Column("id", Integer, default=LOCK), Column("seen", Integer, onupdate=select(LOCK))
+)
+
+PLAIN = {
+    "columns": select(City.city, City.city_id).where(City.city_id == 312).order_by(City.city).limit(1).offset(1),
+    "bound": select(notes.c.id).where(notes.c.note == bindparam("note")),
+    "list": select(City).where(City.city.in_(["a", "b"]), tuple_(City.city_id, City.city).in_([(1, "a")])),
+    "join": select(aliased(City)).join(Country, Country.country_id == City.country_id),
+    "loaded": select(Country).options(selectinload(Country.cities)),
+    "criteria": select(City).options(with_loader_criteria(City, City.city_id > 0)),
+    "cte": select(select(City.city).cte()),
+    "lateral": select(select(City.city_id).lateral()),
+    "union": union_all(select(City.city_id), select(City.country_id)),
+    "exists": select(exists().where(City.city_id == 1)),
+    "conditions": select(case((or_(City.city.ilike("a%"), City.city.is_(None)), 1), else_=literal(2))),
+    "functions": select(func.count(), func.max(City.city), func.coalesce(func.lower(City.city), "")),
+    "types": select(cast(City.city, Integer), extract("year", City.last_update), cast(City.city, Converted)),
+    "operators": select(City.city.op("&&")("a"), City.city.op("SOUNDS LIKE")("a"), City.city.collate("utf8mb4_bin")),
+    "one": select(literal_column("1")).select_from(City),
+    "locked": select(City).with_for_update(),
+    "insert": insert(notes).values(note="a"),
+    "returning": insert(notes).returning(notes.c.id),
+    "from select": insert(notes).from_select(["id"], select(City.city_id)),
+    "update": update(City).values(city="a").where(City.city_id == 1),
+    "delete": delete(notes).where(notes.c.id == 1),
+    "upsert": mysql.insert(notes).values(id=1).on_duplicate_key_update(note="a"),
+    "on conflict": postgresql.insert(notes).values(id=1).on_conflict_do_nothing(),
+}
+SUSPECT = {
+    "unknown function": select(LOCK),
+    "in a schema": select(func.own.lower("a")),
+    "own function": select(Spelt("a", 0)),
+    "own element": select(Own()),
+    "own select": OwnSelect(City.city),
+    "in a condition": select(City.city).where(LOCK == 1),
+    "in a subquery": select(City.city).where(select(LOCK).scalar_subquery() == 1),
+    "in a cte": select(select(LOCK).cte()),
+    "in a join": select(City.city).join(Country, LOCK == 1),
+    "in an order": select(City.city).order_by(LOCK),
+    "in a criteria": select(City).options(with_loader_criteria(City, LOCK == 1)),
+    "lambda": select(City).where(lambda: City.city_id == 1),
+    "text": select(text("get_lock('a', 0)")),
+    "text in a condition": select(City.city).where(text("get_lock('a', 0)")),
+    "literal column": select(literal_column("get_lock('a', 0)")),
+    "prefix": select(City.city).prefix_with("SQL_CALC_FOUND_ROWS"),
+    "suffix": select(City.city).suffix_with("INTO @city"),
+    "prefix of a cte": select(CTE._construct(select(City.city)).prefix_with("x")),
+    "hint": select(City.city).with_hint(City, "USE INDEX (x)"),
+    "hint for all": select(City.city).with_statement_hint("/*+ SET_VAR(x = 1) */"),
+    "operator": select(City.city.op(":= get_lock('a', 0) +")(1)),
+    "comment": select(City.city.op("/*")(1)),
+    "prefix of an insert": insert(notes).prefix_with("IGNORE"),
+    "many rows": insert(notes).values([{"id": 1}, {"id": LOCK}]),
+    "value": insert(notes).values(id=LOCK),
+    "from a select": insert(notes).from_select(["id"], select(LOCK)),
+    "value of an update": update(notes).values(id=LOCK),
+    "value of an upsert": mysql.insert(notes).values(id=1).on_duplicate_key_update(id=LOCK),
+    "value on conflict": postgresql.insert(notes).on_conflict_do_update(index_elements=["id"], set_={"id": LOCK}),
+    "returned": insert(notes).returning(LOCK),
+    "default": insert(LOCKING),
+    "default of an update": update(LOCKING),
+    "rows of values": select(values(column("id", Integer), name="v").data([(LOCK,)])),
+    "type that wraps values": select(notes.c.id).where(notes.c.note == literal("a", Wrapped)),
+    "type that wraps columns": select(column("a", Read)),
+    "table function": select(func.get_locks("a").table_valued("value")),
+    "string": "SELECT 1",
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("statement", PLAIN.values(), ids=PLAIN)
+def test_sqlalchemys_own_constructs_are_plain(statement):
+    assert is_plain(statement)
+
+
+@pytest.mark.parametrize("statement", SUSPECT.values(), ids=SUSPECT)
+def test_what_nobody_knows_is_not(statement):
+    assert not is_plain(statement)
+
+
+@pytest.mark.parametrize("name", [name for name in SUSPECT if isinstance(SUSPECT[name], Select)])
+def test_a_lookup_takes_none_of_them(name: str):
+    with pytest.raises(ValueError, match="may change its session"):
+        Lookup(SUSPECT[name])
+
+
+def test_a_construct_that_somebody_gave_another_text_is_not_plain():
+    compiles(Select, "sqlite")(lambda element, compiler, **_: "SELECT get_lock('a', 0)")
+    try:
+        assert not is_plain(select(City.city))
+    finally:
+        deregister(Select)
+
+    assert is_plain(select(City.city))
+
+
+def test_what_a_class_adds_to_its_columns_is_seen_when_it_is_compiled():
+    class Base(DeclarativeBase):
+        pass
+
+    class Quiet(Base):
+        __tablename__ = "quiet"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class Loud(Base):
+        __tablename__ = "loud"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        locked = column_property(select(LOCK).scalar_subquery())
+
+    assert is_plainly_compiled(select(Quiet).compile())
+    assert not is_plainly_compiled(select(Loud).compile())
+
+
+@pytest.mark.parametrize(
+    "name", ["own element", "prefix", "hint", "operator", "many rows", "default", "type that wraps values"]
+)
+def test_its_connection_is_not_lent_again(make_engine: Callable[..., Engine], name: str):
+    writer = make_engine("writer")
+
+    with pytest.raises(Exception, match=r"no such|syntax error|unrecognized token"):
+        in_transaction(writer, lambda connection: connection.execute(SUSPECT[name]))
+
+    assert writer.pool.snapshot()["closed"] == {"changed": 1}
+
+
+def test_a_plain_one_keeps_it(make_engine: Callable[..., Engine]):
+    engine = make_engine()
+
+    for _ in range(2):
+        read(engine, lambda connection: connection.execute(select(literal("a"), cast(literal(1), Integer))).all())
+
+    assert engine.pool.snapshot()["closed"] == {}
