@@ -27,7 +27,7 @@ def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
         _wrap(engine.dialect, sqlite.waiting, *EXECUTE, "do_commit")
     if role == "migration":
         return  # nothing is lent
-    # In the dialect, behind the events that it has for these calls: whoever listens to them hears all, and has their way.
+    # In the dialect, behind the events for these calls: whoever listens hears all, and has their way.
     _wrap(engine.dialect, listening.watched, *EXECUTE)
     _wrap(engine.dialect, partial(listening.ended, keeps=True), "do_commit")
     _wrap(engine.dialect, partial(listening.ended, keeps=False), "do_rollback")

@@ -53,7 +53,9 @@ class Lookup(Generic[*Columns]):
             if is_over and is_lost(error, used, pool.dialect):
                 pool.stats.note("overran")
                 raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
-            again = was_sent and (is_lost(error, used, pool.dialect) or judge(error, pool.dialect) in WORTH_ANOTHER_READ)
+            again = was_sent and (
+                is_lost(error, used, pool.dialect) or judge(error, pool.dialect) in WORTH_ANOTHER_READ
+            )
         return self._fetch_by_core(engine, values, again=again)
 
     def _fetch_by_core(

@@ -107,6 +107,6 @@ def _defaults(statement: Any) -> Iterator[Any]:
     if isinstance(statement, Insert | Update):
         for column in getattr(statement.table, "c", ()):
             if isinstance(column, Column):
-                default = column.default if isinstance(statement, Insert) else column.onupdate
+                default: Any = column.default if isinstance(statement, Insert) else column.onupdate
                 if default is not None and default.is_clause_element:
                     yield default.arg

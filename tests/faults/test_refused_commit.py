@@ -177,4 +177,3 @@ def test_a_lock_on_all_commits(service, witness: Witness, fault_server: FaultSer
         write(engine, innocent)
 
     assert (witness.times(refused), witness.times(innocent)) == (0, 1)
-

@@ -1,0 +1,57 @@
+"""Whose rows may be seen is set when a connection is borrowed, and holds for every way to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, bindparam, event, select, text
+
+from app.cities.models import City
+from app.pool import Lookup, read
+from tests.faults.ledger import reader_of
+from tests.faults.support import FaultServer, on_postgresql
+from tests.support.databases import Database
+
+TENANT: ContextVar[str] = ContextVar("tenant")
+NAMES = Lookup(select(City.city).where(City.city_id == bindparam("id")))
+WAYS: list[Callable[[Engine], list]] = [
+    lambda engine: list(NAMES.fetch(engine, id=312)),
+    lambda engine: read(engine, lambda connection: connection.execute(NAMES.statement, {"id": 312}).all()),
+]
+
+
+@pytest.fixture
+def tenants(service: Flask, seeded: Database, fault_server: FaultServer) -> Iterator[Engine]:
+    """An engine that tells the server for whom it asks; only "a" may see London."""
+    with seeded.connect() as connection:
+        for order in (
+            "ALTER TABLE city ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE city FORCE ROW LEVEL SECURITY",
+            "CREATE POLICY theirs ON city USING (current_setting('app.tenant', true) = 'a')",
+        ):
+            connection.execute(text(order))
+    engine = reader_of(service)
+
+    @event.listens_for(engine, "checkout")
+    def say_who(connection, _record, _proxy) -> None:
+        connection.execute("SELECT set_config('app.tenant', %s, false)", [TENANT.get()])
+
+    yield engine
+    with seeded.connect() as connection:
+        connection.execute(text("DROP POLICY theirs ON city"))
+        connection.execute(text("ALTER TABLE city DISABLE ROW LEVEL SECURITY"))
+        connection.execute(text("ALTER TABLE city NO FORCE ROW LEVEL SECURITY"))
+
+
+@on_postgresql
+@pytest.mark.parametrize("ask", WAYS, ids=["lookup", "read"])
+def test_nobody_sees_what_the_one_before_might_see(tenants: Engine, ask: Callable[[Engine], list]):
+    seen = []
+    for tenant in "abab":
+        TENANT.set(tenant)
+        seen.append(ask(tenants))
+
+    assert seen == [[("London",)], [], [("London",)], []]

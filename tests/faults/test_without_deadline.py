@@ -1,0 +1,177 @@
+"""Where there is no deadline no call waits for ever either: not COMMIT, not ROLLBACK, not a row of a streamed result."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, event, exc, select, true
+from sqlalchemy.orm import Session, aliased
+
+from app.cities.models import City
+from app.pool import in_transaction, work
+from app.pool.errors import PoolError
+from tests.faults.ledger import Unit, Witness, witness_of, writer_of
+from tests.faults.support import eventually
+from tests.support.databases import Database
+from tests.support.proxy import Proxy
+
+LONGEST_SECONDS = 0.5
+SLACK_SECONDS = 1.0
+SILENT = (exc.DBAPIError, PoolError)
+
+# SQLAlchemy does not close the cursor of a connection that is lost; psycopg's and PyMySQL's complain when they go.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def witness(seeded: Database) -> Iterator[Witness]:
+    with witness_of(seeded) as made:
+        yield made
+
+
+@pytest.fixture
+def writer(service: Flask, witness: Witness) -> Engine:
+    engine = writer_of(service)
+    in_transaction(engine, Unit())
+    engine.pool.longest_call = LONGEST_SECONDS
+    return engine
+
+
+@pytest.fixture(autouse=True)
+def bounded() -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    gc.collect()
+    assert time.monotonic() - began < 30
+
+
+def took(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    with pytest.raises(SILENT):
+        call()
+    return time.monotonic() - began
+
+
+def test_a_commit_is_not_waited_for_without_end(writer: Engine, proxy: Proxy):
+    with writer.connect() as connection:
+        Unit()(connection)
+        proxy.black_hole()
+
+        assert LONGEST_SECONDS <= took(connection.commit) < LONGEST_SECONDS + SLACK_SECONDS
+
+
+def test_nor_in_a_session(writer: Engine, proxy: Proxy):
+    with Session(writer) as session:
+        Unit()(session.connection())
+        proxy.black_hole()
+
+        assert LONGEST_SECONDS <= took(session.commit) < LONGEST_SECONDS + SLACK_SECONDS
+
+
+def test_nor_a_rollback(writer: Engine, proxy: Proxy):
+    with writer.connect() as connection:
+        Unit()(connection)
+        proxy.black_hole()
+
+        assert LONGEST_SECONDS <= took(connection.rollback) < LONGEST_SECONDS + SLACK_SECONDS
+
+
+@pytest.mark.parametrize("fetch", ["one", "all", "partitions"])
+def test_nor_a_row_of_a_stream(writer: Engine, proxy: Proxy, fetch: str):
+    other = aliased(City)  # more rows than lie in buffers on the way
+    rows = select(City.city, City.city_key, other.city).join(other, true())
+    writer.pool.longest_call = 30
+    with writer.connect().execution_options(yield_per=2) as connection:
+        result = connection.execute(rows)
+        assert result.fetchone()[0]
+        proxy.black_hole()
+        writer.pool.longest_call = LONGEST_SECONDS
+        ways = {
+            "one": lambda: [result.fetchone() for _ in range(400_000)],
+            "all": result.all,
+            "partitions": lambda: list(result.partitions(2)),
+        }
+
+        assert took(ways[fetch]) < LONGEST_SECONDS + SLACK_SECONDS
+    assert eventually(lambda: writer.pool.snapshot()["in_use"] == 0)
+
+
+def test_a_slow_reader_of_a_stream_is_left_alone(writer: Engine):
+    with writer.connect().execution_options(yield_per=100) as connection:
+        result = connection.execute(select(City.city_id).order_by(City.city_id))
+        seen = []
+        for (city_id,) in result:
+            seen.append(city_id)
+            if len(seen) in (100, 300):
+                time.sleep(2 * LONGEST_SECONDS)
+
+    assert seen == list(range(1, 601))
+
+
+def test_a_connection_in_hand_that_does_nothing_is_left_alone(writer: Engine, witness: Witness):
+    unit = Unit()
+    with writer.connect() as connection:
+        for _ in range(2):
+            unit(connection)
+            connection.rollback()
+            time.sleep(2 * LONGEST_SECONDS)
+        unit(connection)
+        connection.commit()
+        time.sleep(2 * LONGEST_SECONDS)
+
+    assert witness.times(unit) == 1
+    assert writer.pool.snapshot()["opened"] == 1
+
+
+def test_what_failed_first_is_raised(writer: Engine, proxy: Proxy):
+    """Ctrl-C, and then the ROLLBACK finds that the server is silent."""
+
+    def interrupted(connection) -> None:
+        Unit()(connection)
+        proxy.black_hole()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_transaction(writer, interrupted)
+
+    assert writer.pool.snapshot()["in_use"] == 0
+
+
+@pytest.mark.parametrize("first", [KeyboardInterrupt, LookupError, SystemExit])
+def test_whatever_the_rollback_raises(writer: Engine, first: type[BaseException]):
+    def fail(_connection) -> None:
+        raise first("first")
+
+    @event.listens_for(writer, "rollback")
+    def fail_too(_connection) -> None:
+        raise RuntimeError("second")
+
+    with pytest.raises(first, match="first"):
+        in_transaction(writer, fail)
+    event.remove(writer, "rollback", fail_too)
+
+    assert writer.pool.snapshot()["in_use"] == 0
+    assert work.in_transaction(writer, Unit())
+
+
+def test_a_number_is_no_code_unless_the_driver_says_it(writer: Engine):
+    opened = writer.pool.snapshot()["opened"]
+
+    def fail(connection) -> None:
+        Unit()(connection)
+        raise KeyError(1053)
+
+    with pytest.raises(KeyError):
+        in_transaction(writer, fail)
+    with pytest.raises(KeyError):
+        writer.pool.lend(lambda _: {}[1053])
+    with writer.connect():
+        pass
+
+    # What an error of Python's came in between of is not lent again; the others are.
+    assert writer.pool.snapshot()["closed"] == {"error": 1}
+    assert writer.pool.snapshot()["opened"] == opened + 1

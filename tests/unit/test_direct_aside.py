@@ -1,0 +1,152 @@
+"""A lookup steps aside by itself where somebody listens, or has options: the short way is never another behaviour."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import Column, Engine, Integer, MetaData, Pool, String, Table, bindparam, column, event, select, table
+
+from app.pool import Lookup
+from app.pool.lending import LendingPool
+
+BY_NOTE = Lookup(
+    select(table("notes", column("id", Integer), column("note", String)).c.id).where(
+        column("note", String) == bindparam("note")
+    )
+)
+CONNECTION_EVENTS = {
+    "before_execute": 1,
+    "after_execute": 1,
+    "before_cursor_execute": 1,
+    "after_cursor_execute": 1,
+    "engine_connect": 1,
+}
+
+
+@pytest.fixture
+def reader(make_engine: Callable[..., Engine]) -> Engine:
+    with make_engine("migration").begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE notes (id INTEGER, note TEXT)")
+        connection.exec_driver_sql("INSERT INTO notes VALUES (7, 'seen')")
+    return make_engine("reader")
+
+
+@pytest.fixture
+def lent(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What went the short way."""
+    seen: list[object] = []
+    lend = LendingPool.lend
+    monkeypatch.setattr(LendingPool, "lend", lambda pool, use: (seen.append(pool), lend(pool, use))[1])
+    return seen
+
+
+def ask(engine: Engine) -> None:
+    assert list(BY_NOTE.fetch(engine, note="seen")) == [(7,)]
+
+
+@pytest.fixture
+def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[object]]]:
+    """Listen to an event, note each call, and stop with the test."""
+    monkeypatch.setattr(Engine, "_has_events", False)  # which SQLAlchemy never takes back
+    made: list[tuple] = []
+
+    def begin(target: object, name: str) -> list[object]:
+        heard: list[object] = []
+
+        def hear(*arguments: object) -> None:
+            heard.append(arguments)
+
+        event.listen(target, name, hear)
+        made.append((target, name, hear))
+        return heard
+
+    yield begin
+    for each in made:
+        event.remove(*each)
+
+
+def test_nobody_listens(reader: Engine, lent: list[object]):
+    ask(reader)
+    ask(reader)
+
+    assert len(lent) == 2
+
+
+@pytest.mark.parametrize("name", ["checkout", "checkin", "reset"])
+@pytest.mark.parametrize("on", ["engine", "pool", "class", "late"])
+def test_events_of_the_pool(reader: Engine, lent: list[object], listen: Callable, name: str, on: str):
+    if on == "late":
+        ask(reader)
+        lent.clear()
+    heard = listen({"pool": reader.pool, "class": Pool}.get(on, reader), name)
+
+    ask(reader)
+    ask(reader)
+
+    assert (len(heard), lent) == (2, [])
+
+
+@pytest.mark.parametrize("name", CONNECTION_EVENTS)
+@pytest.mark.parametrize("on", ["engine", "class"])
+def test_events_of_a_connection(reader: Engine, lent: list[object], listen: Callable, name: str, on: str):
+    ask(reader)
+    lent.clear()
+    heard = listen(Engine if on == "class" else reader, name)
+
+    ask(reader)
+
+    assert (len(heard), lent) == (1, [])
+
+
+@pytest.mark.parametrize("name", ["do_execute", "handle_error", "invalidate"])
+def test_events_of_the_driver(reader: Engine, lent: list[object], listen: Callable, name: str):
+    ask(reader)
+    lent.clear()
+    heard = listen(reader, name)
+
+    ask(reader)
+
+    assert (len(heard), lent) == (int(name == "do_execute"), [])
+
+
+def test_who_stops_listening_is_not_waited_for(reader: Engine, lent: list[object]):
+    def hear(*_: object) -> None:
+        pass
+
+    event.listen(reader, "checkout", hear)
+    ask(reader)
+    event.remove(reader, "checkout", hear)
+
+    ask(reader)
+
+    assert len(lent) == 1
+
+
+def test_an_option_of_the_engine_is_honoured(reader: Engine, lent: list[object]):
+    ask(reader.execution_options(logging_token="here"))
+
+    assert lent == []
+
+
+def test_a_schema_is_translated(make_engine: Callable[..., Engine], reader: Engine):
+    in_a_schema = Lookup(select(Table("notes", MetaData(), Column("id", Integer), schema="tenant").c.id))
+
+    assert list(in_a_schema.fetch(reader.execution_options(schema_translate_map={"tenant": None}))) == [(7,)]
+
+
+def test_what_is_logged_is_logged(reader: Engine, lent: list[object], caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "sqlalchemy.engine"):
+        ask(reader)
+
+    assert lent == []
+    assert any("SELECT notes.id" in record.getMessage() for record in caplog.records)
+
+
+def test_a_statement_may_be_rewritten(reader: Engine):
+    @event.listens_for(reader, "before_cursor_execute", retval=True)
+    def rewrite(_connection, _cursor, statement, values, _context, _many):
+        return statement.replace("notes.id", "notes.id + 1"), values
+
+    assert list(BY_NOTE.fetch(reader, note="seen")) == [(8,)]
