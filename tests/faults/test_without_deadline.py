@@ -1,4 +1,4 @@
-"""Where there is no deadline no call waits for ever either: not COMMIT, not ROLLBACK, not a row of a streamed result."""
+"""Where there is no deadline no call waits for ever either: no COMMIT, no ROLLBACK, no row of a streamed result."""
 
 from __future__ import annotations
 

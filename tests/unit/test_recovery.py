@@ -2,12 +2,13 @@
 
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import psycopg.errors
 import pymysql
 import pytest
-from sqlalchemy import NullPool, create_engine, exc, text
+from sqlalchemy import Dialect, NullPool, create_engine, exc, text
 
 from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from app.pool.recovery import CLOSES_CONNECTION, VERDICTS, WORTH_ANOTHER_READ, Verdict, is_unavailable, judge
@@ -64,9 +65,25 @@ def busy() -> sqlite3.OperationalError:
     ],
 )
 def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, verdict: Verdict):
-    assert judge(error) is verdict
+    assert judge(error, dialect_of(error)) is verdict
     if error is not None:
         assert judge(failed(error)) is verdict
+
+
+def dialect_of(error: BaseException | None) -> Dialect:
+    driver = next((module for module in (psycopg, sqlite3) if isinstance(error, module.Error)), pymysql)
+    return SimpleNamespace(loaded_dbapi=driver)
+
+
+@pytest.mark.parametrize("error", [KeyError(1053), OSError(2013, "no"), ValueError(1213), KeyboardInterrupt(1290)])
+def test_a_number_is_a_code_only_where_the_driver_says_it(error: BaseException):
+    assert judge(error, dialect_of(error)) is Verdict.MISTAKE
+
+
+def test_nor_is_another_drivers_error_this_ones():
+    shutdown = pymysql.OperationalError(1053, "Server shutdown in progress")
+
+    assert judge(shutdown, SimpleNamespace(loaded_dbapi=psycopg)) is Verdict.MISTAKE
 
 
 def test_a_lost_connection_is_known_without_a_code():
