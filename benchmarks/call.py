@@ -1,11 +1,13 @@
-"""`python -m benchmarks.call`: the CPU of one answer in one thread without HTTP, to see what a cut gives.
+"""`python -m benchmarks.call`: the CPU and the Python calls of one answer in one thread, to see what a cut gives.
 
 The floor, the raw limit and this application in one process, in turn. A server with 16 threads takes more, since each
-thread finds the caches cold and waits for the GIL.
+thread finds the caches cold and waits for the GIL. The calls are the same each time; tests/benchmarks/test_call.py holds
+them.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import resource
@@ -19,31 +21,58 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from benchmarks.bench.ground import ground, what_is_missing
 
 ROUNDS, CALLS = 100, 40
+ASKED = EnvironBuilder("/", query_string={"city": "London"}, headers={"Accept": "*/*"}).get_environ()
 
 
 def main() -> None:
     """Print a line for each."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.call", description=main.__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"{CALLS} answers each; {ROUNDS} unless given")
+    rounds = parser.parse_args().rounds
     if missing := what_is_missing():
         sys.exit(missing)
     with ground(tls=False) as here:
         os.environ["DATABASE_URL"] = here.url
         apps = {"the floor": _peer("floor"), "the raw limit": _peer("raw"), "this application": _ours()}
-        costs = measure(apps)
+        costs = measure(apps, rounds)
+        calls = {name: python_calls(app) for name, app in apps.items()}
     floor, raw = costs["the floor"], costs["the raw limit"]
     for name, cost in costs.items():
-        print(
-            f"{name:17} {cost:5.0f} us, {cost - floor:4.0f} over the floor, {(cost - floor) / (raw - floor):.2f} x raw"
-        )
+        times = f"{cost:5.0f} us, {cost - floor:4.0f} over the floor, {(cost - floor) / (raw - floor):.2f} x raw"
+        print(f"{name:17} {times}, {calls[name]} Python calls")
 
 
-def measure(apps: dict[str, Flask]) -> dict[str, float]:
-    """Return the microseconds of CPU of one answer, the median of many rounds."""
-    environ = EnvironBuilder("/", query_string={"city": "London"}, headers={"Accept": "*/*"}).get_environ()
-    rounds: dict[str, list[float]] = {name: [] for name in apps}
-    for _ in range(ROUNDS):
+def measure(apps: dict[str, Flask], rounds: int) -> dict[str, float]:
+    """Return the microseconds of CPU of one answer, the median of so many rounds."""
+    times: dict[str, list[float]] = {name: [] for name in apps}
+    for _ in range(rounds):
         for name, app in apps.items():
-            rounds[name].append(_cpu(lambda app=app: run_wsgi_app(app, environ.copy(), buffered=True)))
-    return {name: statistics.median(each) for name, each in rounds.items()}
+            times[name].append(_cpu(lambda app=app: _answer(app)))
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def python_calls(app: Flask) -> int:
+    """Return how many Python functions one warm answer calls, the least of a few: the collector may come by."""
+    return min(_calls(app) for _ in range(5))
+
+
+def _calls(app: Flask) -> int:
+    counted = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += event == "call"
+
+    sys.setprofile(count)
+    try:
+        _answer(app)
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def _answer(app: Flask) -> None:
+    run_wsgi_app(app, ASKED.copy(), buffered=True)
 
 
 def _cpu(call: Callable[[], object]) -> float:
