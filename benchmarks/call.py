@@ -1,8 +1,7 @@
 """`python -m benchmarks.call`: the CPU and the Python calls of one answer in one thread, to see what a cut gives.
 
 The floor, the raw limit and this application in one process, in turn. A server with 16 threads takes more, since each
-thread finds the caches cold and waits for the GIL. The calls are the same each time; tests/benchmarks/test_call.py holds
-them.
+thread finds the caches cold and waits for the GIL. The calls are the same each time, and a test holds them.
 """
 
 from __future__ import annotations
