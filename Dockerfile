@@ -4,7 +4,7 @@ FROM python:3.14-slim AS build
 ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.txt .
-RUN python -m venv /venv && /venv/bin/pip install --require-hashes -r requirements.txt
+RUN python -m venv /venv && /venv/bin/pip install --no-deps --require-hashes -r requirements.txt
 
 FROM python:3.14-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 ENVIRONMENT=production

@@ -109,7 +109,9 @@ def sample(running: Running, names: Path, clients: int, seconds: int) -> Profile
 def _py_spy() -> str:
     beside = Path(sys.executable).with_name("py-spy")
     found = str(beside) if beside.exists() else shutil.which("py-spy")
-    return found or sys.exit("py-spy is missing: pip install -r requirements-bench.txt")
+    return found or sys.exit(
+        "py-spy is missing: .venv/bin/pip install --no-deps --require-hashes -r requirements-bench.txt"
+    )
 
 
 @dataclass(frozen=True)

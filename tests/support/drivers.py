@@ -8,7 +8,7 @@ import pytest
 
 _MISSING = (
     "mysqlclient is not installed (it needs a compiler and MariaDB's headers): "
-    ".venv/bin/pip install -r requirements-mysqlclient.txt"
+    "docs/pool.md, 'Drivers and databases', has the two commands"
 )
 MYSQLDB = pytest.param("mysqldb", marks=pytest.mark.skipif(not find_spec("MySQLdb"), reason=_MISSING))
 """mysqlclient as the parameter of a test, left out loudly where there is none."""
