@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Engine
 
 from app.schema import SchemaMissingError, columns_of
 
-# MySQL's and MariaDB's names of collations begin with the character set and end in what is ignored.
-# Turkish ones tell I from i.
-_IGNORES_CASE = re.compile(r"(?!.*_(?:turkish|tr)_).*_ci")
-_UNICODE = re.compile("utf|ucs2|gb18030")
+# MySQL's and MariaDB's names of collations begin with the character set and end in what is ignored. Turkish ones tell I
+# from i; cp866 tells J from j, latin7 Q from q, latin1 Š from š.
+_IGNORES_CASE = re.compile(r"(?!.*_(?:turkish|tr)_)(?:utf|ucs2|latin1).*_ci")
+_UNICODE = re.compile("utf|ucs2")
 
 
 class Layout(NamedTuple):
@@ -22,10 +22,7 @@ class Layout(NamedTuple):
     is_unicode: bool
 
     def ignores_case_of(self, name: str) -> bool:
-        """Tell whether the column itself takes all cases of this name for equal, so that an index on it finds them.
-
-        To latin1 and its like, S and s are, but not Š and š.
-        """
+        """Tell whether the column itself takes all cases of this name for equal, so that an index on it finds them."""
         return self.ignores_case and (self.is_unicode or name.isascii())
 
 
