@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, TypeVarT
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
 from app.logging import borrower
-from app.pool import Lookup, PoolPolicy, deadline, engine_options, read, watch
+from app.pool import Lookup, PoolPolicy, deadline, engine_options, read, recovery, watch
 from config import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Nothing = TypeVar("Nothing")
 Columns = TypeVarTuple("Columns")
 
 
@@ -72,6 +74,28 @@ def reading(query: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
         return read(db.engines["reader"], lambda connection: query(connection, *values, **options))
 
     return run
+
+
+def or_nothing(nothing: Callable[[], Nothing]) -> Callable[[Callable[P, T]], Callable[P, T | Nothing]]:
+    """Have a query return `nothing()` where the character set of the database cannot hold what is asked for.
+
+    No row can have it then. ASCII is held everywhere: what is refused in spite of that stays the error that it is.
+    """
+
+    def decorate(query: Callable[P, T]) -> Callable[P, T | Nothing]:
+        @functools.wraps(query)
+        def run(*values: P.args, **options: P.kwargs) -> T | Nothing:
+            try:
+                return query(*values, **options)
+            except DBAPIError as error:
+                # ascii() writes a backslash for every other character.
+                if recovery.judge(error) is recovery.Verdict.REFUSED and "\\" in ascii((values, options)):
+                    return nothing()
+                raise
+
+        return run
+
+    return decorate
 
 
 def fetch(lookup: Lookup[*Columns], **values: object) -> Sequence[tuple[*Columns]]:

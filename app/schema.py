@@ -19,18 +19,25 @@ MAIN = next(iter(TABLES))
 
 State = Literal["current", "newer", "older", "empty", "unmanaged"]
 
-# The catalogue shows a user the tables that they may read, and raises no error for the others.
-_CATALOGUE = """
-    SELECT table_name, column_name FROM information_schema.columns
-    WHERE table_schema = {schema} AND table_name IN :tables
+# The tables that this user may read, and of each name the one that a SELECT without a schema would get; the catalogue
+# of MySQL and MariaDB shows no others. PostgreSQL's own looks along the whole search_path, its standard one does not.
+_OF_MYSQL = """
+    SELECT table_name, column_name, collation_name FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name IN :tables
 """
 _COLUMNS = {
-    "mysql": _CATALOGUE.format(schema="DATABASE()"),
-    "mariadb": _CATALOGUE.format(schema="DATABASE()"),
-    "postgresql": _CATALOGUE.format(schema="current_schema()"),
+    "mysql": _OF_MYSQL,
+    "mariadb": _OF_MYSQL,
+    "postgresql": """
+        SELECT tables.relname, columns.attname, NULL
+        FROM pg_catalog.pg_class AS tables JOIN pg_catalog.pg_attribute AS columns ON columns.attrelid = tables.oid
+        WHERE tables.relname IN :tables AND tables.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND pg_catalog.pg_table_is_visible(tables.oid) AND columns.attnum > 0 AND NOT columns.attisdropped
+        AND pg_catalog.has_column_privilege(tables.oid, columns.attnum, 'SELECT')
+    """,
     "sqlite": """
-        SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
-        WHERE tables.name IN :tables
+        SELECT tables.name, columns.name, NULL FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+        WHERE lower(tables.name) IN :tables
     """,
 }
 
@@ -39,10 +46,14 @@ class SchemaMissingError(Exception):
     """The database answers, but has none of our tables; for queries to raise that find out."""
 
 
-def columns_of(connection: Connection, *tables: str) -> set[tuple[str, str]]:
-    """Return table and column of all columns that those of the tables have that are there: one round trip."""
+def columns_of(connection: Connection, *tables: str) -> dict[tuple[str, str], str | None]:
+    """Return table and column of all columns that those of the tables have that are there: one round trip.
+
+    With each goes its collation, if it holds text and the database is MySQL or MariaDB.
+    """
     ask = text(_COLUMNS[connection.dialect.name]).bindparams(bindparam("tables", tables, expanding=True))
-    return {(table.lower(), column.lower()) for table, column in connection.execute(_traceless(ask))}
+    found = connection.execute(_traceless(ask))
+    return {(table.lower(), column.lower()): collation for table, column, collation in found}
 
 
 def schema_state(connection: Connection) -> State:

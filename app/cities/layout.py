@@ -1,28 +1,53 @@
-"""Whether the table of cities has the folded key: ours has, a Sakila that somebody else made has not."""
+"""What the table of cities is like: ours has the folded key, a Sakila that somebody else made has a collation."""
 
+import re
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine
 
 from app.schema import SchemaMissingError, columns_of
 
-_with_key: WeakKeyDictionary[Engine, bool] = WeakKeyDictionary()
+# MySQL's and MariaDB's names of collations begin with the character set and end in what is ignored. Turkish ones tell I
+# from i; cp866 tells J from j, latin7 Q from q, latin1 Š from š.
+_IGNORES_CASE = re.compile(r"(?!.*_(?:turkish|tr)_)(?:utf|ucs2|latin1).*_ci")
+_UNICODE = re.compile("utf|ucs2")
 
 
-def has_city_key(connection: Connection) -> bool:
-    """Tell whether the lookup can use the folded key: one round trip the first time, then none.
+class Layout(NamedTuple):
+    """What decides how a name is looked up."""
+
+    has_key: bool
+    ignores_case: bool
+    is_unicode: bool
+
+    def ignores_case_of(self, name: str) -> bool:
+        """Tell whether the column itself takes all cases of this name for equal, so that an index on it finds them."""
+        return self.ignores_case and (self.is_unicode or name.isascii())
+
+
+_known: WeakKeyDictionary[Engine, Layout] = WeakKeyDictionary()
+
+
+def layout(connection: Connection) -> Layout:
+    """Return how names are looked up here: one round trip the first time, then none.
 
     Raises SchemaMissingError where there are no cities; that is not remembered, since a migration may be on its way.
     """
-    with_key = _with_key.get(connection.engine)
-    if with_key is None:
+    found = _known.get(connection.engine)
+    if found is None:
         columns = columns_of(connection, "city")
         if ("city", "city_id") not in columns:
             raise SchemaMissingError("The database has no table of cities; run ./run migrate and ./run seed.")
-        with_key = _with_key[connection.engine] = ("city", "city_key") in columns
-    return with_key
+        collation = columns.get(("city", "city")) or ""
+        found = _known[connection.engine] = Layout(
+            has_key=("city", "city_key") in columns,
+            ignores_case=_IGNORES_CASE.fullmatch(collation) is not None,
+            is_unicode=_UNICODE.match(collation) is not None,
+        )
+    return found
 
 
-def is_known_to_have_city_key(engine: Engine) -> bool:
-    """Tell, without asking, whether `has_city_key` was found to be so."""
-    return _with_key.get(engine, False)
+def known_layout(engine: Engine) -> Layout | None:
+    """Return, without asking, what `layout` has found out, None if it was not called yet."""
+    return _known.get(engine)

@@ -5,17 +5,18 @@
 The first read of an engine costs one round trip more, to learn which schema it has.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, bindparam, or_, select, union_all
 
-from app.cities.layout import has_city_key, is_known_to_have_city_key
+from app.cities.layout import Layout, known_layout, layout
 from app.cities.models import City, Country
 from app.cities.names import APOSTROPHES, fold, one_slip_away
-from app.extensions import db, fetch, reading
+from app.extensions import db, fetch, or_nothing, reading
 from app.pool import Lookup
 
 T = TypeVar("T")
@@ -56,6 +57,10 @@ class Page(Generic[T]):
     next: Cursor | None
 
 
+def _empty_page() -> Page[CityRow]:
+    return Page([], None)
+
+
 CITIES = select(City.city_id, City.city, City.country_id, Country.country).join(Country)
 COUNTRIES = select(Country.country_id, Country.country)
 
@@ -73,23 +78,44 @@ _SIMILAR = union_all(
     )
 )
 _LOWEST_ID = Lookup(select(City.city_id).where(City.city_key == bindparam("key")).order_by(City.city_id).limit(1))
+# Of a Sakila of somebody else: a name in so many spellings.
+_SPELT = {
+    count: Lookup(
+        select(City.city_id, City.city)
+        .where(City.city.in_([bindparam(f"spelling_{number}", type_=String) for number in range(count)]))
+        .order_by(City.city_id)
+    )
+    for count in (1, len(APOSTROPHES))
+}
+_APOSTROPHE = re.compile(f"[{APOSTROPHES}]")
 
 
+@or_nothing(lambda: None)
 def find_city_id(name: str) -> int | None:
     """Return the lowest id of the cities of that name, None if there are none: one round trip, an index lookup."""
-    if not is_known_to_have_city_key(db.engines["reader"]):
+    here = known_layout(db.engines["reader"])
+    if here and here.has_key:
+        return next((city_id for (city_id,) in fetch(_LOWEST_ID, key=fold(name))), None)
+    spellings = _spellings(here, name) if here else []
+    if not spellings:
         return next((city.city_id for city in find_cities(name)), None)
-    return next((city_id for (city_id,) in fetch(_LOWEST_ID, key=fold(name))), None)
+    values = {f"spelling_{number}": spelling for number, spelling in enumerate(spellings)}
+    found = fetch(_SPELT[len(spellings)], **values)
+    return next((city_id for city_id, city in found if city == name or fold(city) == fold(name)), None)
 
 
+@or_nothing(list[CityRow])
 @reading
 def find_cities(connection: Connection, name: str) -> list[CityRow]:
     """Return the cities of that name, lowest id first: one round trip, an index lookup."""
-    if has_city_key(connection):
+    here = layout(connection)
+    if here.has_key:
         return _cities(connection, _BY_KEY, {"key": fold(name)})
-    return _alike(connection, name)
+    candidates = _cities(connection, CITIES.where(_is_called(here, name)).order_by(City.city_id))
+    return [city for city in candidates if fold(city.city) == fold(name)]
 
 
+@or_nothing(list[str])
 @reading
 def find_similar(connection: Connection, name: str) -> list[str]:
     """Return up to 5 names that are spelled much like this one, the nearest first: one round trip, ranges of an index.
@@ -98,7 +124,7 @@ def find_similar(connection: Connection, name: str) -> list[str]:
     that begin with this one come first: three letters or more are more likely a beginning than a slip.
     Without a folded key there is no such order, and nothing is asked or offered.
     """
-    if not has_city_key(connection):
+    if not layout(connection).has_key:
         return []
     key = fold(name)
     names = {fold(city): city for (city,) in connection.execute(_SIMILAR, {"key": key, "slips": one_slip_away(key)})}
@@ -113,6 +139,7 @@ def find_city(connection: Connection, city_id: int) -> CityRow | None:
     return next(iter(_cities(connection, CITIES.where(City.city_id == city_id))), None)
 
 
+@or_nothing(_empty_page)
 @reading
 def search_cities(
     connection: Connection,
@@ -128,8 +155,10 @@ def search_cities(
     Without a folded key the order is that of the ids, and a page may be shorter than its limit.
     """
     statement = CITIES if country_id is None else CITIES.where(City.country_id == country_id)
-    page = _page_by_key if has_city_key(connection) else _page_by_id
-    return page(connection, statement, name, prefix, after, limit)
+    here = layout(connection)
+    if here.has_key:
+        return _page_by_key(connection, statement, name, prefix, after, limit)
+    return _page_by_id(connection, here, statement, name, prefix, after, limit)
 
 
 @reading
@@ -153,11 +182,6 @@ def _cities(
     connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
 ) -> list[CityRow]:
     return [CityRow(*row) for row in connection.execute(statement, values)]
-
-
-def _alike(connection: Connection, name: str) -> list[CityRow]:
-    candidates = _cities(connection, CITIES.where(_looks_like(name)).order_by(City.city_id))
-    return [city for city in candidates if fold(city.city) == fold(name)]
 
 
 def _page_by_key(
@@ -203,6 +227,7 @@ def _comes_after(cursor: Cursor) -> ColumnElement[bool]:
 
 def _page_by_id(
     connection: Connection,
+    here: Layout,
     statement: Select[*tuple[Any, ...]],
     name: str | None,
     prefix: str | None,
@@ -210,9 +235,9 @@ def _page_by_id(
     limit: int,
 ) -> Page[CityRow]:
     if name is not None:
-        statement = statement.where(_looks_like(name))
+        statement = statement.where(_is_called(here, name))
     if prefix is not None:
-        statement = statement.where(_looks_like(prefix, more="%"))
+        statement = statement.where(_looks_like(here, prefix, more="%"))
     if after:
         statement = statement.where(City.city_id > after.id)
     rows = _cities(connection, statement.order_by(City.city_id).limit(limit + 1))
@@ -230,9 +255,29 @@ def _only_folded(rows: Sequence[CityRow], name: str | None, prefix: str | None) 
     ]
 
 
-def _looks_like(name: str, more: str = "") -> ColumnElement[bool]:
+def _is_called(here: Layout, name: str) -> ColumnElement[bool]:
+    spellings = _spellings(here, name)
+    return City.city.in_(spellings) if spellings else _looks_like(here, name)
+
+
+def _spellings(here: Layout, name: str) -> list[str]:
+    """Return what to compare the column with, where it ignores case by itself; none if that would not find the name.
+
+    With an apostrophe that is all seven kinds; of two, they would be 49.
+    """
+    if not here.ignores_case_of(name):
+        return []
+    before, *after = _APOSTROPHE.split(name.strip())
+    if not after:
+        return [before]
+    return [before + sign + after[0] for sign in APOSTROPHES] if len(after) == 1 and here.is_unicode else []
+
+
+def _looks_like(here: Layout, name: str, more: str = "") -> ColumnElement[bool]:
     """Select by the database's own collation, with any one character where an apostrophe stands."""
     pattern = "".join(
         "_" if letter in APOSTROPHES else f"\\{letter}" if letter in "\\%_" else letter for letter in name.strip()
     )
-    return City.city.ilike(pattern + more, escape="\\")
+    # lower() would be computed for every row, and no index on the names would serve.
+    like = City.city.like if here.ignores_case_of(name) else City.city.ilike
+    return like(pattern + more, escape="\\")

@@ -130,5 +130,8 @@ def _connect_arguments(url: URL, policy: PoolPolicy, role: Role) -> dict[str, An
             limit = f"{url.query.get('options', '')} -c statement_timeout={policy.statement_seconds * 1000:.0f}"
             options = {} if role == "migration" else {"options": limit.strip()}
             # A statement that is prepared on its sixth run costs one more round trip, and fails behind PgBouncer.
-            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None, **options, **tls}
+            session: dict[str, Any] = {"prepare_threshold": None, **options}
+            # Otherwise that of the database, which may lack a character that somebody asks for: the driver would fail.
+            session["client_encoding"] = url.query.get("client_encoding", "utf8")
+            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **session, **tls}
     return {"timeout": CONNECT_TIMEOUT_SECONDS}

@@ -58,6 +58,10 @@ VERDICTS: dict[int | str | None, Verdict] = {
     1969: Verdict.TIMED_OUT,  # MariaDB: max_statement_time
     3024: Verdict.TIMED_OUT,  # MySQL: max_execution_time
     "57014": Verdict.TIMED_OUT,  # PostgreSQL: statement_timeout, pg_cancel_backend
+    1267: Verdict.REFUSED,  # MariaDB, of =, and 1270 and 1271 of IN: the column's character set lacks a character
+    1270: Verdict.REFUSED,
+    1271: Verdict.REFUSED,
+    3854: Verdict.REFUSED,  # MySQL: the same
 }
 
 CLOSES_CONNECTION = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.READ_ONLY, Verdict.INTERRUPTED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pymysql
 import pytest
@@ -16,6 +17,7 @@ from tests.api.test_names import wrong_answers
 from tests.conftest import dispose, obtain_or_skip
 from tests.support import cities
 from tests.support.databases import Database, administer, alembic, flask, new_database, plain_engine
+from tests.support.servers import Server
 
 # Sakila 1.5's own statements, as its documentation has them: no index on the name, the server's collation of utf8mb4.
 SCHEMA = (
@@ -42,17 +44,26 @@ ER_TABLEACCESS_DENIED = 1142
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])
 def foreign(request: pytest.FixtureRequest) -> Iterator[Database]:
     """That database, with the address of the user who may only read."""
-    server = obtain_or_skip(request.config, request.param)
+    with somebody_elses_sakila(obtain_or_skip(request.config, request.param)) as made:
+        yield made
+
+
+@contextmanager
+def somebody_elses_sakila(server: Server, *more: str, collation: str = "") -> Iterator[Database]:
+    """Yield a Sakila with that collation, or the server's for utf8mb4, to which these statements were done as well."""
     user, password = f"reader_{secrets.token_hex(4)}", secrets.token_hex(8)
+    written = f"CHARSET={collation.partition('_')[0]} COLLATE={collation}" if collation else "CHARSET=utf8mb4"
     with new_database(server) as made:
         with made.connect() as connection:
             for statement in SCHEMA:
-                connection.execute(text(statement))
+                connection.execute(text(statement.replace("CHARSET=utf8mb4", written)))
             for table in ("country", "city"):
                 rows = cities.rows(table)
                 columns = ", ".join(rows[0])
                 values = ", ".join(f":{column}" for column in rows[0])
                 connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), rows)
+            for statement in more:
+                connection.execute(text(statement))
         name = make_url(made.url).database
         administer(
             made.admin_url,
@@ -197,6 +208,7 @@ class server_log:  # noqa: N801 - reads as a function
     def __enter__(self) -> list[str]:
         with self.admin.connect() as connection:
             self.before = connection.execute(text("SELECT @@GLOBAL.log_output, @@GLOBAL.general_log")).one()
+            self.since = connection.scalar(text("SELECT now(6)"))
         try:
             self._set("TABLE", 1)
         except DBAPIError as error:
@@ -210,9 +222,10 @@ class server_log:  # noqa: N801 - reads as a function
             found = connection.execute(
                 text(
                     "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log "
-                    "WHERE user_host LIKE :user AND command_type IN ('Query', 'Prepare', 'Execute')"
+                    "WHERE user_host LIKE :user AND command_type IN ('Query', 'Prepare', 'Execute') "
+                    "AND event_time >= :since"
                 ),
-                {"user": f"%{self.user}%"},
+                {"user": f"%{self.user}%", "since": self.since},
             )
             self.statements += [" ".join(statement.split()) for (statement,) in found]
         self._set(*self.before)
