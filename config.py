@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from dotenv import dotenv_values
+from dotenv import dotenv_values, find_dotenv
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -41,6 +41,9 @@ MOST_WORKERS_BY_DEFAULT = 4
 
 # Settings that are or may hold a password: read from NAME_FILE too.
 SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN")
+
+# With one of these in FLASK_SKIP_DOTENV the flask command reads .env files (flask.helpers.get_load_dotenv).
+NOT_SKIPPED = ("", "0", "false", "no")
 
 SHORTEST_TOKEN = 16
 _NEW_TOKEN = "make one: openssl rand -hex 24"  # noqa: S105 -- a command
@@ -281,7 +284,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     They come from `environ` alone, or without one from the process's environment and, for what that does not
     name, the file `.env` beside this one. An empty value counts as not given.
     """
-    values = _ours(environ) if environ is not None else _ours(os.environ, above=_ours(_env_file()))
+    values = _ours(environ) if environ is not None else _from_process()
     problems = list(_put_secrets_in(values))
     settings, refused = _check_each(values)
     unsound = {problem.name for problem in problems + refused}
@@ -306,11 +309,32 @@ def wants_colour() -> bool:
     return not os.environ.get("NO_COLOR")
 
 
+def _from_process() -> dict[str, str]:
+    file = _ours(_env_file())
+    if problems := list(_from_flask(file)):
+        raise SettingsError(problems)
+    return _ours(os.environ, above=file)
+
+
+def _from_flask(file: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what the `flask` command has put into the environment from a file, unless ours says the same.
+
+    It does so before anything of ours runs: from the nearest .env and .flaskenv upwards, with ${...} replaced.
+    Nobody can tell such a value from one that was there before.
+    """
+    reads = os.environ.get("FLASK_RUN_FROM_CLI") and os.environ.get("FLASK_SKIP_DOTENV", "").lower() in NOT_SKIPPED
+    for path in (find_dotenv(name, usecwd=True) for name in (".env", ".flaskenv") if reads):
+        for name, value in _ours(dotenv_values(path, encoding="utf-8") if path else {}).items():
+            if value == os.environ.get(name, "").strip() and value != file.get(name):
+                remedy = "set FLASK_SKIP_DOTENV=1, or start it by ./run; settings belong into the .env beside config.py"
+                yield Problem(name, _visible(name, value), f"comes from {path}, as the flask command reads it", remedy)
+
+
 def _env_file() -> Mapping[str, str | None]:
     path = ROOT / ".env"
     try:
-        # A password may hold ${...}: what is written is what is meant.
-        return dotenv_values(path, interpolate=False, encoding="utf-8")
+        # A password may hold ${...}: what is written is what is meant. Some editors begin UTF-8 with a mark.
+        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeError):
         raise SettingsError([Problem(".env", str(path), "cannot be read", "make it a readable UTF-8 file")]) from None
 
@@ -334,7 +358,7 @@ def _put_secrets_in(values: dict[str, str]) -> Iterator[Problem]:
             reason, remedy = f"is given, and {name} too", "remove one of the two"
         else:
             try:
-                values[name] = (ROOT / path).read_text(encoding="utf-8").rstrip("\r\n")
+                values[name] = (ROOT / path).read_text(encoding="utf-8-sig").rstrip("\r\n")
                 if values[name].strip():
                     continue
                 reason = "is an empty file"
@@ -362,10 +386,7 @@ def _check_each(values: Mapping[str, str]) -> tuple[Settings, list[Problem]]:
             default = _as_typed(field.get_default(call_default_factory=True))
             refused = RefusedError(f"is not {allowed(field)}", f"correct it, or leave it out (default {default})")
         value = fields.pop(name)
-        # What stands where a URL should may be the password itself.
-        is_secret = name == "ops_token" or (name.upper() in SECRETS and "://" not in value)
-        visible = "***" if is_secret else shown(value)
-        problems.append(Problem(name.upper(), visible, refused.reason, refused.remedy))
+        problems.append(Problem(name.upper(), _visible(name.upper(), value), refused.reason, refused.remedy))
     return Settings.model_validate(fields), problems
 
 
@@ -416,6 +437,12 @@ def allowed(field: FieldInfo) -> str:
 
 def _as_typed(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def _visible(name: str, value: str) -> str:
+    # What stands where a URL should may be the password itself.
+    is_secret = name == "OPS_TOKEN" or (name in SECRETS and "://" not in value)
+    return "***" if is_secret else shown(value)
 
 
 def shown(value: str) -> str:
