@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import make_url, text
 
-from tests.api.test_doctor_refused import BY, user
+from tests.api.test_doctor_refused import BY, EVERYTHING, user
 from tests.support.databases import Database, alembic, flask, new_database, plain_engine
 from tests.support.tampering import PASSWORD, globally, preset, user_who_may
 
@@ -65,7 +65,7 @@ def user_of(database: Database):
 
 @pytest.mark.parametrize("command", [SEED, LOAD])
 def test_a_server_that_takes_no_writes(mysql_like: Database, command):
-    with user_who_may(mysql_like, "SELECT, INSERT, UPDATE, DELETE") as url:
+    with user(mysql_like, BY, EVERYTHING) as url:
         emptied(mysql_like, url, command)
         with globally(mysql_like, "read_only", 1):
             said = the_sentence(url, command)
