@@ -7,7 +7,8 @@ COPY requirements.txt .
 RUN python -m venv /venv && /venv/bin/pip install --no-deps --require-hashes -r requirements.txt
 
 FROM python:3.14-slim
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 ENVIRONMENT=production
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 ENVIRONMENT=production \
+    FLASK_SKIP_DOTENV=1
 COPY --from=build /venv /venv
 WORKDIR /srv
 COPY pyproject.toml config.py gunicorn.conf.py wsgi.py ./

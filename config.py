@@ -3,19 +3,23 @@
 `docs/settings.md` has a card for each; `load_settings` says what is wrong with all of them at once.
 """
 
+import difflib
 import importlib.util
+import inspect
 import ipaddress
 import math
 import os
 import re
+import sqlite3
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import quote
 
-from dotenv import dotenv_values
+from dotenv import dotenv_values, find_dotenv
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -42,6 +46,9 @@ MOST_WORKERS_BY_DEFAULT = 4
 # Settings that are or may hold a password: read from NAME_FILE too.
 SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN")
 
+# With one of these in FLASK_SKIP_DOTENV the flask command reads .env files (flask.helpers.get_load_dotenv).
+NOT_SKIPPED = ("", "0", "false", "no")
+
 SHORTEST_TOKEN = 16
 _NEW_TOKEN = "make one: openssl rand -hex 24"  # noqa: S105 -- a command
 
@@ -60,6 +67,33 @@ DRIVERS = {
 
 # All that a URL may say of TLS, for psycopg: the rest is DATABASE_TLS's, whose arguments would win without a word.
 CLIENT_CERTIFICATE = ("sslcert", "sslkey")
+
+# What a URL may not say behind its ?, although the driver would take it, and what to do instead.
+_PLACES = dict.fromkeys(("host", "port", "user", "username", "database", "db", "dbname"), "write it before the ?")
+_TIMES = dict.fromkeys(
+    ("connect_timeout", "connection_timeout", "read_timeout", "write_timeout"),
+    "remove it: REQUEST_DEADLINE_SECONDS bounds connecting and asking",
+)
+_RELIED_UPON = dict.fromkeys(
+    (
+        *("autocommit", "prepare_threshold", "use_pure", "buffered", "raw", "consume_results", "raise_on_warnings"),
+        *("use_unicode", "client_flag", "cursorclass", "conv", "auth_plugin_map", "server_public_key", "defer_connect"),
+        *("pool_name", "pool_size", "pool_reset_session", "binary_prefix", "replication"),
+    ),
+    "remove it: the pool relies on a value of its own",
+)
+INSTEAD = _PLACES | _TIMES | _RELIED_UPON
+
+_CHARSET = {"psycopg": "client_encoding", "pymysql": "charset", "mysqldb": "charset", "mysqlconnector": "charset"}
+
+# SQLite passes over what it does not know (sqlite.org/uri.html).
+SQLITE_OPTIONS = ("mode", "cache", "immutable", "nolock", "psow", "vfs")
+
+CR_CONNECTION_ERROR = 2002
+"""Can't connect through a socket (MySQL's client error reference)."""
+
+NOWHERE = "/nonexistent/socket"
+"""Where a driver is sent to say whether it takes an option: it looks at its arguments first."""
 
 
 class RefusedError(ValueError):
@@ -159,6 +193,8 @@ def _sqlite_file(url: URL) -> URL:
             "is a database in memory, which each connection would have for itself",
             "name a file: sqlite:///file with three slashes, sqlite:////folder/file with four from the root",
         )
+    if url.host or url.username:
+        raise RefusedError("names a host", "write sqlite:///file with three slashes, sqlite:////folder/file with four")
     if name.startswith("file:"):
         raise RefusedError("is a file: name", "write the path alone: sqlite:////folder/file, with ?mode=ro if need be")
     path = ROOT / name
@@ -166,6 +202,7 @@ def _sqlite_file(url: URL) -> URL:
         raise RefusedError(
             f"is in a folder that does not exist: {path.parent}", "make the folder, or name another file"
         )
+    _check_options(url)
     return url.set(database=str(path))
 
 
@@ -177,12 +214,99 @@ def _check_server(url: URL) -> None:
             f"asks for TLS by {', '.join(overruled)}, which DATABASE_TLS would overrule",
             "remove that from the URL; set DATABASE_TLS=require or verify, and DATABASE_TLS_CA if need be",
         )
-    if any("pass" in key.lower() for key in url.query):
+    if any("pass" in key.lower() and key != "passfile" for key in url.query):
         raise RefusedError("has a password behind the ?, where logs would show it", "write it as user:password@host")
     if not url.database:
         raise RefusedError("names no database", "put its name behind the host: …@host/sakila")
     if url.port is not None and not 1 <= url.port <= 65535:
         raise RefusedError("has a port outside 1 to 65535", "correct the port or leave it out")
+    _check_options(url)
+
+
+def _check_options(url: URL) -> None:
+    """Refuse what stands behind the ? and would be overruled, break the pool, or make each connect fail."""
+    driver = url.get_driver_name()
+    for name, value in url.query.items():
+        places = driver == "psycopg" and name in ("host", "port", "hostaddr")  # a folder of sockets, or several hosts
+        if name in INSTEAD and not places:
+            raise RefusedError(f"has {name} behind the ?", INSTEAD[name])
+        if not isinstance(value, str) and not places:
+            raise RefusedError(f"has {name} more than once", "write it once")
+        if name == _CHARSET.get(driver):
+            _check_charset(name, str(value))
+        try:
+            said = _refusal(driver, url if places else url.set(query={name: value}), name)
+        except Exception as error:  # drivers raise what they like
+            said = str(error)
+        if said:
+            reason = f"has {name} behind the ?, which {driver} does not take: {said.strip()}"
+            raise RefusedError(reason, _nearest(driver, name))
+
+
+def _check_charset(name: str, value: str) -> None:
+    wanted = "utf8mb4" if name == "charset" else "utf8"
+    if value.lower().replace("-", "") != wanted:
+        raise RefusedError(f"has {name}={value}, which cannot hold every name", f"write {name}={wanted}, or remove it")
+
+
+def _refusal(driver: str, url: URL, name: str) -> str:
+    """Return what the driver has against an option of the URL, or raise what it raises; nothing is reached."""
+    value = str(url.query[name])
+    if driver == "pysqlite":
+        return _refusal_of_sqlite(name, value)
+    dbapi = importlib.import_module(DRIVERS[url.get_backend_name()][driver][0])
+    dialect: Any = url.get_dialect()
+    _, arguments = dialect(dbapi=dbapi).create_connect_args(url)
+    if driver == "psycopg":
+        return "" if name in ("host", "port", "hostaddr") else _refusal_of_libpq(name, value)
+    nowhere = {"host": "localhost", "unix_socket": NOWHERE}
+    more = {"pymysql": {"ssl_disabled": True, "defer_connect": True}, "mysqlconnector": {"use_pure": True}}
+    try:
+        dbapi.connect(**arguments | nowhere | more.get(driver, {}))
+    except dbapi.Error as error:
+        return "" if error.args[0] == CR_CONNECTION_ERROR else str(error)
+    return ""
+
+
+def _refusal_of_libpq(name: str, value: str) -> str:
+    if (name.startswith("keepalives") or name == "tcp_user_timeout") and not value.isdecimal():
+        return "it is not a whole number"  # libpq looks at these late, and over TCP alone
+    pq, conninfo = importlib.import_module("psycopg.pq"), importlib.import_module("psycopg.conninfo")
+    attempt = pq.PGconn.connect_start(conninfo.make_conninfo(host=NOWHERE, **{name: value}).encode())
+    said = str(attempt.error_message.decode())
+    return "" if said.startswith("connection to server") else said
+
+
+def _refusal_of_sqlite(name: str, value: str) -> str:
+    if name not in SQLITE_OPTIONS:
+        return f"SQLite knows {', '.join(SQLITE_OPTIONS)}"
+    try:
+        sqlite3.connect(f"file:{NOWHERE}?{name}={quote(value)}", uri=True)
+    except sqlite3.Error as error:
+        return str(error) if error.sqlite_errorcode == sqlite3.SQLITE_ERROR else ""
+    return ""
+
+
+def _nearest(driver: str, name: str) -> str:
+    """Return what to do about an option that a driver does not take: it may be another's name for the same thing."""
+    known = _options_of(driver)
+    taken = [each for each in known if each not in INSTEAD and not re.search("^ssl|pass", each)]
+    near = [] if name in known else difflib.get_close_matches(name.lower(), taken, n=1)
+    return f"write {near[0]}, or remove it" if near else "correct it, or remove it"
+
+
+def _options_of(driver: str) -> list[str]:
+    """Return what a driver says that it takes."""
+    match driver:
+        case "pysqlite":
+            return list(SQLITE_OPTIONS)
+        case "psycopg":
+            return [each.keyword.decode() for each in importlib.import_module("psycopg.pq").Conninfo.get_defaults()]
+        case "mysqlconnector":
+            return list(importlib.import_module("mysql.connector.constants").DEFAULT_CONFIGURATION)
+        case "pymysql":
+            return list(inspect.signature(importlib.import_module("pymysql").connect).parameters)
+    return re.findall(r":param \w+ (\w+):", importlib.import_module("MySQLdb.connections").Connection.__init__.__doc__)
 
 
 def _parse_host(value: str) -> str:
@@ -281,7 +405,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     They come from `environ` alone, or without one from the process's environment and, for what that does not
     name, the file `.env` beside this one. An empty value counts as not given.
     """
-    values = _ours(environ) if environ is not None else _ours(os.environ, above=_ours(_env_file()))
+    values = _ours(environ) if environ is not None else _from_process()
     problems = list(_put_secrets_in(values))
     settings, refused = _check_each(values)
     unsound = {problem.name for problem in problems + refused}
@@ -306,11 +430,32 @@ def wants_colour() -> bool:
     return not os.environ.get("NO_COLOR")
 
 
+def _from_process() -> dict[str, str]:
+    file = _ours(_env_file())
+    if problems := list(_from_flask(file)):
+        raise SettingsError(problems)
+    return _ours(os.environ, above=file)
+
+
+def _from_flask(file: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what the `flask` command has put into the environment from a file, unless ours says the same.
+
+    It does so before anything of ours runs: from the nearest .env and .flaskenv upwards, with ${...} replaced.
+    Nobody can tell such a value from one that was there before.
+    """
+    reads = os.environ.get("FLASK_RUN_FROM_CLI") and os.environ.get("FLASK_SKIP_DOTENV", "").lower() in NOT_SKIPPED
+    for path in (find_dotenv(name, usecwd=True) for name in (".env", ".flaskenv") if reads):
+        for name, value in _ours(dotenv_values(path, encoding="utf-8") if path else {}).items():
+            if value == os.environ.get(name, "").strip() and value != file.get(name):
+                remedy = "set FLASK_SKIP_DOTENV=1, or start it by ./run; settings belong into the .env beside config.py"
+                yield Problem(name, _visible(name, value), f"comes from {path}, as the flask command reads it", remedy)
+
+
 def _env_file() -> Mapping[str, str | None]:
     path = ROOT / ".env"
     try:
-        # A password may hold ${...}: what is written is what is meant.
-        return dotenv_values(path, interpolate=False, encoding="utf-8")
+        # A password may hold ${...}: what is written is what is meant. Some editors begin UTF-8 with a mark.
+        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeError):
         raise SettingsError([Problem(".env", str(path), "cannot be read", "make it a readable UTF-8 file")]) from None
 
@@ -334,7 +479,7 @@ def _put_secrets_in(values: dict[str, str]) -> Iterator[Problem]:
             reason, remedy = f"is given, and {name} too", "remove one of the two"
         else:
             try:
-                values[name] = (ROOT / path).read_text(encoding="utf-8").rstrip("\r\n")
+                values[name] = (ROOT / path).read_text(encoding="utf-8-sig").rstrip("\r\n")
                 if values[name].strip():
                     continue
                 reason = "is an empty file"
@@ -362,10 +507,7 @@ def _check_each(values: Mapping[str, str]) -> tuple[Settings, list[Problem]]:
             default = _as_typed(field.get_default(call_default_factory=True))
             refused = RefusedError(f"is not {allowed(field)}", f"correct it, or leave it out (default {default})")
         value = fields.pop(name)
-        # What stands where a URL should may be the password itself.
-        is_secret = name == "ops_token" or (name.upper() in SECRETS and "://" not in value)
-        visible = "***" if is_secret else shown(value)
-        problems.append(Problem(name.upper(), visible, refused.reason, refused.remedy))
+        problems.append(Problem(name.upper(), _visible(name.upper(), value), refused.reason, refused.remedy))
     return Settings.model_validate(fields), problems
 
 
@@ -416,6 +558,12 @@ def allowed(field: FieldInfo) -> str:
 
 def _as_typed(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def _visible(name: str, value: str) -> str:
+    # What stands where a URL should may be the password itself.
+    is_secret = name == "OPS_TOKEN" or (name in SECRETS and "://" not in value)
+    return "***" if is_secret else shown(value)
 
 
 def shown(value: str) -> str:

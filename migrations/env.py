@@ -9,12 +9,12 @@ import click
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, create_engine, inspect, literal, select, table, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.cities import models as cities  # noqa: F401 - a room's tables are known once they are imported
-from app.commands.manners import in_sentences, interrupted, interruptible
+from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
-from app.pool import engine_options, recovery, watch
+from app.pool import engine_options, watch
 from app.schema import TABLES, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
@@ -29,22 +29,24 @@ def main() -> None:
     if context.is_offline_mode():
         raise SystemExit("--sql is not supported: what needs to be done is seen from the database.")
     settings = context.config.attributes.get("settings") or load_settings_or_exit()
-    if settings.database_url.get_backend_name() == "sqlite":
-        Path(settings.database_url.database or "").parent.mkdir(parents=True, exist_ok=True)
     policy = pool_policy(settings, size=1)
     engine = create_engine(**engine_options(settings.database_url, policy, role="migration"))
     watch(engine, policy, role="migration")
     try:
+        if engine.dialect.name == "sqlite":
+            Path(settings.database_url.database or "").parent.mkdir(parents=True, exist_ok=True)
         with interruptible(), in_sentences(), engine.connect() as connection:
             migrate(connection)
-    except KeyboardInterrupt as interrupt:
-        stopped = interrupted(interrupt, INTERRUPTED)
-        stopped.show()
-        raise SystemExit(stopped.exit_code) from None
-    except DBAPIError as error:
-        if not recovery.is_unavailable(error):
+    except (KeyboardInterrupt, SQLAlchemyError) as error:
+        if settings.log_level == "DEBUG":
             raise
-        raise SystemExit(f"{engine.url.render_as_string()} cannot be reached: {error.orig}") from None
+        end = stopped(error, INTERRUPTED)
+        if not isinstance(end, StoppedError):
+            raise
+        end.show()
+        raise SystemExit(end.exit_code) from None
+    except OSError as error:  # a folder, or the lock beside a file
+        raise SystemExit(f"{engine.url.render_as_string()} cannot be migrated: {error}") from None
 
 
 def migrate(connection: Connection) -> None:

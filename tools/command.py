@@ -24,9 +24,11 @@ def main(program: str, *arguments: str) -> None:
             signal.signal(number, end)
     sys.path[0] = os.path.dirname(sys.path[0])
     if program == "flask":
+        # Settings are config.py's alone to read: Flask would take .env files of folders above, and FLASK_... variables.
+        os.environ["FLASK_SKIP_DOTENV"] = "1"
         from flask.cli import cli
 
-        cli.main(arguments, prog_name="./run")
+        cli.main(arguments, prog_name="./run", auto_envvar_prefix=None)
     else:
         from alembic.config import main as alembic
 

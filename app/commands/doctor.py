@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Thread
@@ -14,10 +13,10 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import Connection, Engine
 
+from app.commands import remedies
 from app.commands.checks import CHECKS, Finding, Level, Role
 from app.commands.manners import Command, announce
 from app.extensions import db
-from app.logging import redacted
 from app.operations.budget import pools_of
 from app.pool import deadline
 from app.pool.budget import Budget, Limit, budgets, has_limits, read_limits
@@ -29,17 +28,6 @@ COLOURS: dict[Level, str] = {"ok": "green", "not checked": "yellow", "warning": 
 EXIT_CODES: dict[Level, int] = {"ok": 0, "not checked": 1, "warning": 1, "problem": 2}
 PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite"}
 NOT_CHECKED = Finding("not checked", "the database was not reached")
-
-REMEDIES = {
-    r"\b1045\b|password authentication|no pg_hba": "correct user and password in {name}",
-    r"\b1044\b|permission denied for database": "GRANT the user access to this database",
-    r"\b1049\b|database .* does not exist": "create the database, or correct its name in {name}",
-    r"\b(1040|1203|1226)\b|too many (clients|connections)|slots are reserved": "the server is full: see budget",
-    r"SSL|TLS|certificate": "see DATABASE_TLS and DATABASE_TLS_CA",
-    r"unable to open database file": "./run serve makes the built-in file; otherwise correct the path in {name}",
-    r"": "start the server, or correct host and port in {name}",
-}
-"""What to do about an error on the way to a database, by what it says; the first that fits."""
 
 
 @dataclass
@@ -78,7 +66,8 @@ def examine(settings: Settings) -> dict[str, Finding]:
         thread.join(max(0.0, ends - monotonic()))
     lines = {"settings": _settings(settings)}
     for visit in visits:
-        silent = Finding("problem", f"no answer within {BOUND_SECONDS:g} s", _remedy("", visit.role))
+        said = f"no answer within {BOUND_SECONDS:g} s"
+        silent = Finding("problem", said, _remedy(TimeoutError(said), visit.role, settings))
         lines[visit.role] = visit.findings.get("reachable", silent)
     lines |= {name: _merged(name, visits) for name in CHECKS}
     lines["threads"] = judge_threads(settings)
@@ -101,8 +90,9 @@ def _visit(visit: Visit, settings: Settings) -> None:
                 connection.rollback()
             visit.limits = read_limits(connection)
     except Exception as error:
-        said = _said(error, settings)
-        visit.findings.setdefault("reachable", Finding("problem", said, _remedy(said, visit.role)))
+        visit.findings.setdefault(
+            "reachable", Finding("problem", _said(error, settings), _remedy(error, visit.role, settings))
+        )
     finally:
         visit.engine.dispose()
 
@@ -117,15 +107,17 @@ def _answered(connection: Connection, seconds: float) -> str:
 
 def _said(error: Exception, settings: Settings) -> str:
     """Return the first line of what the driver said, without any password."""
-    first = str(getattr(error, "orig", None) or error.__cause__ or error).strip().partition("\n")[0]
+    first = remedies.said(error)
     for url in (settings.database_url, settings.database_read_url):
         if url.password:
             first = first.replace(str(url.password), "***")
-    return redacted(first)
+    return first
 
 
-def _remedy(said: str, role: Role) -> str:
-    remedy = next(remedy for pattern, remedy in REMEDIES.items() if re.search(pattern, said))
+def _remedy(error: Exception, role: Role, settings: Settings) -> str:
+    remedy = remedies.remedy(error) or "it answered: see to what it says"
+    if remedy == remedies.LOGIN and settings.database_tls == "off":
+        remedy += "; a user who has to use TLS wants a DATABASE_TLS that is not off"
     return remedy.format(name="DATABASE_READ_URL or DATABASE_URL" if role == "reader" else "DATABASE_URL")
 
 

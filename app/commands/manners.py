@@ -1,4 +1,4 @@
-"""What all commands have in common: they speak in sentences, respect NO_COLOR, and say that a signal broke nothing.
+"""What all commands have in common: they speak in sentences, respect NO_COLOR, and say what a signal or an error left.
 
 How they are interrupted before they begin is in tools/command.py.
 """
@@ -13,8 +13,14 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.commands import remedies
+from app.pool import recovery
+from app.pool.errors import PoolError
 from config import wants_colour
+
+log = logging.getLogger(__name__)
 
 
 class Terminated(KeyboardInterrupt):
@@ -48,18 +54,28 @@ class Command(click.Command):
         return context
 
     def invoke(self, context: click.Context) -> Any:
-        """Return what the command returns; after Ctrl-C or SIGTERM end with the exit code that shells give it."""
+        """Return what the command returns; end with the exit code of the signal, or with what the database said."""
         try:
             with interruptible(), in_sentences():
                 return super().invoke(context)
-        except KeyboardInterrupt as interrupt:
-            raise interrupted(interrupt, "to run it again does no harm.") from None
+        except (KeyboardInterrupt, SQLAlchemyError) as error:
+            raise stopped(error, "to run it again does no harm.") from None
 
 
-def interrupted(interrupt: KeyboardInterrupt, what_now: str) -> StoppedError:
-    """Return the error that says so and what follows from it."""
-    kind = TerminatedError if isinstance(interrupt, Terminated) else CtrlCError
-    return kind(f"interrupted; {what_now}")
+def stopped(error: KeyboardInterrupt | SQLAlchemyError, what_now: str) -> Exception:
+    """Return the error that says in a sentence what ended the command, and what follows from it.
+
+    That is the same error where the program is wrong and not the database: its traceback is wanted. LOG_LEVEL=DEBUG
+    shows the others', too.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        kind = TerminatedError if isinstance(error, Terminated) else CtrlCError
+        return kind(f"interrupted; {what_now}")
+    cause = recovery.unwrapped(error)
+    if not isinstance(cause, DBAPIError | PoolError):
+        return error
+    log.debug("stopped", exc_info=error)
+    return StoppedError(f"{remedies.sentence(cause)}; {what_now}")
 
 
 @contextmanager
@@ -84,8 +100,8 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def in_sentences() -> Iterator[None]:
-    """Keep out of the log what the pool has to say: the command says it itself, in a sentence."""
-    loggers = [logging.getLogger(name) for name in ("app.pool", "sqlalchemy.pool")]
+    """Keep out of the log what the pool and the driver have to say: the command says it itself, in a sentence."""
+    loggers = [logging.getLogger(name) for name in ("app.pool", "sqlalchemy.pool", "psycopg")]
     before = [log.level for log in loggers]
     for log in loggers:
         log.setLevel(logging.CRITICAL + 1)

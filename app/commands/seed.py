@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 from sqlalchemy import Connection, FromClause, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.cities.models import City, Country
 from app.cities.names import fold
-from app.commands.manners import Command, announce, interrupted
+from app.commands.manners import Command, announce, stopped
 from app.commands.writing import continue_numbering, refuse_unknown_schema, wait_for_others
 from app.extensions import db
-from app.pool import in_transaction, recovery
-from app.pool.errors import OutcomeUnknownError, PoolError
+from app.pool import in_transaction
+from app.pool.errors import OutcomeUnknownError
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -39,16 +39,10 @@ def command(if_empty: bool) -> None:
         if not if_empty:
             raise
         click.secho(f"Not seeded: {error.message}", fg="yellow")
-    except KeyboardInterrupt as interrupt:
-        raise interrupted(interrupt, "all rows are there, or none. To seed again does no harm.") from None
-    except OutcomeUnknownError as error:
-        raise click.ClickException(f"{error}; all rows are there, or none. To seed again does no harm.") from None
-    except PoolError as error:
-        raise click.ClickException(str(error)) from None
-    except DBAPIError as error:
-        if not recovery.is_unavailable(error):
-            raise
-        raise click.ClickException(f"the database cannot be reached: {error.orig}") from None
+    except (KeyboardInterrupt, OutcomeUnknownError) as error:
+        raise stopped(error, "all rows are there, or none. To seed again does no harm.") from None
+    except SQLAlchemyError as error:
+        raise stopped(error, "nothing was changed.") from None
 
 
 def read_countries() -> Rows:

@@ -11,13 +11,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.commands.manners import StoppedError, interrupted
+from app.commands.manners import stopped
 from app.commands.rows import Refusal
 from app.commands.storing import Kept
-from app.pool import recovery
-from app.pool.errors import DeadlineExceededError, OutcomeUnknownError, PoolError
+from app.pool.errors import OutcomeUnknownError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -91,20 +90,10 @@ def telling(tally: Tally) -> Iterator[None]:
     """Say at the end what was refused and, if it was stopped, by what and how far it came."""
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        raise interrupted(interrupt, tally.so_far) from None
     except OutcomeUnknownError as error:
-        raise StoppedError(f"{error}; the last batch is in, or nothing of it. At least {tally.so_far}") from None
-    except DeadlineExceededError as error:
-        raise StoppedError(f"{error} (REQUEST_DEADLINE_SECONDS gives it more time); {tally.so_far}") from None
-    except PoolError as error:
-        raise StoppedError(f"{error}; {tally.so_far}") from None
-    except DBAPIError as error:
-        if recovery.is_unavailable(error):
-            raise StoppedError(f"the database cannot be reached: {error.orig}; {tally.so_far}") from None
-        if recovery.judge(error) is recovery.Verdict.REFUSED:
-            raise StoppedError(f"the database refuses the next batch: {error.orig}; {tally.so_far}") from None
-        raise
+        raise stopped(error, f"the last batch is in, or nothing of it. At least {tally.so_far}") from None
+    except (KeyboardInterrupt, SQLAlchemyError) as error:
+        raise stopped(error, tally.so_far) from None
     finally:
         tally.show_refused()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ Doctor = Callable[..., dict[str, Any]]
 
 
 class TestCharset:
-    def test_a_connection_that_cannot_carry_every_name(self, mysql_like: Database, doctor: Doctor):
-        lines = doctor(f"{mysql_like.url}?charset=latin1")
+    def test_a_connection_that_cannot_carry_every_name(self, mysql_like: Database, doctor: Doctor, tmp_path: Path):
+        (tmp_path / "my.cnf").write_text("[client]\ndefault-character-set = latin1\n")
+        lines = doctor(f"{mysql_like.url}?read_default_file={tmp_path}/my.cnf")
 
         assert (lines["charset"]["level"], lines["exit"]) == ("problem", 2)
         assert "latin1, not utf8mb4" in lines["charset"]["text"]

@@ -79,7 +79,8 @@ def environment(url: str, **more: str) -> dict[str, str]:
     """Return what a command needs in its environment to use this database, and none of the user's own settings."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
     kept_values = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**kept_values, "DATABASE_URL": url, "PYTHONUNBUFFERED": "1", **more}
+    # No .env of the user's either, in whatever folder it is.
+    return {**kept_values, "DATABASE_URL": url, "PYTHONUNBUFFERED": "1", "FLASK_SKIP_DOTENV": "1", **more}
 
 
 def alembic(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -98,25 +98,6 @@ def test_budget(allowed: int, level: str):
     assert ("raise max_connections" in finding.remedy) is (level != "ok")
 
 
-@pytest.mark.parametrize(
-    ("said", "remedy"),
-    [
-        ("(1045, \"Access denied for user 'u'@'h'\")", "correct user and password in DATABASE_URL"),
-        ('FATAL:  password authentication failed for user "u"', "correct user and password in DATABASE_URL"),
-        ("(1044, \"Access denied for user 'u'@'%' to database 'd'\")", "GRANT the user access to this database"),
-        ("(1049, \"Unknown database 'd'\")", "create the database, or correct its name in DATABASE_URL"),
-        ('FATAL:  database "d" does not exist', "create the database, or correct its name in DATABASE_URL"),
-        ("(1040, 'Too many connections')", "the server is full: see budget"),
-        ("(1226, \"User 'u' has exceeded the 'max_user_connections' resource\")", "the server is full: see budget"),
-        ("FATAL:  sorry, too many clients already", "the server is full: see budget"),
-        ("(2026, 'SSL connection error')", "see DATABASE_TLS and DATABASE_TLS_CA"),
-        ("(2003, \"Can't connect to MySQL server on 'h' (111)\")", "start the server, or correct host and port"),
-    ],
-)
-def test_what_to_do_about_an_error(said: str, remedy: str):
-    assert doctor._remedy(said, "writer").startswith(remedy)
-
-
 def test_a_password_in_an_error_is_not_repeated(make_settings: Callable[..., Settings]):
     settings = make_settings(DATABASE_URL="mysql://u:g3heim@db/d")
 

@@ -389,6 +389,20 @@ class TestEnvFile:
 
         assert load_settings().database_url.password == "pa${HOME}x"
 
+    @pytest.mark.parametrize(
+        "written", [b"\xef\xbb\xbfPORT=81\r\nTHREADS=3", b"export PORT = '81' # mine\r\n\r\nTHREADS=3\r\n"]
+    )
+    def test_it_may_be_written_by_an_editor_of_any_system(self, tmp_path, written):
+        (tmp_path / ".env").write_bytes(written)
+
+        assert (load_settings().port, load_settings().threads) == (81, 3)
+
+    def test_a_file_with_a_secret_may_begin_with_a_mark(self, tmp_path):
+        (tmp_path / "url").write_bytes(b"\xef\xbb\xbfmysql://h/d\r\n")
+        (tmp_path / ".env").write_text("DATABASE_URL_FILE=url\n")
+
+        assert load_settings().database_url.host == "h"
+
     def test_a_url_hides_the_url_file_below_it(self, tmp_path, monkeypatch):
         (tmp_path / ".env").write_text("DATABASE_URL_FILE=/nowhere\n")
         monkeypatch.setenv("DATABASE_URL", "mysql://h/d")

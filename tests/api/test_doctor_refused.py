@@ -1,0 +1,121 @@
+"""doctor before servers that answer with a no: what it says is about user, right or plugin, not about the server."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.support.databases import Database, administer
+from tests.support.tampering import PASSWORD
+
+Doctor = Callable[..., dict[str, Any]]
+
+
+@contextmanager
+def user(database: Database, how: str, *more: str, host: str = "%") -> Iterator[str]:
+    """Yield the address for a new user who is made that way; `{user}` in the statements after it is that user."""
+    name = f"refused_{secrets.token_hex(4)}"
+    account = name if database.name == "postgresql" else f"'{name}'@'{host}'"
+    try:
+        for statement in (f"CREATE USER {{user}} {how}", *more):
+            administer(database.admin_url, statement.format(user=account, database=make_url(database.url).database))
+        yield make_url(database.url).set(username=name, password=PASSWORD).render_as_string(hide_password=False)
+    finally:
+        administer(database.admin_url, f"DROP USER {account}")
+
+
+@contextmanager
+def plugin(database: Database, name: str) -> Iterator[None]:
+    """Have the server know a plugin for a while."""
+    administer(database.admin_url, f"INSTALL SONAME '{name}'")
+    try:
+        yield
+    finally:
+        administer(database.admin_url, f"UNINSTALL SONAME '{name}'")
+
+
+def refused(lines: dict[str, Any]) -> str:
+    """Return what doctor tells to do, which is never to start a server that has answered."""
+    assert (lines["writer"]["level"], lines["exit"]) == ("problem", 2)
+    assert "start the server" not in lines["reader"]["remedy"] + lines["writer"]["remedy"]
+    assert PASSWORD not in lines["shown"]
+    return lines["writer"]["remedy"]
+
+
+BY = f"IDENTIFIED BY '{PASSWORD}'"
+EVERYTHING = "GRANT ALL ON {database}.* TO {user}"
+
+
+class TestMySQL:
+    @pytest.mark.parametrize(
+        ("how", "then", "environ", "what_now"),
+        [
+            (BY, "ALTER USER {user} ACCOUNT LOCK", {}, "ACCOUNT UNLOCK"),
+            (
+                BY,
+                "GRANT ALL ON {database}.* TO {user}; ALTER USER {user} PASSWORD EXPIRE",
+                {},
+                "the password has expired",
+            ),
+            (f"{BY} WITH MAX_USER_CONNECTIONS 1", EVERYTHING, {}, None),
+            (f"{BY} REQUIRE SSL", EVERYTHING, {"DATABASE_TLS": "off"}, "DATABASE_TLS that is not off"),
+            (BY, "DO 1", {}, "GRANT the user access to this database"),
+        ],
+    )
+    def test_an_account_that_is_not_let_in(self, mysql_like, doctor: Doctor, how, then, environ, what_now):
+        with user(mysql_like, how, *then.split("; ")) as url:
+            lines = doctor(url, **environ)
+
+        if what_now is None:  # reader and writer ask at the same time: one of them is let in
+            assert {lines[role]["remedy"] for role in ("reader", "writer")} <= {None, "the server is full: see budget"}
+            return
+        assert what_now in refused(lines)
+
+    def test_a_user_of_the_sockets_plugin(self, migrated, doctor: Doctor):
+        with user(migrated("mariadb"), "IDENTIFIED VIA unix_socket") as url:
+            assert "IDENTIFIED BY a password" in refused(doctor(url))
+
+    def test_a_user_of_a_plugin_that_the_driver_cannot_serve(self, migrated, doctor: Doctor):
+        mariadb, how = migrated("mariadb"), f"IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')"
+        with plugin(mariadb, "auth_ed25519"), user(mariadb, how) as url:
+            assert "install what it asks for" in refused(doctor(url))
+
+    def test_a_user_who_may_come_from_elsewhere_only(self, mysql_like, doctor: Doctor):
+        with user(mysql_like, BY, host="203.0.113.7") as url:
+            assert "correct user and password" in refused(doctor(url))
+
+
+class TestPostgreSQL:
+    @pytest.mark.parametrize(
+        ("how", "then", "what_now"),
+        [
+            (f"WITH NOLOGIN PASSWORD '{PASSWORD}'", "SELECT 1", "LOGIN"),
+            (f"WITH PASSWORD '{PASSWORD}' CONNECTION LIMIT 0", "SELECT 1", "the server is full: see budget"),
+            (f"WITH PASSWORD '{PASSWORD}' VALID UNTIL '2020-01-01'", "SELECT 1", "correct user and password"),
+            ("WITH PASSWORD NULL", "SELECT 1", "correct user and password"),
+        ],
+    )
+    def test_a_role_that_is_not_let_in(self, postgresql, doctor: Doctor, how, then, what_now):
+        with user(postgresql, how, then) as url:
+            assert what_now in refused(doctor(url))
+
+    def test_a_database_that_lets_nobody_in(self, postgresql, doctor: Doctor):
+        name = make_url(postgresql.url).database
+        with user(postgresql, f"WITH PASSWORD '{PASSWORD}'") as url:
+            administer(postgresql.admin_url, f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+            try:
+                assert "access to this database" in refused(doctor(url))
+            finally:
+                administer(postgresql.admin_url, f"GRANT CONNECT ON DATABASE {name} TO PUBLIC")
+
+
+@pytest.mark.parametrize("kind", ["mysql", "mysql+mysqlconnector", "postgresql"])
+def test_a_host_that_no_name_server_knows(doctor: Doctor, kind: str):
+    lines = doctor(f"{kind}://u:{PASSWORD}@no-such-host.invalid/d")
+
+    assert lines["writer"]["remedy"] == "no name server knows that host: correct it in DATABASE_URL"

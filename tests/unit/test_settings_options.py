@@ -1,0 +1,138 @@
+"""What a database URL may say behind its ?: what the driver takes and the pool can live with, or a refusal by name."""
+
+import pytest
+from sqlalchemy import URL, create_engine
+from sqlalchemy.exc import DBAPIError
+
+import config
+from app.extensions import pool_policy
+from app.pool import engine_options, watch
+from config import DRIVERS, RefusedError, load_settings, parse_database_url
+from tests.serve.serving import free_port
+
+SERVERS = {
+    "pymysql": "mysql+pymysql://u@h/d",
+    "mysqldb": "mysql+mysqldb://u@h/d",
+    "mysqlconnector": "mysql+mysqlconnector://u@h/d",
+    "psycopg": "postgresql://u@h/d",
+}
+FOREIGN = [
+    "reconnect",
+    "schema",
+    "pgbouncer",
+    "useSSL",
+    "serverTimezone",
+    "plugin",
+    "failover",
+    "isolation_level",
+    "Charset",
+]
+
+
+def url_of(driver: str, options: str) -> str:
+    if driver != "pysqlite":
+        pytest.importorskip(DRIVERS["postgresql" if driver == "psycopg" else "mysql"][driver][0])
+    return f"{SERVERS.get(driver, 'sqlite:///x')}?{options}"
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "said", "remedy"),
+    [
+        ("pymysql", "reconnect=true", "has reconnect behind the ?, which pymysql does not take", "remove it"),
+        ("pymysql", "compress=true", "compress and named_pipe arguments are not supported", "remove it"),
+        ("pymysql", "local_infile=maybe", "String is not true/false: 'maybe'", "correct it"),
+        ("pymysql", "Collation=x", "has Collation", "write collation"),
+        ("pymysql", "charset=latin1", "cannot hold every name", "write charset=utf8mb4"),
+        ("pymysql", "charset=utf8mb4&charset=utf8mb4", "has charset more than once", "write it once"),
+        ("pymysql", "port=3307", "has port", "before the ?"),
+        ("pymysql", "autocommit=true", "has autocommit", "the pool relies on"),
+        ("pymysql", "connect_timeout=10", "has connect_timeout", "REQUEST_DEADLINE_SECONDS"),
+        ("mysqldb", "reconnect=true", "has reconnect", "remove it"),
+        ("mysqldb", "auth_plugins=x", "has auth_plugins", "write auth_plugin,"),
+        ("mysqlconnector", "local_infile=1", "Unsupported argument 'local_infile'", "write allow_local_infile,"),
+        ("mysqlconnector", "dns_srv=true", "must be a boolean", "correct it"),
+        ("mysqlconnector", "pool_size=5", "has pool_size", "the pool relies on"),
+        ("psycopg", "schema=public", 'invalid connection option "schema"', "remove it"),
+        ("psycopg", "pgbouncer=true", 'invalid connection option "pgbouncer"', "remove it"),
+        ("psycopg", "aplication_name=x", "has aplication_name", "write application_name,"),
+        ("psycopg", "target_session_attrs=writable", 'value: "writable"', "correct it"),
+        ("psycopg", "keepalives_idle=soon", "not a whole number", "correct it"),
+        ("psycopg", "client_encoding=latin1", "cannot hold every name", "write client_encoding=utf8"),
+        ("psycopg", "host=a,b&port=1,x", "non-integer port", "correct it"),
+        ("psycopg", "dbname=x", "has dbname", "before the ?"),
+        ("pysqlite", "mode=banana", "no such access mode: banana", "correct it"),
+        ("pysqlite", "imutable=1", "has imutable", "write immutable,"),
+        ("pysqlite", "check_same_thread=true", "has check_same_thread", "remove it"),
+    ],
+)
+def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said, remedy):
+    with pytest.raises(RefusedError) as caught:
+        parse_database_url(url_of(driver, options))
+
+    assert said in caught.value.reason
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("driver", "options"),
+    [
+        (
+            "pymysql",
+            "charset=utf8mb4&init_command=SET+time_zone%3D%27UTC%27&unix_socket=/run/s&read_default_file=~/.my.cnf",
+        ),
+        ("mysqldb", "charset=utf8mb4&compress=true&read_default_group=client"),
+        ("mysqlconnector", "charset=utf8mb4&compress=true&sql_mode=ANSI"),
+        ("psycopg", "host=/run/postgresql&application_name=x&options=-csearch_path%3Dx&keepalives_idle=30"),
+        ("psycopg", "host=a:1&host=b:2&target_session_attrs=read-write&passfile=/x"),
+        ("pysqlite", "mode=ro&immutable=1"),
+    ],
+)
+def test_what_the_driver_takes_is_kept(driver, options):
+    assert parse_database_url(url_of(driver, options)).query
+
+
+def test_a_file_of_sqlite_is_on_no_host():
+    with pytest.raises(RefusedError, match="names a host"):
+        parse_database_url("sqlite://folder/x.sqlite3")
+
+
+@pytest.mark.parametrize("driver", SERVERS)
+def test_what_is_taken_never_fails_but_for_want_of_a_server(driver):
+    """Every option that any driver has, with values of each kind: refused at start, or an error of the driver's own."""
+    base = parse_database_url(url_of(driver, "")).set(host="127.0.0.1", port=free_port())
+    names = {name for each in SERVERS if config._is_installed(module_of(each)) for name in config._options_of(each)}
+    taken = []
+    names.remove("unix_socket")  # anything is a name of a file
+    for name in sorted(names | set(FOREIGN) | set(config.INSTEAD) | set(config.SQLITE_OPTIONS)):
+        for value in ("true", "0", "7", "no such thing"):
+            try:
+                url = parse_database_url(base.set(query={name: value}))
+            except RefusedError:
+                continue
+            taken.append(name)
+            with pytest.raises(DBAPIError):
+                connect(url)
+
+    assert set(taken) & {"init_command", "options"}
+
+
+def module_of(driver: str) -> str:
+    return DRIVERS["postgresql" if driver == "psycopg" else "mysql"][driver][0]
+
+
+def connect(url: URL) -> None:
+    policy = pool_policy(load_settings({}), 1)
+    engine = create_engine(**engine_options(url, policy, role="migration"))
+    watch(engine, policy, role="migration")
+    engine.connect()
+
+
+@pytest.mark.parametrize("role", ["reader", "writer", "migration"])
+@pytest.mark.parametrize("driver", SERVERS)
+def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver, role):
+    policy = pool_policy(load_settings({}), 1)
+    set_here = engine_options(parse_database_url(url_of(driver, "")), policy, role=role)["connect_args"]
+
+    for name in set_here.keys() - {"options", "charset"}:  # the first is added to, the second may only be the same
+        with pytest.raises(RefusedError):
+            parse_database_url(url_of(driver, f"{name}=7"))
