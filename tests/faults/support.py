@@ -41,6 +41,7 @@ def on(*kinds: Kind) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("fault_server", kinds, indirect=True, ids=lambda kind: kind.value, scope="session")
 
 
+everywhere = on(*Kind)
 on_mysql_family = on(Kind.MARIADB, Kind.MARIADB118, Kind.MYSQL)
 on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
 on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)
@@ -60,7 +61,8 @@ class FaultServer:
 
     def __init__(self, server: Server, ca: Path | None = None) -> None:
         self.name, self.server, self.control, self.ca = server.name, server, server.control, ca
-        self.is_mysql = server.name != "postgresql"
+        self.backend = server.url.get_backend_name()
+        self.is_mysql = self.backend != "postgresql"
         self._lock, self._connection = threading.RLock(), None
 
     # ---- faults ----

@@ -146,7 +146,8 @@ def _published(inside, port: int) -> int:
 
 
 def _advice(name: str, image: str, error: Exception) -> str:
-    more = "" if name in ("mysql", "mariadb118") else f", or install {name} (its programs are started in a temporary folder)"
+    is_packaged = name not in ("mysql", "mariadb118")
+    more = f", or install {name} (its programs are started in a temporary folder)" if is_packaged else ""
     reason = str(error).splitlines()[0][:200]
     return f"no container of {image} could be started ({reason}). Start Docker{more}, or set TEST_{name.upper()}_URL"
 
