@@ -15,7 +15,7 @@ from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
 from app.pool.lending import LendingPool, current
 from app.pool.loan import Link, Loan
 from app.pool.plain import is_plainly_compiled
-from app.pool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, Verdict, judge, ran_out_of_time
+from app.pool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, REFUSES_COMMIT, Verdict, judge, ran_out_of_time
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
             pool.freshness.doom()
     if not isinstance(error, Exception):
         return None  # Ctrl-C stays what it is
-    silent = context.is_disconnect and verdict is not Verdict.READ_ONLY  # that is a no, and an answer
+    silent = context.is_disconnect and verdict not in REFUSES_COMMIT
     if committing and (silent or verdict is Verdict.TIMED_OUT):
         return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
     if ran_out_of_time(verdict, loan.overdue):

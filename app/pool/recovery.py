@@ -14,15 +14,17 @@ class Verdict(Enum):
     CONNECTION_DEAD = "this connection is of no use any more"
     ALL_DEAD = "the server is going away, and takes every connection along"
     READ_ONLY = "this server takes no writes (any more): the writer has moved"
+    NOT_READY = "this node has left its cluster and refuses all: a new connection may lead to another one"
     TRY_AGAIN = "the whole unit of work may do better another time"
     INTERRUPTED = "somebody stopped the statement, and perhaps its connection"
+    TOO_MUCH = "the program sent or asked for more than one packet may hold, and the connection is closed for it"
     TIMED_OUT = "the statement ran out of time; the connection is good"
     REFUSED = "the data do not allow it; the connection is good"
     MISTAKE = "the program is wrong; the connection is good"
 
 
 # MySQL: dev.mysql.com/doc/mysql-errors (server 1xxx, 3xxx, 4xxx; client 2xxx) · MariaDB: mariadb.com/kb "Error Codes" ·
-# PostgreSQL: Appendix A, SQLSTATE · SQLite: sqlite.org/rescode.html, the low byte
+# PostgreSQL: Appendix A, SQLSTATE · SQLite: sqlite.org/rescode.html, the low byte · TiDB: docs.pingcap.com/error-codes
 VERDICTS: dict[int | str | None, Verdict] = {
     0: Verdict.CONNECTION_DEAD,  # PyMySQL and mysqlclient: InterfaceError(0, ''), closed already
     1927: Verdict.CONNECTION_DEAD,  # MariaDB: connection was killed
@@ -30,9 +32,27 @@ VERDICTS: dict[int | str | None, Verdict] = {
     2013: Verdict.CONNECTION_DEAD,  # lost connection during query (the read failed)
     2014: Verdict.CONNECTION_DEAD,  # commands out of sync: something is left unread
     2027: Verdict.CONNECTION_DEAD,  # malformed packet
+    1152: Verdict.CONNECTION_DEAD,  # this and the next: SQLSTATE 08S01, communication link failure. Aborted connection
+    1156: Verdict.CONNECTION_DEAD,  # packets out of order
+    1157: Verdict.CONNECTION_DEAD,  # a packet that cannot be uncompressed
+    1158: Verdict.CONNECTION_DEAD,  # the server could not read
+    1159: Verdict.CONNECTION_DEAD,  # … within net_read_timeout
+    1160: Verdict.CONNECTION_DEAD,  # the server could not write
+    1161: Verdict.CONNECTION_DEAD,  # … within net_write_timeout
+    1184: Verdict.CONNECTION_DEAD,  # aborted connection, with its user and host
+    1180: Verdict.CONNECTION_DEAD,  # error during COMMIT, of an engine, the binlog or Galera: kept elsewhere, perhaps
     4031: Verdict.CONNECTION_DEAD,  # MySQL 8.0.24: closed for inactivity (wait_timeout)
+    9001: Verdict.CONNECTION_DEAD,  # ProxySQL: no server of the hostgroup was reached; TiDB: nor its placement driver
+    "08000": Verdict.CONNECTION_DEAD,  # PostgreSQL and the proxies before it: connection exception
+    "08003": Verdict.CONNECTION_DEAD,  # … does not exist
+    "08006": Verdict.CONNECTION_DEAD,  # … failure
+    "08007": Verdict.CONNECTION_DEAD,  # … and nobody knows what became of the transaction
+    "08P01": Verdict.CONNECTION_DEAD,  # … protocol violation: what PgBouncer says of all that goes wrong with it
+    "40003": Verdict.CONNECTION_DEAD,  # statement completion unknown; CockroachDB: of COMMIT as well
+    "57P04": Verdict.CONNECTION_DEAD,  # PostgreSQL: the database was dropped
     "57P05": Verdict.CONNECTION_DEAD,  # PostgreSQL 14: idle_session_timeout
     "25P03": Verdict.CONNECTION_DEAD,  # PostgreSQL: idle_in_transaction_session_timeout
+    "25P04": Verdict.CONNECTION_DEAD,  # PostgreSQL 17: transaction_timeout
     10: Verdict.CONNECTION_DEAD,  # SQLite: I/O error
     11: Verdict.CONNECTION_DEAD,  # SQLite: corrupt
     14: Verdict.CONNECTION_DEAD,  # SQLite: cannot open
@@ -46,8 +66,17 @@ VERDICTS: dict[int | str | None, Verdict] = {
     1836: Verdict.READ_ONLY,  # innodb_read_only
     "25006": Verdict.READ_ONLY,  # PostgreSQL: a standby
     8: Verdict.READ_ONLY,  # SQLite: the file
-    1205: Verdict.TRY_AGAIN,  # lock wait timeout: only the statement was rolled back
-    1213: Verdict.TRY_AGAIN,  # deadlock: the transaction was rolled back
+    1047: Verdict.NOT_READY,  # Galera: "WSREP has not yet prepared node": outside the majority, or without its data
+    3100: Verdict.NOT_READY,  # MySQL: a hook refused COMMIT, as Group Replication's does in a member without its group
+    1205: Verdict.TRY_AGAIN,  # lock wait timeout: only the statement was rolled back. Galera: wsrep_sync_wait as well
+    1213: Verdict.TRY_AGAIN,  # deadlock: the transaction was rolled back. Galera: at COMMIT, another node was first
+    1020: Verdict.TRY_AGAIN,  # MariaDB, innodb_snapshot_isolation: another one changed the row; all was rolled back
+    3101: Verdict.TRY_AGAIN,  # MySQL Group Replication: another member was first; COMMIT was a ROLLBACK
+    3572: Verdict.TRY_AGAIN,  # MySQL: NOWAIT, and the row is locked (1205 in MariaDB, 55P03 in PostgreSQL)
+    8002: Verdict.TRY_AGAIN,  # TiDB: conflict at COMMIT after SELECT … FOR UPDATE
+    8005: Verdict.TRY_AGAIN,  # TiDB: write conflict
+    8022: Verdict.TRY_AGAIN,  # TiDB: COMMIT failed and was rolled back; may be repeated
+    9007: Verdict.TRY_AGAIN,  # TiDB: write conflict, in TiKV
     "40001": Verdict.TRY_AGAIN,  # PostgreSQL: serialization failure
     "40P01": Verdict.TRY_AGAIN,  # PostgreSQL: deadlock
     "55P03": Verdict.TRY_AGAIN,  # PostgreSQL: lock_timeout
@@ -55,6 +84,8 @@ VERDICTS: dict[int | str | None, Verdict] = {
     6: Verdict.TRY_AGAIN,  # SQLite: locked
     1317: Verdict.INTERRUPTED,  # KILL QUERY, and KILL while a statement runs
     9: Verdict.INTERRUPTED,  # SQLite: interrupted
+    1153: Verdict.TOO_MUCH,  # max_allowed_packet
+    2020: Verdict.TOO_MUCH,  # … of the client (mysqlclient)
     1969: Verdict.TIMED_OUT,  # MariaDB: max_statement_time
     3024: Verdict.TIMED_OUT,  # MySQL: max_execution_time
     "57014": Verdict.TIMED_OUT,  # PostgreSQL: statement_timeout, pg_cancel_backend
@@ -64,13 +95,27 @@ VERDICTS: dict[int | str | None, Verdict] = {
     3854: Verdict.REFUSED,  # MySQL: the same
 }
 
-CLOSES_CONNECTION = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.READ_ONLY, Verdict.INTERRUPTED}
-"""A connection of a server that went read-only is good, but leads to the wrong server."""
+REFUSES_COMMIT = {Verdict.READ_ONLY, Verdict.NOT_READY}
+"""A no, and an answer: nothing was kept. The connection is good, but leads to the wrong server."""
+
+CLOSES_CONNECTION = REFUSES_COMMIT | {
+    Verdict.CONNECTION_DEAD,
+    Verdict.ALL_DEAD,
+    Verdict.INTERRUPTED,
+    Verdict.TOO_MUCH,
+}
+"""What leaves a connection of no use."""
 
 CONCERNS_ALL = {Verdict.ALL_DEAD, Verdict.READ_ONLY}
-"""What holds for every connection that is open by now."""
+"""What holds for every connection that is open by now. Not NOT_READY: behind a proxy the others lead to other nodes."""
 
-WORTH_ANOTHER_READ = {Verdict.CONNECTION_DEAD, Verdict.ALL_DEAD, Verdict.TRY_AGAIN, Verdict.INTERRUPTED}
+WORTH_ANOTHER_READ = {
+    Verdict.CONNECTION_DEAD,
+    Verdict.ALL_DEAD,
+    Verdict.NOT_READY,
+    Verdict.TRY_AGAIN,
+    Verdict.INTERRUPTED,
+}
 """A read changes nothing: it may be sent again whatever became of the first time."""
 
 MAY_PASS = WORTH_ANOTHER_READ | {Verdict.READ_ONLY}

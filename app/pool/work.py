@@ -26,7 +26,8 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
     """Return what the work returns, on a connection that goes back to the pool before that.
 
     The work must only read. If its connection is lost on the way, it is done once more, on a connection that is made
-    for it; `again` says that this is already that other time. Raises PoolError, or the DBAPIError of the work.
+    for it, and until the deadline while that leads to a node that has left its cluster; `again` says that this is
+    already that other time. Raises PoolError, or the DBAPIError of the work.
     """
     try:
         if not again:
@@ -34,8 +35,7 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
     except exc.DBAPIError as error:
         if judge(error) not in WORTH_ANOTHER_READ or not time_is_left():
             raise
-    _note(engine, "retried")
-    return _once(engine, work, fresh=True)
+    return _again(engine, work)
 
 
 def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
@@ -54,6 +54,19 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         # At random, or the same two would meet again.
         time.sleep(deadline.seconds_for(DICE.uniform(0, LONGEST_PAUSE_SECONDS)))
     raise AssertionError("the last attempt returns or raises")
+
+
+def _again(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do a read on a connection that is made for it. A proxy's health check may think well of a node that refuses."""
+    pause = 0.0
+    while True:
+        _note(engine, "retried")
+        try:
+            return _once(engine, work, fresh=True)
+        except exc.DBAPIError as error:
+            if judge(error) is not Verdict.NOT_READY or deadline.current() is None or not time_is_left():
+                raise
+        pause = _rest(pause)
 
 
 def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = False) -> T:
@@ -88,9 +101,13 @@ def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
             if deadline.current() is None or not time_is_left():
                 _note(engine, "turned_away")
                 raise
-        # The breaker knows nothing of what fails after the login.
-        time.sleep(deadline.seconds_for(DICE.uniform(pause / 2, pause)))
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS) or 0.01
+        pause = _rest(pause)  # the breaker knows nothing of what fails after the login
+
+
+def _rest(pause: float) -> float:
+    """Wait for about so many seconds, and return for how many the next time."""
+    time.sleep(deadline.seconds_for(DICE.uniform(pause / 2, pause)))
+    return min(2 * pause, LONGEST_PAUSE_SECONDS) or 0.01
 
 
 def time_is_left() -> bool:

@@ -31,12 +31,12 @@ def migrated(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Databas
         yield on
 
 
-@pytest.fixture(params=["mariadb", "mysql", "postgresql"])
+@pytest.fixture(params=["mariadb", "mariadb118", "mysql", "postgresql"])
 def served(request: pytest.FixtureRequest, migrated: Callable[[str], Database]) -> Database:
     return migrated(request.param)
 
 
-@pytest.fixture(params=["mariadb", "mysql"])
+@pytest.fixture(params=["mariadb", "mariadb118", "mysql"])
 def mysql_like(request: pytest.FixtureRequest, migrated: Callable[[str], Database]) -> Database:
     return migrated(request.param)
 

@@ -20,7 +20,7 @@ from tests.support.tampering import PASSWORD, deaf_server, max_connections, user
 TOO_MANY = {"POOL_SIZE": "1000", "WRITER_POOL_SIZE": "1000"}
 
 
-@pytest.fixture(scope="module", params=["mariadb", "mysql", "postgresql"])
+@pytest.fixture(scope="module", params=["mariadb", "mariadb118", "mysql", "postgresql"])
 def served(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database without tables on each server in turn."""
     with new_database(obtain_or_skip(request.config, request.param)) as made:

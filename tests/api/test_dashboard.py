@@ -24,7 +24,7 @@ from tests.support.waiting import eventually
 
 SECRET = "Secretville"
 HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}
-SLEEP = {"mariadb": "sleep(1)", "mysql": "sleep(1)", "postgresql": "pg_sleep(1)"}
+SLEEP = {"mariadb": "sleep(1)", "mariadb118": "sleep(1)", "mysql": "sleep(1)", "postgresql": "pg_sleep(1)"}
 
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
 NOTHING, BREAKER = {"size": 8, "idle": 3, "waiting": 2}, ("closed", "suspect", "open")

@@ -45,8 +45,14 @@ def test_nothing_is_changed(database: Database, doctor: Doctor):
 def test_what_it_says_of_each_database(database: Database, doctor: Doctor):
     lines = doctor(database.url)
 
-    product = {"sqlite": "SQLite", "mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL"}[database.name]
-    assert lines["reader"]["text"].startswith(f"{product} ")
+    product = {
+        "sqlite": "SQLite ",
+        "mariadb": "MariaDB ",
+        "mariadb118": "MariaDB 11.8",
+        "mysql": "MySQL ",
+        "postgresql": "PostgreSQL ",
+    }[database.name]
+    assert lines["reader"]["text"].startswith(product)
     assert " answered in " in lines["writer"]["text"]
     assert lines["charset"]["text"].lower().replace("-", "").startswith("utf8")
 

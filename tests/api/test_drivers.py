@@ -14,7 +14,7 @@ from tests.support.databases import Database, migrate_and_seed, new_database
 from tests.support.drivers import MYSQLDB
 
 
-@pytest.fixture(scope="module", params=["mariadb", "mysql"])
+@pytest.fixture(scope="module", params=["mariadb", "mariadb118", "mysql"])
 def seeded(request: pytest.FixtureRequest) -> Iterator[Database]:
     with new_database(obtain_or_skip(request.config, request.param)) as made:
         migrate_and_seed(made.url)
@@ -23,8 +23,9 @@ def seeded(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 @pytest.fixture(params=["mysqlconnector", MYSQLDB])
 def client(seeded: Database, make_app: Callable[..., Flask], request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
-    name = f"{seeded.name}+{request.param}"
-    app = make_app(DATABASE_URL=make_url(seeded.url).set(drivername=name).render_as_string(hide_password=False))
+    url = make_url(seeded.url)
+    name = f"{url.get_backend_name()}+{request.param}"
+    app = make_app(DATABASE_URL=url.set(drivername=name).render_as_string(hide_password=False))
     yield app.test_client()
     dispose(app)
 

@@ -41,7 +41,7 @@ SCHEMA = (
 ER_TABLEACCESS_DENIED = 1142
 
 
-@pytest.fixture(scope="module", params=["mariadb", "mysql"])
+@pytest.fixture(scope="module", params=["mariadb", "mariadb118", "mysql"])
 def foreign(request: pytest.FixtureRequest) -> Iterator[Database]:
     """That database, with the address of the user who may only read."""
     with somebody_elses_sakila(obtain_or_skip(request.config, request.param)) as made:

@@ -21,7 +21,7 @@ from sqlalchemy import URL, Connection, Engine
 from app.extensions import db
 from tests.support import processes, servers
 from tests.support.certificates import make_certificates
-from tests.support.containers import start_mariadb, start_mysql, start_postgresql
+from tests.support.containers import start_mariadb, start_mariadb118, start_mysql, start_postgresql
 from tests.support.databases import Database, administer, migrate_and_seed, new_database
 from tests.support.servers import Server, wait_until_it_answers
 from tests.support.waiting import eventually as eventually
@@ -31,6 +31,7 @@ class Kind(Enum):
     """Which server; not the name alone, for which the other tests' fleet would start one of its own."""
 
     MARIADB = "mariadb"
+    MARIADB118 = "mariadb118"
     MYSQL = "mysql"
     POSTGRESQL = "postgresql"
 
@@ -40,8 +41,10 @@ def on(*kinds: Kind) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("fault_server", kinds, indirect=True, ids=lambda kind: kind.value, scope="session")
 
 
-on_mysql_family = on(Kind.MARIADB, Kind.MYSQL)
-on_mariadb, on_mysql, on_postgresql = on(Kind.MARIADB), on(Kind.MYSQL), on(Kind.POSTGRESQL)
+everywhere = on(*Kind)
+on_mysql_family = on(Kind.MARIADB, Kind.MARIADB118, Kind.MYSQL)
+on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
+on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)
 
 
 class Session(NamedTuple):
@@ -58,7 +61,8 @@ class FaultServer:
 
     def __init__(self, server: Server, ca: Path | None = None) -> None:
         self.name, self.server, self.control, self.ca = server.name, server, server.control, ca
-        self.is_mysql = server.name != "postgresql"
+        self.backend = server.url.get_backend_name()
+        self.is_mysql = self.backend != "postgresql"
         self._lock, self._connection = threading.RLock(), None
 
     # ---- faults ----
@@ -226,6 +230,9 @@ def obtain(kind: Kind) -> FaultServer:
         case Kind.MYSQL:
             options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF", "--skip-log-bin"
             return FaultServer(start_mysql(secrets.token_hex(8), *options, keeps_data=True))
+        case Kind.MARIADB118:
+            options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF"
+            return FaultServer(start_mariadb118(secrets.token_hex(8), *options, keeps_data=True))
         case Kind.MARIADB:
             return _mariadb()
     if not processes.program("initdb"):

@@ -16,7 +16,7 @@ from app.pool import deadline, in_transaction
 from app.pool.errors import PoolError, TransactionLostError
 from app.pool.work import MOST_TRIES
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.faults.support import FaultServer, everywhere, on_mariadb118, on_mysql_family, on_postgresql
 from tests.support.databases import Database, plain_engine
 
 DEADLINE_SECONDS = 2.5
@@ -83,6 +83,7 @@ def locking(database: Database) -> Iterator[Callable[[], None]]:
         yield connection.rollback
 
 
+@everywhere
 def test_of_two_in_a_deadlock_one_is_done_again_and_each_is_kept_once(writer: Engine, witness: Witness):
     meeting = threading.Barrier(2)
     units = [Crossing((FIRST, SECOND), meeting), Crossing((SECOND, FIRST), meeting)]
@@ -98,6 +99,7 @@ def test_of_two_in_a_deadlock_one_is_done_again_and_each_is_kept_once(writer: En
     assert writer.pool.snapshot()["retried"] == 1
 
 
+@everywhere
 def test_a_unit_that_ran_into_a_lock_is_done_again_as_a_whole(
     writer: Engine, witness: Witness, seeded: Database, fault_server: FaultServer
 ):
@@ -113,6 +115,7 @@ def test_a_unit_that_ran_into_a_lock_is_done_again_as_a_whole(
     assert witness.times(unit) == 1
 
 
+@everywhere
 def test_after_the_last_try_the_error_is_raised_and_nothing_is_kept(writer: Engine, witness: Witness, seeded: Database):
     unit = Touching()
 
@@ -154,6 +157,80 @@ def test_a_deadlock_that_the_work_passes_over_is_no_half_written_unit(writer: En
             end.result(10)
 
     assert [witness.times(unit) for unit in units] == [1, 1]
+
+
+class Counting(Unit):
+    """Reads a row, then writes what it makes of it; the first time it waits in between until the other has read it."""
+
+    def __init__(self, meeting: threading.Barrier) -> None:
+        super().__init__()
+        self.meeting, self.refused = meeting, list[int]()
+
+    def between(self, connection: Connection) -> None:
+        seen = connection.scalar(select(ledger.c.part).where(ledger.c.id == FIRST))
+        if self.begun == 1:
+            self.meeting.wait(5)
+        try:
+            connection.execute(update(ledger).where(ledger.c.id == FIRST).values(part=seen + 1))
+        except exc.OperationalError as error:
+            self.refused.append(error.orig.args[0])
+            raise
+
+
+@on_mariadb118
+def test_of_two_that_read_a_row_and_change_it_one_is_done_again_and_both_count(writer: Engine, witness: Witness):
+    """MariaDB 11.8 refuses to change a row that was changed since it was read (1020, innodb_snapshot_isolation)."""
+    meeting = threading.Barrier(2)
+    units = [Counting(meeting), Counting(meeting)]
+
+    with ThreadPoolExecutor(2) as threads:
+        for end in [threads.submit(in_transaction, writer, unit) for unit in units]:
+            end.result(10)
+
+    assert [code for unit in units for code in unit.refused] == [1020]
+    assert sorted(unit.begun for unit in units) == [1, 2]
+    assert [witness.times(unit) for unit in units] == [1, 1]
+    assert witness.connection.scalar(select(ledger.c.part).where(ledger.c.id == FIRST)) == 2
+    assert writer.pool.snapshot()["conflicts"] == 1
+
+
+@on_mariadb118
+def test_a_changed_row_that_the_work_passes_over_is_no_half_written_unit(writer: Engine, witness: Witness):
+    """The server has rolled everything back; what the work writes then would be kept without the rest."""
+
+    class Careless(Counting):
+        def between(self, connection: Connection) -> None:
+            with suppress(exc.OperationalError):
+                super().between(connection)
+
+    meeting = threading.Barrier(2)
+    units = [Careless(meeting), Careless(meeting)]
+
+    with ThreadPoolExecutor(2) as threads:
+        for end in [threads.submit(in_transaction, writer, unit) for unit in units]:
+            end.result(10)
+
+    assert [code for unit in units for code in unit.refused] == [1020]
+    assert [witness.times(unit) for unit in units] == [1, 1]
+
+
+@on_mariadb118
+def test_a_changed_row_is_told_as_a_lost_transaction_where_nothing_is_done_again(writer: Engine, witness: Witness):
+    class Stubborn(Unit):
+        """Passes over the error each time; another one changes the row in between each time."""
+
+        def between(self, connection: Connection) -> None:
+            connection.execute(select(ledger.c.part).where(ledger.c.id == FIRST)).all()
+            touch(witness.connection, FIRST)
+            with pytest.raises(exc.OperationalError, match="1020"):
+                touch(connection, FIRST)
+
+    unit = Stubborn()
+
+    with pytest.raises(TransactionLostError):
+        in_transaction(writer, unit)
+
+    assert (unit.begun, witness.times(unit)) == (MOST_TRIES, 0)
 
 
 @on_postgresql

@@ -44,7 +44,7 @@ def read_some(app: Flask, number: int = READS) -> None:
 def test_a_warm_read_is_one_command(
     make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver
 ):
-    service = make_service(f"{fault_server.name}+{driver}")
+    service = make_service(f"{fault_server.backend}+{driver}")
     read_some(service, 2)
 
     with fault_server.counting(*COMMANDS) as counted, proxy.counting() as passed:
@@ -140,7 +140,7 @@ def test_a_burst_after_a_restart_makes_no_tls_context(make_service: Callable[...
 @on_mysql_family
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_commands_to_connect(make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str):
-    engine = reader(make_service(f"{fault_server.name}+{driver}"))
+    engine = reader(make_service(f"{fault_server.backend}+{driver}"))
     with held(engine, 1), proxy.counting() as passed, held(engine, 3):  # the first learns about the server as well
         pass
 

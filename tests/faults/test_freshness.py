@@ -39,7 +39,7 @@ def without_a_retry(app: Flask) -> Iterator[None]:
 @pytest.mark.parametrize("driver", DRIVERS)
 @on_mysql_family
 def test_killed_while_idle(make_service: Callable[..., Flask], fault_server, proxy: Proxy, user: str, driver: str):
-    service = make_service(f"{fault_server.name}+{driver}")
+    service = make_service(f"{fault_server.backend}+{driver}")
     with held(reader(service), 4):
         pass
     fault_server.kill_connections(user)

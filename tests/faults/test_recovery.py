@@ -13,7 +13,7 @@ from flask import Flask
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
-from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.faults.support import FaultServer, everywhere, on_mysql_family, on_postgresql
 from tests.support.drivers import MYSQLDB
 from tests.support.packets import Cut, Direction
 from tests.support.proxy import Proxy
@@ -47,6 +47,7 @@ def assert_all_well(clients: Clients) -> None:
     assert clients.stuck == 0
 
 
+@everywhere
 def test_kill_of_all_connections(fault_server: FaultServer, service: Flask, user: str):
     clients = Clients(service, 16)
 
@@ -74,7 +75,7 @@ def test_reset_of_all_connections(fault_server: FaultServer, service: Flask, pro
 def test_kills_and_resets_with_mysqlclient(
     fault_server: FaultServer, make_service: Callable[..., Flask], user: str, proxy: Proxy, driver: str
 ):
-    clients = Clients(make_service(f"{fault_server.name}+{driver}"), 16)
+    clients = Clients(make_service(f"{fault_server.backend}+{driver}"), 16)
     faults = iter([proxy.reset_all, lambda: fault_server.kill_connections(user)] * 100)
 
     with again_and_again(lambda: next(faults)()) as ended:
@@ -148,6 +149,7 @@ def test_a_connect_that_fails_is_repeated(fault_server: FaultServer, service: Fl
     assert answers == [200]
 
 
+@everywhere
 def test_a_graceful_restart(fault_server: FaultServer, service: Flask, user: str):
     """Who asks before it and who asks after it is answered; who asks while it is down may be refused."""
     clients = Clients(service, 16, pause=0.005)

@@ -24,7 +24,8 @@ from testcontainers.core.container import DockerContainer
 from tests.support.processes import free_port
 from tests.support.servers import DRIVERS, MissingError, Server, wait_until_it_answers
 
-MYSQL_IMAGE, MARIADB_IMAGE, POSTGRESQL_IMAGE = "mysql:9.7", "mariadb:10.11", "postgres:15"
+MYSQL_IMAGE, POSTGRESQL_IMAGE = "mysql:9.7", "postgres:15"
+MARIADB_IMAGE, MARIADB118_IMAGE = "mariadb:10.11", "mariadb:11.8"
 LABEL = "flask-sakila-test"
 
 
@@ -89,6 +90,18 @@ def start_mariadb(password: str) -> Server:
     return _start("mariadb", MARIADB_IMAGE, make, "root", password, 3306)
 
 
+def start_mariadb118(password: str, *options: str, keeps_data: bool = False) -> Server:
+    """Return MariaDB 11.8 in a container, its data in memory unless it is to be started again."""
+
+    def make(image: str) -> DockerContainer:
+        container = DockerContainer(image).with_env("MARIADB_ROOT_PASSWORD", password)
+        if options:
+            container.with_command(["mariadbd", *options])
+        return container if keeps_data else container.with_tmpfs_mount("/var/lib/mysql")
+
+    return _start("mariadb118", MARIADB118_IMAGE, make, "root", password, 3306)
+
+
 def start_postgresql(password: str) -> Server:
     """Return PostgreSQL in a container."""
 
@@ -133,7 +146,8 @@ def _published(inside, port: int) -> int:
 
 
 def _advice(name: str, image: str, error: Exception) -> str:
-    more = "" if name == "mysql" else f", or install {name} (its programs are started in a temporary folder)"
+    is_packaged = name not in ("mysql", "mariadb118")
+    more = f", or install {name} (its programs are started in a temporary folder)" if is_packaged else ""
     reason = str(error).splitlines()[0][:200]
     return f"no container of {image} could be started ({reason}). Start Docker{more}, or set TEST_{name.upper()}_URL"
 

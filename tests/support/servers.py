@@ -24,8 +24,14 @@ from sqlalchemy import URL, make_url
 from tests.support import processes
 from tests.support.processes import FailedError, Program, free_port
 
-NAMES = ("sqlite", "mariadb", "postgresql", "mysql")
-DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
+NAMES = ("sqlite", "mariadb", "mariadb118", "postgresql", "mysql")
+"""MariaDB twice: as Debian has it, and the first long-term release with snapshot isolation and newer collations."""
+DRIVERS = {
+    "mariadb": "mariadb+pymysql",
+    "mariadb118": "mariadb+pymysql",
+    "mysql": "mysql+pymysql",
+    "postgresql": "postgresql+psycopg",
+}
 ADMIN = "sakila_admin"
 
 
@@ -63,7 +69,8 @@ def obtain(name: str) -> Server:
         return Server(name, URL.create("sqlite"), lambda: shutil.rmtree(folder, ignore_errors=True), folder)
     if given := os.environ.get(f"TEST_{name.upper()}_URL"):
         return _given(name, given)
-    return {"mysql": _mysql, "mariadb": _mariadb, "postgresql": _postgresql}[name]()
+    starts = {"mysql": _mysql, "mariadb": _mariadb, "mariadb118": _mariadb118, "postgresql": _postgresql}
+    return starts[name]()
 
 
 def _given(name: str, text: str) -> Server:
@@ -87,6 +94,12 @@ def _mariadb() -> Server:
 
         return start_mariadb(secrets.token_hex(8))
     return start_mariadb_locally()
+
+
+def _mariadb118() -> Server:
+    from tests.support.containers import start_mariadb118
+
+    return start_mariadb118(secrets.token_hex(8))
 
 
 def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None) -> Server:

@@ -11,7 +11,15 @@ import pytest
 from sqlalchemy import Dialect, NullPool, create_engine, exc, text
 
 from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
-from app.pool.recovery import CLOSES_CONNECTION, VERDICTS, WORTH_ANOTHER_READ, Verdict, is_unavailable, judge
+from app.pool.recovery import (
+    CLOSES_CONNECTION,
+    REFUSES_COMMIT,
+    VERDICTS,
+    WORTH_ANOTHER_READ,
+    Verdict,
+    is_unavailable,
+    judge,
+)
 
 
 def failed(original: BaseException, **more) -> exc.DBAPIError:
@@ -45,6 +53,20 @@ def busy() -> sqlite3.OperationalError:
         (psycopg.errors.IdleSessionTimeout("terminating connection"), Verdict.CONNECTION_DEAD),
         (pymysql.OperationalError(1290, "--read-only"), Verdict.READ_ONLY),
         (psycopg.errors.ReadOnlySqlTransaction("cannot execute"), Verdict.READ_ONLY),
+        (pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use"), Verdict.NOT_READY),
+        (pymysql.OperationalError(3100, "Error on observer while running replication hook"), Verdict.NOT_READY),
+        (pymysql.OperationalError(1020, "Record has changed since last read"), Verdict.TRY_AGAIN),
+        (pymysql.OperationalError(3101, "Plugin instructed the server to rollback"), Verdict.TRY_AGAIN),
+        (pymysql.OperationalError(3572, "Statement aborted because lock(s) could not be acquired"), Verdict.TRY_AGAIN),
+        (pymysql.OperationalError(9007, "Write conflict"), Verdict.TRY_AGAIN),
+        (pymysql.OperationalError(1180, "Got error 5 during COMMIT"), Verdict.CONNECTION_DEAD),
+        (pymysql.OperationalError(1159, "Got timeout reading communication packets"), Verdict.CONNECTION_DEAD),
+        (pymysql.OperationalError(9001, "Max connect timeout reached"), Verdict.CONNECTION_DEAD),
+        (psycopg.errors.ProtocolViolation("query_wait_timeout"), Verdict.CONNECTION_DEAD),
+        (psycopg.errors.ConnectionFailure("server conn crashed?"), Verdict.CONNECTION_DEAD),
+        (psycopg.errors.StatementCompletionUnknown("result is ambiguous"), Verdict.CONNECTION_DEAD),
+        (psycopg.errors.DatabaseDropped("terminating connection"), Verdict.CONNECTION_DEAD),
+        (pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'"), Verdict.TOO_MUCH),
         (pymysql.OperationalError(1213, "Deadlock found"), Verdict.TRY_AGAIN),
         (pymysql.OperationalError(1205, "Lock wait timeout exceeded"), Verdict.TRY_AGAIN),
         (psycopg.errors.DeadlockDetected("deadlock"), Verdict.TRY_AGAIN),
@@ -97,6 +119,10 @@ def test_no_write_is_worth_another_try_because_its_connection_was_lost():
     assert Verdict.TRY_AGAIN not in CLOSES_CONNECTION
 
 
+def test_what_refuses_a_commit_leads_to_the_wrong_server():
+    assert REFUSES_COMMIT < CLOSES_CONNECTION
+
+
 def test_every_code_has_a_verdict_that_is_acted_upon():
     assert set(VERDICTS.values()) <= set(Verdict)
 
@@ -109,6 +135,9 @@ def test_every_code_has_a_verdict_that_is_acted_upon():
         exc.OperationalError(None, None, pymysql.OperationalError(1045, "Access denied")),
         failed(pymysql.OperationalError(1317, "Query execution was interrupted")),
         failed(pymysql.OperationalError(1836, "Running in read-only mode")),
+        failed(pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use")),
+        failed(pymysql.OperationalError(1180, "Got error 5 during COMMIT")),
+        failed(pymysql.OperationalError(9001, "Max connect timeout reached")),
         DatabaseDownError("no connection could be made"),
     ],
 )
@@ -121,6 +150,7 @@ def test_lost_refused_or_interrupted_is_away(error: BaseException):
     [
         failed(pymysql.ProgrammingError(1064, "You have an error in your SQL syntax")),
         failed(psycopg.errors.UndefinedTable("no such table")),
+        failed(pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'")),
         PoolExhaustedError("all in use"),
         DeadlineExceededError("too slow"),
         ValueError("2013"),
