@@ -15,6 +15,7 @@ from app.cities import models as cities  # noqa: F401 - a room's tables are know
 from app.commands.manners import in_sentences, interrupted, interruptible
 from app.extensions import db, pool_policy
 from app.pool import engine_options, recovery, watch
+from app.pool.errors import DatabaseMisconfiguredError
 from app.schema import TABLES, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
@@ -41,6 +42,8 @@ def main() -> None:
         stopped = interrupted(interrupt, INTERRUPTED)
         stopped.show()
         raise SystemExit(stopped.exit_code) from None
+    except DatabaseMisconfiguredError as error:
+        raise SystemExit(f"{engine.url.render_as_string()} cannot be reached: {error}") from None
     except DBAPIError as error:
         if not recovery.is_unavailable(error):
             raise
