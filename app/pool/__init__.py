@@ -14,7 +14,7 @@ __all__ = ["Lookup", "PoolPolicy", "engine_options", "in_transaction", "read", "
 
 def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
     """Attach to an engine what its options alone cannot express, in the order in which it happens."""
-    preferred = shared_context(verify=False, ca=policy.tls_ca) if policy.tls == "prefer" else None
+    preferred = shared_context(False, policy.tls_ca) if policy.tls == "prefer" else None
     connector = Connector(engine, preferred=preferred, statement_seconds=policy.statement_seconds)
     # No listener of do_connect: the first that returns a connection is the last that is asked.
     engine.pool._creator = connector.create

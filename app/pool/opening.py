@@ -38,9 +38,10 @@ def open_pymysql(
     Where it leads to is what PyMySQL makes of the arguments and of the option file that they may name.
     """
     dbapi: Any = dialect.loaded_dbapi
-    connection = _in_utf8(dbapi.Connection)(*positional, **{**arguments, "defer_connect": True})
-    if preferred is not None and getattr(connection, "ctx", None) is preferred:
-        # A context that is passed in makes TLS a must, and where it is none PyMySQL builds one in each connect.
+    shared = {"ssl": preferred} if preferred and not any(name.startswith("ssl") for name in arguments) else {}
+    connection = _in_utf8(dbapi.Connection)(*positional, **{**arguments, **shared, "defer_connect": True})
+    if shared:
+        # A context that is passed in makes TLS a must; without one PyMySQL builds its own in each connect.
         connection._ssl_required = False
         connection.client_flag &= ~dbapi.constants.CLIENT.SSL
     try:

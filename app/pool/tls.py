@@ -31,6 +31,8 @@ def tls_arguments(driver: str, tls: TLS, ca: Path | None) -> dict[str, Any]:
     match driver:
         case "pymysql" if tls == "off":
             return {"ssl_disabled": True}
+        case "pymysql" if tls == "prefer":
+            return {}  # it does so by itself, and shares the context where we connect
         case "pymysql":
             return {"ssl": shared_context(tls == "verify", ca)}
         case "mysqldb":
