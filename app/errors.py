@@ -20,7 +20,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.logging import request_id
 from app.pool import recovery
-from app.pool.errors import DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
+from app.pool.errors import (
+    DatabaseMisconfiguredError,
+    DeadlineExceededError,
+    OutcomeUnknownError,
+    PoolExhaustedError,
+)
 from app.schema import SchemaMissingError
 
 TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
@@ -50,6 +55,9 @@ KINDS: dict[str, Kind] = {
     "internal-error": Kind(500, "Internal error", "A fault of ours; the log has it under the request id."),
     "outcome-unknown": Kind(500, "Outcome unknown", "The connection was lost while a change was being kept, or not."),
     "database-unavailable": Kind(503, "Database unavailable", "The database cannot be reached; Retry-After says when."),
+    "database-misconfigured": Kind(
+        503, "Database misconfigured", "This service is not set up rightly for its database; its operators must act."
+    ),
     "database-busy": Kind(503, "Database busy", "Others hold what this needs; Retry-After says when."),
     "schema-missing": Kind(503, "Schema missing", "The database answers but has no tables yet."),
     "pool-exhausted": Kind(503, "Pool exhausted", "All database connections are in use; Retry-After says when."),
@@ -149,6 +157,10 @@ def _answer_unexpected(raised: Exception) -> Response:
     if isinstance(error, OutcomeUnknownError):
         log.error("outcome unknown", exc_info=error)
         return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
+    if isinstance(error, DatabaseMisconfiguredError):
+        log.error("database misconfigured", error=str(error))
+        told = "This service is not set up rightly for its database. Its log says what is wrong."
+        return _answer_problem(Problem("database-misconfigured", told, retry))
     if recovery.is_busy(error):
         log.warning("database busy", error=str(error))
         return _answer_problem(Problem("database-busy", "Others are in the way. Try again soon.", retry))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from threading import Thread
 from time import monotonic, perf_counter
 
 import click
@@ -20,6 +19,7 @@ from app.extensions import db
 from app.operations.budget import pools_of
 from app.pool import deadline
 from app.pool.budget import Budget, Limit, budgets, has_limits, read_limits
+from app.pool.threads import start_thread
 from config import Settings
 
 BOUND_SECONDS = 5.0
@@ -58,10 +58,8 @@ def examine(settings: Settings) -> dict[str, Finding]:
     """Return the finding of each line, in their order; takes five seconds at the most, whatever the databases do."""
     visits = [Visit("reader", db.engines["reader"]), Visit("writer", db.engine)]
     # Daemons: a driver that waits for a deaf server must not keep the command from ending.
-    threads = [Thread(target=_visit, args=(visit, settings), daemon=True) for visit in visits]
     ends = monotonic() + BOUND_SECONDS
-    for thread in threads:
-        thread.start()
+    threads = [start_thread("doctor", _visit, visit, settings) for visit in visits]
     for thread in threads:
         thread.join(max(0.0, ends - monotonic()))
     lines = {"settings": _settings(settings)}

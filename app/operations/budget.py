@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from threading import Thread
 from typing import Any
 
 import structlog
@@ -12,6 +11,7 @@ from flask import Flask
 from app.extensions import db
 from app.pool import deadline
 from app.pool.budget import Budget, Limit, Pool, budgets, has_limits, read_limits
+from app.pool.threads import start_thread
 from config import Settings
 
 BOUND_SECONDS = 2.0
@@ -74,7 +74,7 @@ def _in_thread(app: Flask, settings: Settings, workers: int) -> Future[list[Budg
         except Exception as error:
             future.set_exception(error)
 
-    Thread(target=ask, name="budget", daemon=True).start()
+    start_thread("budget", ask)
     return future
 
 

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from time import monotonic
 from typing import Annotated, Literal
 
@@ -15,8 +15,9 @@ from app.errors import JSON
 from app.extensions import db
 from app.openapi import operation
 from app.pool import deadline
-from app.pool.errors import PoolExhaustedError
+from app.pool.errors import DatabaseMisconfiguredError, PoolExhaustedError
 from app.pool.lending import LendingPool
+from app.pool.threads import start_thread
 from app.schema import schema_state
 
 BOUND_SECONDS = 1.0
@@ -24,7 +25,7 @@ BOUND_SECONDS = 1.0
 bp = Blueprint("health", __name__)
 log = structlog.stdlib.get_logger(__name__)
 
-State = Literal["up", "busy", "down"]
+State = Literal["up", "busy", "down", "misconfigured"]
 Schema = Literal["current", "newer", "older", "empty", "unmanaged", "unknown"]
 
 
@@ -37,8 +38,8 @@ class Alive(BaseModel):
 class Readiness(BaseModel):
     """Whether requests can be answered, and what each database said.
 
-    "busy" means that all connections are in use, "down" that no answer came within a second, and the schema is
-    "unknown" where nobody could be asked.
+    "busy" means that all connections are in use, "down" that no answer came within a second, "misconfigured" that the
+    driver cannot connect as it is set up, and the schema is "unknown" where nobody could be asked.
     """
 
     status: Literal["ready", "degraded", "unavailable"]
@@ -76,7 +77,7 @@ class Probe:
             if check is None or check.done.is_set() or check.pid != os.getpid():
                 self._check = check = Check()
                 # A daemon, so that a stuck check cannot keep the process from ending.
-                Thread(target=self._look, args=(check,), name="readyz", daemon=True).start()
+                start_thread("readyz", self._look, check)
             return check
 
     def _look(self, check: Check) -> None:
@@ -88,7 +89,7 @@ class Probe:
                 check.schema = schema_state(connection)
             check.state = "up"
         except Exception as error:
-            check.state = "busy" if isinstance(error, PoolExhaustedError) else "down"
+            check.state = _state_after(error)
             log.warning("readiness check failed", engine=self._engine.url.render_as_string(), error=str(error))
         finally:
             check.done.set()
@@ -96,6 +97,12 @@ class Probe:
     def _is_full(self) -> bool:
         pool = self._engine.pool
         return isinstance(pool, LendingPool) and pool.checkedout() >= pool.snapshot()["size"]
+
+
+def _state_after(error: Exception) -> State:
+    if isinstance(error, PoolExhaustedError):
+        return "busy"
+    return "misconfigured" if isinstance(error, DatabaseMisconfiguredError) else "down"
 
 
 @bp.get("/livez")
@@ -120,10 +127,11 @@ def readyz() -> Response:
 
 def judge(reader: Check, writer: Check) -> Readiness:
     """Return the verdict: without a reader or its tables nothing works; without a writer, reading does."""
-    if reader.state == "down" or reader.schema in ("empty", "older"):
+    away = ("down", "misconfigured")
+    if reader.state in away or reader.schema in ("empty", "older"):
         status: Literal["ready", "degraded", "unavailable"] = "unavailable"
     else:
-        status = "degraded" if writer.state == "down" else "ready"
+        status = "degraded" if writer.state in away else "ready"
     return Readiness(status=status, reader=reader.state, writer=writer.state, schema_state=reader.schema)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from app.extensions import db
 from app.operations import totals
 from app.operations.totals import Totals
 from app.pool.lending import LendingPool
+from app.pool.threads import start_thread
 
 EVERY_SECONDS = 1.0
 SAMPLE_SECONDS = 5
@@ -106,7 +107,7 @@ class Reporter:
                 self._before = {name: totals.without_gauges(pool) for name, pool in report.pools.items()}
                 self.budgets = report.budgets
         self._samples.extend(_read_samples(directory, worker))
-        Thread(target=self._go_on, name="report", daemon=True).start()
+        start_thread("report", self._go_on)
 
     def end(self) -> None:
         """Report for the last time; the connections should be closed by now."""

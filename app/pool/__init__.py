@@ -8,7 +8,8 @@ from sqlalchemy import Dialect, Engine, event
 from app.pool import listening, sqlite
 from app.pool.connecting import Connector
 from app.pool.direct import Lookup
-from app.pool.options import PoolPolicy, Role, driver_of, engine_options
+from app.pool.options import PoolPolicy, Role, engine_options
+from app.pool.tls import shared_context
 from app.pool.work import in_transaction, read
 
 __all__ = ["Lookup", "PoolPolicy", "engine_options", "in_transaction", "read", "watch"]
@@ -18,9 +19,11 @@ EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")
 
 def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
     """Attach to an engine what its options alone cannot express, in the order in which it happens."""
-    prefer_tls = driver_of(engine.url) == "pymysql" and policy.tls == "prefer"
-    connector = Connector(prefer_tls=prefer_tls, statement_seconds=policy.statement_seconds)
-    event.listen(engine, "do_connect", connector.connect)
+    preferred = shared_context(False, policy.tls_ca) if policy.tls == "prefer" else None
+    connector = Connector(engine, preferred=preferred, statement_seconds=policy.statement_seconds)
+    # No listener of do_connect: the first that returns a connection is the last that is asked.
+    engine.pool._creator = connector.create
+    engine.dialect.connect = connector.reach  # type: ignore[method-assign]
     event.listen(engine, "connect", connector.introduce)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", sqlite.enforce_foreign_keys)

@@ -19,7 +19,8 @@ from time import monotonic
 from typing import Literal
 
 from app.pool.deadline import Deadline
-from app.pool.errors import DatabaseDownError
+from app.pool.errors import DatabaseDownError, DatabaseMisconfiguredError
+from app.pool.threads import start_thread
 
 State = Literal["closed", "suspect", "open"]
 Probe = Callable[[float], None]
@@ -31,6 +32,9 @@ found within a second."""
 PATIENCE_SECONDS = 0.5
 MOST_PATIENCE_SECONDS = 3.0
 """As long as a connect may take at all."""
+MISCONFIGURED_SECONDS = 1.0
+"""The time between two tries of what cannot succeed before somebody changes something: each may be a handshake that
+the server sees interrupted, and holds against our host."""
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,7 @@ class Breaker:
         self._since = self._opened = 0.0
         self._last_connect = 0.0
         self._given_up = False
+        self._misconfigured, self._next_turn = "", 0.0
         self.probe: Probe | None = None
         """Makes a connection within so many seconds, and closes it; raises if it cannot."""
         self.state: State = "closed"
@@ -64,22 +69,43 @@ class Breaker:
             if not self._changed.wait_for(lambda: self.state == "closed" or self._given_up, timeout=seconds):
                 raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s")
 
+    def take_turn(self) -> None:
+        """Let one try in a second where the last one showed that the driver cannot connect as it is set up.
+
+        Raises DatabaseMisconfiguredError for all others.
+        """
+        with self._changed:
+            if self._misconfigured and self._clock() < self._next_turn:
+                raise DatabaseMisconfiguredError(self._misconfigured)
+            self._next_turn = self._clock() + MISCONFIGURED_SECONDS
+
     def connected(self, seconds: float) -> None:
         """Note how long a connect took: a probe must have the patience for it."""
-        self._last_connect = seconds
+        self._last_connect, self._misconfigured = seconds, ""
 
     def suspect(self, error: BaseException | str) -> None:
-        """Begin to probe, unless that is being done."""
+        """Begin to probe, unless that is being done, or cannot help."""
+        if isinstance(error, DatabaseMisconfiguredError):
+            self._note_misconfigured(error)
+            return
         with self._changed:
+            self._misconfigured = ""
             if self.state != "closed" or self.probe is None or self._given_up:
                 return
             self._since = self._clock()
             try:
-                Thread(target=self._run, args=(self.probe,), name="database-probe", daemon=True).start()
+                start_thread("database-probe", self._run, self.probe)
             except RuntimeError:
                 return  # no more threads: whoever fails next tries again
             self.state = "suspect"
         log.warning("database suspect: %s", error)
+
+    def _note_misconfigured(self, error: DatabaseMisconfiguredError) -> None:
+        with self._changed:
+            is_known, self._misconfigured = str(error) == self._misconfigured, str(error)
+            self._next_turn = self._clock() + MISCONFIGURED_SECONDS
+        if not is_known:
+            log.error("database misconfigured: %s", error)
 
     def retire(self) -> None:
         """Stop probing: the pool is closed."""
@@ -95,6 +121,9 @@ class Breaker:
             began, patience = self._clock(), max(PATIENCE_SECONDS, 2 * self._last_connect)
             try:
                 probe(patience)
+            except DatabaseMisconfiguredError as error:
+                self._note_misconfigured(error)
+                break
             except Exception as error:
                 self.silent = self._clock() - began >= patience
                 if self.silent:
@@ -108,7 +137,7 @@ class Breaker:
             self._rest(pause * DICE.uniform(0.5, 1))
             pause = min(2 * pause, longest)
         with self._changed:
-            if self.state == "open":
+            if self.state == "open" and not self._misconfigured:
                 log.warning("database back after %.1f s", self._clock() - self._since)
             self.state, self.silent = "closed", False
             self._changed.notify_all()
@@ -129,9 +158,8 @@ class _PatientProbe:
     def go_on(self) -> None:
         """Try, unless that is being done."""
         if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self._try, name="database-probe", daemon=True)
             with suppress(RuntimeError):  # no more threads
-                self._thread.start()
+                self._thread = start_thread("database-probe", self._try)
 
     def _try(self) -> None:
         with suppress(Exception):

@@ -1,54 +1,55 @@
-"""How a connection is made: within the deadline, handshake included, and with as few commands as the driver allows."""
+"""How a connection is made: who is asked for it and where it leads to, and what a new one is told."""
 
 import math
-import socket
-from collections.abc import Callable
-from concurrent.futures import Future
+import ssl
+from collections.abc import Sequence
 from functools import partial
-from threading import Thread
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Engine, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool.base import _ConnectionRecord
 
 from app.pool import deadline, freshness
-from app.pool.lending import LendingPool, current
+from app.pool.errors import DatabaseMisconfiguredError
+from app.pool.lending import LendingPool, borrowing, current
 from app.pool.loan import Link, Loan
-from app.pool.tls import PreferTLS
-from app.pool.wire import SocketWire, wire_of
+from app.pool.opening import open_in_time, open_pymysql
+from app.pool.wire import wire_of
 
 CONNECT_TIMEOUT_SECONDS = 3
 """How long making a connection may take where no deadline is nearer."""
 
-CR_CONN_HOST_ERROR = 2003
-"""PyMySQL: can't connect to the server (MySQL's client error reference)."""
-
-Arguments = dict[str, Any]
-
 
 class Connector:
-    """Makes the connections of one engine; `connect` and `introduce` listen to SQLAlchemy's events of these names."""
+    """Makes the connections of one engine.
 
-    def __init__(self, *, prefer_tls: bool, statement_seconds: float) -> None:
-        self._prefer_tls = PreferTLS() if prefer_tls else None
+    `create` takes the place of the pool's creator, `reach` that of the dialect's `connect`. In between SQLAlchemy asks
+    whoever listens to `do_connect`: each time, a probe included, so that a new token or another host is heard of.
+    """
+
+    def __init__(self, engine: Engine, *, preferred: ssl.SSLContext | None, statement_seconds: float) -> None:
+        self._dialect, self._really_connect = engine.dialect, engine.dialect.connect
+        self._really_create = engine.pool._invoke_creator
+        self._preferred = preferred
         self._statement_seconds = statement_seconds
 
-    def connect(self, dialect: Dialect, _record: object, positional: list[Any], arguments: Arguments) -> Any:
+    def create(self, rec: ConnectionPoolEntry) -> DBAPIConnection:
         """Return a new driver connection, unless the database is known to be away."""
-        pool, loan = current()
+        pool, loan = self._current()
         if pool is None or loan is None:  # an engine without our pool
-            return self._open(dialect, positional, arguments, None, CONNECT_TIMEOUT_SECONDS)
+            return self._create(rec, None)
         breaker = pool.breaker
         breaker.admit(loan.deadline)
         breaker.wait(loan.deadline.left if loan.deadline else CONNECT_TIMEOUT_SECONDS)
+        breaker.take_turn()
         loan.wire = None  # of a connection that was not fit
-        breaker.probe = partial(self._probe, pool, dialect, positional, arguments)
+        breaker.probe = partial(self._probe, pool)
         loan.call_began = began = monotonic()
         try:
-            seconds = deadline.seconds_for(CONNECT_TIMEOUT_SECONDS)
-            connection = self._open(dialect, positional, arguments, loan, seconds)
+            connection = self._create(rec, loan)
         except Exception as error:
             breaker.suspect(error)
             raise
@@ -56,15 +57,27 @@ class Connector:
         breaker.connected(loan.opening)
         return connection
 
+    def reach(self, *positional: Any, **arguments: Any) -> DBAPIConnection:
+        """Return a new driver connection to where these arguments lead, after all that listens has had its say."""
+        _, loan = self._current()
+        seconds = deadline.seconds_for(CONNECT_TIMEOUT_SECONDS)
+        connection: DBAPIConnection = self._open(self._dialect, positional, arguments, loan, seconds)
+        return connection
+
     def introduce(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         """Note what is to be known of a new connection, and agree with the server on limits."""
-        pool, loan = current()
+        pool, loan = self._current()
         if pool is None or loan is None:
             return
         lifetime = freshness.lifetime(pool.recycle, self._agree_on_limits(pool.dialect, connection))
         now = monotonic()
         record.info["link"] = Link(pool.stats, loan.wire, opened=now, used=now, expires=now + lifetime)
         pool.stats.note_opened(now, loan.opening)
+
+    def _current(self) -> tuple[LendingPool | None, Loan | None]:
+        """Return for whom a connection is being made; a listener may be using another engine meanwhile."""
+        pool, loan = current()
+        return (pool, loan) if pool is not None and pool.dialect is self._dialect else (None, None)
 
     def _agree_on_limits(self, dialect: Dialect, connection: DBAPIConnection) -> float | None:
         """Have the server stop a statement before we give up on it; return for how long it keeps an idle client."""
@@ -83,84 +96,55 @@ class Connector:
         cursor.close()
         return float(wait_timeout)
 
-    def _open(
-        self, dialect: Dialect, positional: list[Any], arguments: Arguments, loan: Loan | None, seconds: float
-    ) -> Any:
-        if dialect.driver == "pymysql":
-            opener = partial(_open_pymysql, dialect, loan, seconds)
-            connection = self._prefer_tls.connect(dialect, opener, arguments) if self._prefer_tls else opener(arguments)
-        elif dialect.name == "sqlite":
-            connection = dialect.connect(*positional, **arguments)
-        else:
-            connection = _open_in_time(dialect, arguments, seconds)
-        if loan is not None and loan.wire is None:
-            loan.wire = wire_of(connection)
+    def _create(self, record: ConnectionPoolEntry, loan: Loan | None) -> DBAPIConnection:
+        """Return what SQLAlchemy's own creator, or the engine's, brings, with its wire; or say what is set up wrong."""
+        try:
+            connection = self._really_create(record)
+        except Exception as error:
+            if _is_set_up_wrong(error, self._dialect) and not (loan and loan.overdue):
+                said = f"{type(error).__name__}: {error}".partition("\n")[0]
+                raise DatabaseMisconfiguredError(f"the driver cannot connect as it is set up ({said})") from error
+            raise
+        try:
+            if loan is not None and loan.wire is None:
+                loan.wire = wire_of(connection)
+        except BaseException:
+            self._dialect.do_close(connection)
+            raise
         return connection
 
-    def _probe(
-        self, pool: LendingPool, dialect: Dialect, positional: list[Any], arguments: Arguments, seconds: float
-    ) -> None:
+    def _open(
+        self,
+        dialect: Dialect,
+        positional: Sequence[Any],
+        arguments: dict[str, Any],
+        loan: Loan | None,
+        seconds: float,
+    ) -> Any:
+        if dialect.driver == "pymysql":
+            return open_pymysql(dialect, loan, self._preferred, seconds, positional, arguments)
+        if dialect.name == "sqlite":
+            return self._really_connect(*positional, **arguments)
+        return open_in_time(dialect, self._really_connect, seconds, positional, arguments)
+
+    def _probe(self, pool: LendingPool, seconds: float) -> None:
         """Make a connection and close it again, all within these seconds: else each probe would leave one behind."""
-        with deadline.within(seconds) as due, pool.loans.watching(Loan(pool.stats, monotonic(), due)) as attempt:
-            dialect.do_close(self._open(dialect, positional, arguments, attempt, seconds))
+        with (
+            deadline.within(seconds) as due,
+            pool.loans.watching(Loan(pool.stats, monotonic(), due)) as attempt,
+            borrowing(pool, attempt),
+        ):
+            self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), attempt))
 
 
-def _open_pymysql(dialect: Dialect, loan: Loan | None, seconds: float, arguments: Arguments) -> Any:
-    """Connect on a socket of our own, so that the watchdog can end the handshake; PyMySQL's timeout leaves that out."""
-    try:
-        # In a thread: a name server takes its own time, and each address of a name is given all of ours.
-        own = _in_time(lambda: _open_socket(arguments, seconds), dialect, seconds)
-    except OSError as error:  # a TimeoutError is one
-        message = f"Can't connect to MySQL server on {arguments.get('host')!r} ({error})"
-        raise dialect.loaded_dbapi.OperationalError(CR_CONN_HOST_ERROR, message) from error
-    if loan is not None:
-        if loan.wire:
-            loan.wire.close()  # of a first try, with TLS
-        loan.wire = SocketWire(own.fileno())
-    connection = dialect.loaded_dbapi.connect(**arguments, defer_connect=True)
-    connection.connect(own)
-    return connection
+def _is_set_up_wrong(error: Exception, dialect: Dialect) -> bool:
+    """Tell whether neither a database said no nor a network failed: the driver cannot do what it is told to do.
 
-
-def _open_socket(arguments: Arguments, seconds: float) -> socket.socket:
-    if path := arguments.get("unix_socket"):
-        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        own.settimeout(seconds)
-        own.connect(path)
-        return own
-    own = socket.create_connection((arguments.get("host") or "localhost", arguments.get("port") or 3306), seconds)
-    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return own
-
-
-def _open_in_time(dialect: Dialect, arguments: Arguments, seconds: float) -> Any:
-    # The drivers in C count whole seconds, psycopg at least two.
-    known = {name: max(2, math.ceil(seconds)) for name in ("connect_timeout",) if name in arguments}
-    try:
-        return _in_time(lambda: dialect.connect(**arguments | known), dialect, seconds)
-    except TimeoutError as error:
-        raise dialect.loaded_dbapi.OperationalError(str(error)) from error
-
-
-def _in_time(connect: Callable[[], Any], dialect: Dialect, seconds: float) -> Any:
-    """Connect in a thread of its own, and go without it when it takes too long: nothing can end it from outside.
-
-    Raises TimeoutError, or what connecting raises.
+    Drivers say so with errors that are not their own: an option that they do not know, a package that is missing, a
+    password that cannot be encoded, a file that cannot be read.
     """
-    made: Future[Any] = Future()
-
-    def work() -> None:
-        try:
-            made.set_result(connect())
-        except BaseException as error:
-            made.set_exception(error)
-
-    Thread(target=work, name="database-connect", daemon=True).start()
-    try:
-        return made.result(seconds)
-    except TimeoutError:
-        if made.done():  # its own
-            raise
-        made.add_done_callback(lambda late: None if late.exception() else dialect.do_close(late.result()))
-        raise TimeoutError(f"no connection could be made within {seconds:.1f} s") from None
+    if isinstance(error, ssl.SSLError):
+        return not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    if isinstance(error, OSError):
+        return isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
+    return not isinstance(error, (dialect.loaded_dbapi.Error, exc.SQLAlchemyError))

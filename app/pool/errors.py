@@ -4,6 +4,7 @@ PoolError
 ├── PoolExhaustedError      all connections in use for as long as one may wait
 │   └── QueueFullError      … and as many wait as may
 ├── DatabaseDownError       no connection can be made
+├── DatabaseMisconfiguredError   the driver cannot even try as it is set up
 ├── DeadlineExceededError   a statement was sent, and its time ran out
 ├── TransactionLostError    the work passed over an error that had ended its transaction
 └── OutcomeUnknownError     COMMIT was sent, and its answer never came
@@ -26,6 +27,10 @@ class QueueFullError(PoolExhaustedError):
 
 class DatabaseDownError(PoolError):
     """No connection can be made, or none could be within the deadline."""
+
+
+class DatabaseMisconfiguredError(PoolError):
+    """The driver cannot connect as it is set up, however well the database is: an option, a file or a package."""
 
 
 class DeadlineExceededError(PoolError):

@@ -7,7 +7,8 @@ many wait, or to let idle connections go (docs/decisions/0007).
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from time import monotonic
 from typing import Any, Self, TypeVar
@@ -19,7 +20,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.pool import deadline, leaks
 from app.pool.admission import Gate
 from app.pool.breaker import Breaker
-from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolError, PoolExhaustedError, QueueFullError
+from app.pool.errors import (
+    DatabaseDownError,
+    DatabaseMisconfiguredError,
+    DeadlineExceededError,
+    PoolError,
+    PoolExhaustedError,
+    QueueFullError,
+)
 from app.pool.forking import begin_anew_after_fork, disown
 from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
@@ -44,6 +52,16 @@ _thread = threading.local()
 def current() -> "tuple[LendingPool | None, Loan | None]":
     """Return the pool and the loan for which this thread is just getting a connection, if it is."""
     return getattr(_thread, "borrowing", (None, None))
+
+
+@contextmanager
+def borrowing(pool: "LendingPool", loan: Loan) -> Iterator[None]:
+    """Have this thread be busy with a loan that the pool does not know of: a probe."""
+    outer, _thread.borrowing = current(), (pool, loan)
+    try:
+        yield
+    finally:
+        _thread.borrowing = outer
 
 
 def want_fresh() -> None:
@@ -157,7 +175,7 @@ class LendingPool(Pool):
         self.loans.end(loan)
         loan.charge_wait(monotonic())
         was_cut = loan.overdue and isinstance(error, Exception) and not isinstance(error, PoolError)
-        if was_cut or isinstance(error, DatabaseDownError):
+        if was_cut or isinstance(error, DatabaseDownError | DatabaseMisconfiguredError):
             self.stats.note("turned_away")
         if was_cut:
             raise DatabaseDownError("no connection could be made within the deadline") from error

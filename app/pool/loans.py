@@ -3,11 +3,12 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock, Thread
+from threading import RLock
 from time import monotonic
 
 from app.pool import leaks
 from app.pool.loan import Loan
+from app.pool.threads import start_thread
 
 
 class Loans:
@@ -77,4 +78,4 @@ class Loans:
         if any(reported):
             # A connection that ran a statement is in a circle of references: without this, it would come back whenever
             # Python next looks for such. In a thread of its own: other people's finalizers may wait for something.
-            Thread(target=gc.collect, name="look-for-circles", daemon=True).start()
+            start_thread("look-for-circles", gc.collect)

@@ -2,16 +2,10 @@
 
 import functools
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Dialect
-
 TLS = Literal["prefer", "require", "verify", "off"]
-
-CR_SSL_CONNECTION_ERROR = 2026
-"""PyMySQL: TLS was asked for and the server has none (MySQL's client error reference)."""
 
 LIBPQ_MODE = {"off": "disable", "prefer": "prefer", "require": "require", "verify": "verify-full"}
 MYSQLCLIENT_MODE = {"off": "DISABLED", "prefer": "PREFERRED", "require": "REQUIRED", "verify": "VERIFY_IDENTITY"}
@@ -37,6 +31,8 @@ def tls_arguments(driver: str, tls: TLS, ca: Path | None) -> dict[str, Any]:
     match driver:
         case "pymysql" if tls == "off":
             return {"ssl_disabled": True}
+        case "pymysql" if tls == "prefer":
+            return {}  # it does so by itself, and shares the context where we connect
         case "pymysql":
             return {"ssl": shared_context(tls == "verify", ca)}
         case "mysqldb":
@@ -48,26 +44,3 @@ def tls_arguments(driver: str, tls: TLS, ca: Path | None) -> dict[str, Any]:
             root = str(ca) if ca else "system"
             return {"sslmode": LIBPQ_MODE[tls]} | ({"sslrootcert": root} if tls == "verify" else {})
     return {}
-
-
-class PreferTLS:
-    """Connects with TLS, and without it to a server that has none.
-
-    A context that is passed in makes TLS a must for PyMySQL. The first refusal is remembered, so that a server
-    without TLS is asked once a process, not once a connection.
-    """
-
-    def __init__(self) -> None:
-        self.server_has_tls = True
-
-    def connect(self, dialect: Dialect, opener: Callable[[dict[str, Any]], Any], arguments: dict[str, Any]) -> Any:
-        """Return a new driver connection, made by `opener` from these arguments or from those without TLS."""
-        if self.server_has_tls:
-            try:
-                return opener(arguments)
-            except dialect.loaded_dbapi.OperationalError as error:
-                if error.args[0] != CR_SSL_CONNECTION_ERROR:
-                    raise
-                self.server_has_tls = False
-        without = {name: value for name, value in arguments.items() if name != "ssl"}
-        return opener({**without, "ssl_disabled": True})

@@ -11,6 +11,8 @@ from threading import Lock, Thread
 from typing import Protocol
 from weakref import WeakSet
 
+from app.pool.threads import start_thread
+
 TICK_SECONDS = 0.05
 """How late the watchdog may be. Waking twenty times a second costs a few thousandths of a core."""
 
@@ -41,8 +43,7 @@ def watch_over(pool: Watched) -> None:
 def _start() -> None:
     global _thread
     if _thread is None or not _thread.is_alive():
-        _thread = Thread(target=_run, name="pool-watchdog", daemon=True)
-        _thread.start()
+        _thread = start_thread("pool-watchdog", _run)
 
 
 def _run() -> None:

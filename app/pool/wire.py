@@ -84,5 +84,6 @@ def wire_of(connection: Any) -> Wire | None:
     """Return the wire of a driver's connection, None where the driver does not show its socket (mysql-connector)."""
     if isinstance(connection, sqlite3.Connection):
         return LocalWire(connection)
-    fileno = getattr(connection, "fileno", None)
+    # PyMySQL's connection has none itself; those that we open have their wire before there is a connection.
+    fileno = getattr(connection, "fileno", None) or getattr(getattr(connection, "_sock", None), "fileno", None)
     return SocketWire(fileno()) if fileno else None

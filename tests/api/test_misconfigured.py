@@ -1,0 +1,106 @@
+"""A driver that cannot connect as it is set up: people are told so, and the server is left alone."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pymysql
+import pytest
+from flask import Flask
+from sqlalchemy import URL, make_url, text
+
+from tests.conftest import dispose, obtain_or_skip
+from tests.support.databases import administer, alembic, flask, migrate_and_seed, new_database, plain_engine
+from tests.support.problems import assert_problem
+from tests.support.servers import Server
+from tests.support.waiting import eventually
+
+JSON = {"Accept": "application/json"}
+PASSWORD = "hunter2-hunter2"
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Server:
+    return obtain_or_skip(request.config, "mariadb")
+
+
+@pytest.fixture
+def needs_pynacl(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
+    """The address of a user whose password goes through a package that is not installed."""
+    monkeypatch.setattr(pymysql._auth, "_nacl_bindings", None)
+    monkeypatch.setitem(__import__("sys").modules, "nacl", None)
+    user = f"ed25519_{secrets.token_hex(4)}"
+    administer(server.url, "INSTALL SONAME 'auth_ed25519'")
+    with new_database(server) as database:
+        migrate_and_seed(database.url)
+        administer(
+            server.url,
+            f"CREATE USER {user}@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')",
+            f"GRANT ALL PRIVILEGES ON *.* TO {user}@'%'",
+        )
+        yield make_url(database.url).set(username=user, password=PASSWORD)
+        administer(server.url, f"DROP USER {user}@'%'")
+    administer(server.url, "UNINSTALL SONAME 'auth_ed25519'")
+
+
+def aborted(server: Server) -> int:
+    with plain_engine(server.url).connect() as connection:
+        return int(connection.execute(text("SHOW GLOBAL STATUS LIKE 'Aborted_connects'")).one()[1])
+
+
+def test_a_package_that_is_missing_is_no_outage_and_no_storm(
+    server: Server, needs_pynacl: URL, make_app: Callable[..., Flask], capfd: pytest.CaptureFixture[str]
+):
+    app = make_app(DATABASE_URL=needs_pynacl.render_as_string(hide_password=False))
+    before, began = aborted(server), time.monotonic()
+
+    with ThreadPoolExecutor(8) as clients:
+        asked = [clients.submit(visit, app, 2.0) for _ in range(8)]
+        answers = [answer for each in asked for answer in each.result()]
+
+    lasted = time.monotonic() - began
+    assert len(answers) > 50
+    for answer in (answers[0], answers[-1]):
+        assert_problem(answer, 503, "database-misconfigured")
+        assert "nacl" not in answer.text
+        assert answer.headers["Retry-After"] == "1"
+    assert {answer.json["type"] for answer in answers} == {"/problems/database-misconfigured"}
+    assert 1 <= aborted(server) - before <= lasted + 2
+    log = capfd.readouterr().err
+    assert "Traceback" not in log
+    assert "pynacl" in log
+    assert PASSWORD not in log
+
+    ready = app.test_client().get("/readyz")
+    assert (ready.status_code, ready.json["reader"], ready.json["writer"]) == (503, "misconfigured", "misconfigured")
+
+    administer(server.url, f"ALTER USER {needs_pynacl.username}@'%' IDENTIFIED BY '{PASSWORD}'")
+    assert eventually(lambda: app.test_client().get("/api/v1/cities/312").status_code == 200, 1.5)
+    dispose(app)
+
+
+def visit(app: Flask, seconds: float) -> list:
+    client, end, answers = app.test_client(), time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        answers.append(client.get("/?city=London", headers=JSON))
+        time.sleep(0.02)
+    return answers
+
+
+@pytest.mark.parametrize(
+    "command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "app/data/city.csv")]
+)
+def test_a_command_says_it_in_a_sentence(server: Server, tmp_path: Path, command: tuple):
+    with new_database(server) as database:
+        run, *arguments = command
+        url = make_url(database.url).update_query_dict({"charset": "klingon"})
+        done = run(url.render_as_string(hide_password=False), *arguments)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "the driver cannot connect as it is set up" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

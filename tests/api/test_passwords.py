@@ -1,0 +1,125 @@
+"""Users, passwords and databases beyond ASCII: what is sent is UTF-8, wherever a password comes from."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import URL, Engine, event, func, literal, make_url, select
+
+from app.extensions import db
+from app.pool import read
+from tests.conftest import obtain_or_skip
+from tests.support.databases import administer, new_database
+from tests.support.drivers import MYSQLDB
+from tests.support.servers import Server
+from tests.support.waiting import eventually
+
+PASSWORDS = ["pässwort", "пароль", "密码🔑", "pa${HOME}x %@:/?#"]
+
+
+@pytest.fixture(params=["mariadb", "mysql", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Server:
+    return obtain_or_skip(request.config, request.param)
+
+
+@pytest.fixture
+def account_of(server: Server) -> Iterator[Callable[..., URL]]:
+    """Return the address of a database of its own as a user with that password."""
+    name = f"nutzer_ü_{secrets.token_hex(4)}"
+    with new_database(server) as database:
+
+        def make(password: str, plugin: str = "") -> URL:
+            quoted = password.replace("'", "''")
+            if server.name == "postgresql":
+                administer(server.url, f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{quoted}'".replace(":", r"\:"))
+            else:
+                by = f"IDENTIFIED {plugin}BY '{quoted}'".replace(":", r"\:")
+                orders = [f"CREATE USER '{name}'@'%' {by}", f"GRANT ALL PRIVILEGES ON *.* TO '{name}'@'%'"]
+                administer(server.url, *orders)
+            return make_url(database.url).set(username=name, password=password)
+
+        yield make
+    administer(
+        server.url,
+        f'DROP USER IF EXISTS "{name}"' if server.name == "postgresql" else f"DROP USER IF EXISTS '{name}'@'%'",
+    )
+
+
+@pytest.fixture
+def engine_of(make_app: Callable[..., Flask]) -> Callable[..., Engine]:
+    def make(url: URL, **settings: str) -> Engine:
+        app = make_app(DATABASE_URL=url.render_as_string(hide_password=False), **settings)
+        with app.app_context():
+            return db.engines["reader"]
+
+    return make
+
+
+def ask(engine: Engine, what: Any) -> Any:
+    return read(engine, lambda connection: connection.scalar(select(what)))
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+@pytest.mark.parametrize("tls", ["prefer", "off"])
+def test_a_password_in_the_address(
+    account_of: Callable[..., URL], engine_of: Callable[..., Engine], password: str, tls: str
+):
+    url = account_of(password)
+
+    assert ask(engine_of(url, DATABASE_TLS=tls), func.current_user()).startswith(url.username)
+
+
+@pytest.mark.parametrize("driver", ["mysqlconnector", MYSQLDB])
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_with_another_driver(
+    server: Server, account_of: Callable[..., URL], engine_of: Callable[..., Engine], password: str, driver: str
+):
+    if server.name == "postgresql":
+        return
+    url = account_of(password).set(drivername=f"{server.name}+{driver}")
+
+    assert ask(engine_of(url), literal(1)) == 1
+
+
+def test_a_password_from_a_listener(server: Server, account_of: Callable[..., URL], engine_of: Callable[..., Engine]):
+    engine = engine_of(account_of("пароль").set(password="another"))
+
+    @event.listens_for(engine, "do_connect")
+    def hand(_dialect: object, _record: object, _given: list[Any], arguments: dict[str, Any]) -> None:
+        arguments["password"] = "пароль"
+
+    assert ask(engine, literal(1)) == 1
+    engine.pool.breaker.suspect("a test says so")
+    assert eventually(lambda: engine.pool.breaker.state == "closed")
+
+
+@pytest.mark.parametrize("password", ["pässwort", "пароль"])
+def test_a_password_in_an_option_file(
+    server: Server, account_of: Callable[..., URL], engine_of: Callable[..., Engine], tmp_path: Path, password: str
+):
+    if server.name == "postgresql":
+        return
+    url, file = account_of(password), tmp_path / "my.cnf"
+    file.write_text(f"[client]\nuser={url.username}\npassword={password}\nhost={url.host}\nport={url.port}\n")
+    bare = url._replace(username=None, password=None, host=None, port=None)
+
+    assert ask(engine_of(bare.update_query_dict({"read_default_file": str(file)})), literal(1)) == 1
+
+
+def test_a_database_beyond_ascii(server: Server, engine_of: Callable[..., Engine]):
+    name = f"datenbank_ö_{secrets.token_hex(4)}"
+    quote = '"' if server.name == "postgresql" else "`"
+    extra = " TEMPLATE template0 ENCODING 'UTF8'" if server.name == "postgresql" else ""
+    administer(server.url, f"CREATE DATABASE {quote}{name}{quote}{extra}")
+    try:
+        engine = engine_of(server.url.set(database=name))
+        what = func.current_database() if server.name == "postgresql" else func.database()
+        assert ask(engine, what) == name
+        engine.dispose()
+    finally:
+        administer(server.url, f"DROP DATABASE {quote}{name}{quote}")

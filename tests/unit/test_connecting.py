@@ -1,0 +1,204 @@
+"""How connections are made, on SQLite: who is asked, with which arguments, and what is not the database's fault."""
+
+from __future__ import annotations
+
+import sqlite3
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, literal, make_url, select
+from sqlalchemy.exc import DBAPIError
+
+from app.pool import deadline, engine_options, read, watch
+from app.pool.errors import DatabaseMisconfiguredError, PoolExhaustedError
+from tests.support.waiting import eventually
+from tests.unit.conftest import POLICY
+
+
+def ask(engine: Engine) -> Any:
+    return read(engine, lambda connection: connection.scalar(select(literal(1))))
+
+
+def test_a_listener_changes_arguments_by_position(engine: Engine, tmp_path: Path):
+    other = tmp_path / "other.sqlite3"
+
+    @event.listens_for(engine, "do_connect")
+    def lead(_dialect: object, _record: object, given: list[Any], _arguments: dict[str, Any]) -> None:
+        given[0] = str(other)
+
+    assert ask(engine) == 1
+    assert other.exists()
+
+
+def test_each_listener_is_asked_and_for_each_probe_too(engine: Engine):
+    asked: list[str] = []
+    for name in ("first", "second"):
+        event.listen(engine, "do_connect", lambda *_, name=name: asked.append(name))
+
+    ask(engine)
+    engine.pool.breaker.suspect("a test says so")
+    assert eventually(lambda: engine.pool.breaker.state == "closed")
+
+    assert asked == ["first", "second"] * 2
+
+
+def test_the_first_listener_with_a_connection_is_the_last(engine: Engine):
+    asked: list[str] = []
+    made = sqlite3.connect(":memory:", check_same_thread=False)
+    event.listen(engine, "do_connect", lambda *_: made)
+    event.listen(engine, "do_connect", lambda *_: asked.append("second"))
+
+    assert ask(engine) == 1
+    assert [record.dbapi_connection for record in engine.pool._idle.all()] == [made]
+    assert asked == []
+
+
+@pytest.mark.parametrize("role", ["reader", "writer", "migration"])
+def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any):
+    made: list[sqlite3.Connection] = []
+
+    def create() -> sqlite3.Connection:
+        made.append(sqlite3.connect(tmp_path / "own.sqlite3", check_same_thread=False))
+        return made[-1]
+
+    (tmp_path / "file.sqlite3").touch()
+    options = engine_options(make_url(f"sqlite:///{tmp_path}/file.sqlite3"), POLICY, role=role)
+    engine = create_engine(**options, creator=create)
+    watch(engine, POLICY, role=role)
+    for _ in range(2):
+        assert ask(engine) == 1
+        engine.dispose()
+
+    assert len(made) == 2
+
+
+def test_a_listener_may_use_another_engine(make_engine: Callable[..., Engine]):
+    """Its connections are not ours, and its database may be away without ours being so."""
+    engine, vault = make_engine(), make_engine("migration")
+    event.listen(engine, "do_connect", lambda *_: ask(vault) and None)
+
+    with deadline.within(3):
+        assert ask(engine) == 1
+    engine.pool.breaker.suspect("a test says so")
+    assert eventually(lambda: engine.pool.breaker.state == "closed")
+
+
+WRONG = [
+    TypeError("connect() got an unexpected keyword argument 'reconnect'"),
+    RuntimeError("'pynacl' package is required for ed25519_password auth method"),
+    NotImplementedError("compress and named_pipe arguments are not supported"),
+    UnicodeEncodeError("latin-1", "x", 0, 1, "ordinal not in range"),
+    AttributeError("Unsupported argument 'pgbouncer'"),
+    ssl.SSLError("[SSL] PEM lib"),
+    ssl.SSLCertVerificationError("certificate verify failed"),
+    FileNotFoundError(2, "No such file or directory", "key.pem"),
+    PermissionError(13, "Permission denied", "key.pem"),
+]
+AWAY = [
+    sqlite3.OperationalError("of the driver"),
+    ConnectionRefusedError("nobody is there"),
+    TimeoutError("nobody answers"),
+    OSError(113, "No route to host"),
+    ssl.SSLEOFError("the other side went away"),
+]
+
+
+@pytest.mark.parametrize("error", WRONG, ids=repr)
+@pytest.mark.parametrize("role", ["reader", "migration"])
+def test_what_no_database_said_is_wrong_with_the_setup(make_engine: Callable[..., Engine], role: str, error: Exception):
+    engine = make_engine(role)
+    event.listen(engine, "do_connect", raising(error))
+
+    with pytest.raises(DatabaseMisconfiguredError, match=type(error).__name__) as caught:
+        ask(engine)
+
+    assert caught.value.__cause__ is error
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", AWAY, ids=repr)
+def test_what_the_network_or_the_database_said_is_not(engine: Engine, error: Exception):
+    event.listen(engine, "do_connect", raising(error))
+
+    with pytest.raises((DBAPIError, OSError)):
+        ask(engine)
+
+    assert engine.pool.breaker.state == "suspect"
+
+
+def test_the_pools_own_errors_stay_what_they_are(engine: Engine):
+    event.listen(engine, "do_connect", raising(PoolExhaustedError("of a vault")))
+
+    with pytest.raises(PoolExhaustedError):
+        ask(engine)
+
+
+def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(engine: Engine, caplog: pytest.LogCaptureFixture):
+    now, tries, wrong = [100.0], [], True
+    breaker = engine.pool.breaker
+    breaker._clock = lambda: now[0]
+
+    @event.listens_for(engine, "do_connect")
+    def connect(*_: object) -> None:
+        tries.append(now[0])
+        if wrong:
+            raise TypeError("reconnect")
+
+    for passed in range(30):
+        now[0] = 100 + passed / 10
+        with pytest.raises(DatabaseMisconfiguredError, match="TypeError: reconnect"):
+            ask(engine)
+    assert (tries, breaker.probes, breaker.state) == ([100, 101, 102], 0, "closed")
+    assert [record.message for record in caplog.records if "misconfigured" in record.message] == [
+        "database misconfigured: the driver cannot connect as it is set up (TypeError: reconnect)"
+    ]
+    assert engine.pool.snapshot()["turned_away"] == 30
+
+    wrong = False
+    now[0] += 1
+    assert ask(engine) == 1
+    engine.pool.freshness.doom()
+    assert ask(engine) == 1
+
+
+def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine):
+    ask(engine)
+    engine.pool.freshness.doom()
+    error: Exception = sqlite3.OperationalError("away")
+
+    @event.listens_for(engine, "do_connect")
+    def connect(*_: object) -> None:
+        raise error
+
+    with pytest.raises(DBAPIError):
+        ask(engine)
+    assert engine.pool.breaker.state == "suspect"
+    error = TypeError("reconnect")
+
+    assert eventually(lambda: engine.pool.breaker.state == "closed")
+    probes = engine.pool.breaker.probes
+    with pytest.raises(DatabaseMisconfiguredError):
+        ask(engine)
+    assert engine.pool.breaker.probes == probes
+
+
+def test_what_fails_after_the_connection_was_made_does_not_lose_it(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    made = sqlite3.connect(":memory:", check_same_thread=False)
+    event.listen(engine, "do_connect", lambda *_: made)
+    monkeypatch.setattr("app.pool.connecting.wire_of", raising(OSError(24, "Too many open files")))
+
+    with pytest.raises(OSError, match="Too many"):
+        ask(engine)
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        made.execute("SELECT 1")
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
