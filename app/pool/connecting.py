@@ -50,7 +50,8 @@ class Connector:
             seconds = deadline.seconds_for(CONNECT_TIMEOUT_SECONDS)
             connection = self._open(dialect, positional, arguments, loan, seconds)
         except Exception as error:
-            breaker.suspect(error)
+            if not pool.is_at_limit(error):
+                breaker.suspect(error)
             raise
         loan.opening = monotonic() - began
         breaker.connected(loan.opening)
@@ -63,7 +64,8 @@ class Connector:
             return
         lifetime = freshness.lifetime(pool.recycle, self._agree_on_limits(pool.dialect, connection))
         now = monotonic()
-        record.info["link"] = Link(pool.stats, loan.wire, opened=now, used=now, expires=now + lifetime)
+        link = Link(pool.stats, loan.wire, opened=now, used=now, expires=now + lifetime, loan=loan)
+        record.info["link"], loan.record = link, record
         pool.stats.note_opened(now, loan.opening)
 
     def _agree_on_limits(self, dialect: Dialect, connection: DBAPIConnection) -> float | None:
@@ -102,7 +104,11 @@ class Connector:
     ) -> None:
         """Make a connection and close it again, all within these seconds: else each probe would leave one behind."""
         with deadline.within(seconds) as due, pool.loans.watching(Loan(pool.stats, monotonic(), due)) as attempt:
-            dialect.do_close(self._open(dialect, positional, arguments, attempt, seconds))
+            try:
+                dialect.do_close(self._open(dialect, positional, arguments, attempt, seconds))
+            except Exception as error:
+                if not pool.is_at_limit(error):  # else it is there: what comes back will do
+                    raise
 
 
 def _open_pymysql(dialect: Dialect, loan: Loan | None, seconds: float, arguments: Arguments) -> Any:
