@@ -219,10 +219,14 @@ class LendingPool(Pool):
 
     def _wait_for_return(self, loan: Loan, error: Exception) -> None:
         """Let no more in than there are connections, and wait for one of them, before all others."""
-        if self._gate.keep_to(max(1, self._alive())):
-            log.warning("the server has room for %d of %d connections: %s", self._gate.limit, self._gate.permits, error)
+        alive, most = max(1, self._alive()), self._gate.permits
+        if self._gate.keep_to(alive):
+            log.warning("the server has no room for more; %d of %d connections have to do: %s", alive, most, error)
         loan.fresh = False  # each new one would cost a good one its place
         loan.call_began = None
+        if loan.wire:
+            loan.wire.close()
+            loan.wire = None
         self._gate.leave(loan)
         self._enter(loan, self.timeout - (monotonic() - loan.asked), first=True)
 
