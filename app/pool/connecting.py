@@ -51,7 +51,8 @@ class Connector:
         try:
             connection = self._create(rec, loan)
         except Exception as error:
-            breaker.suspect(error)
+            if not pool.is_at_limit(error):
+                breaker.suspect(error)
             raise
         loan.opening = monotonic() - began
         breaker.connected(loan.opening)
@@ -71,7 +72,8 @@ class Connector:
             return
         lifetime = freshness.lifetime(pool.recycle, self._agree_on_limits(pool.dialect, connection))
         now = monotonic()
-        record.info["link"] = Link(pool.stats, loan.wire, opened=now, used=now, expires=now + lifetime)
+        link = Link(pool.stats, loan.wire, opened=now, used=now, expires=now + lifetime, loan=loan)
+        record.info["link"], loan.record = link, record
         pool.stats.note_opened(now, loan.opening)
 
     def _current(self) -> tuple[LendingPool | None, Loan | None]:
@@ -134,7 +136,11 @@ class Connector:
             pool.loans.watching(Loan(pool.stats, monotonic(), due)) as attempt,
             borrowing(pool, attempt),
         ):
-            self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), attempt))
+            try:
+                self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), attempt))
+            except Exception as error:
+                if not pool.is_at_limit(error):  # else it is there: what comes back will do
+                    raise
 
 
 def _is_set_up_wrong(error: Exception, dialect: Dialect) -> bool:

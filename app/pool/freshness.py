@@ -2,6 +2,7 @@
 
 from random import SystemRandom
 from time import monotonic
+from typing import Any
 
 from sqlalchemy import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -42,11 +43,16 @@ class Freshness:
         """Have no connection used again that was opened before now: the server goes away, or takes no writes."""
         self._doomed_before = monotonic()
 
-    def why_over(self, link: Link, now: float) -> CloseReason | None:
+    def why_over(self, record: ConnectionPoolEntry, now: float) -> CloseReason | None:
         """Return why its life is over, if it is."""
+        link: Link = record.info["link"]
         if now >= link.expires:
             return "expired"
-        return "doomed" if link.opened < self._doomed_before else None
+        if link.opened < self._doomed_before:
+            return "doomed"
+        # SQLAlchemy's mark of `invalidate(soft=True)`, by its own comparison; it looks only where it hands out a proxy.
+        marked: Any = record
+        return "error" if marked._soft_invalidate_time > marked.starttime else None
 
     def why_unfit(self, record: ConnectionPoolEntry, loan: Loan) -> CloseReason | None:
         """Return why an idle connection cannot be lent, if it cannot; costs a round trip only after long idling."""
@@ -55,7 +61,7 @@ class Freshness:
         if connection is None:
             return "error"
         loan.wire = link.wire
-        if (reason := self.why_over(link, now)) or not self._pre_ping:
+        if (reason := self.why_over(record, now)) or not self._pre_ping:
             return reason
         loan.call_began = now  # a ping is watched like a statement
         return None if not _is_stale(link) and self._answers(link, connection, now, loan) else "stale"
@@ -65,7 +71,7 @@ class Freshness:
         link: Link = record.info["link"]
         if _is_stale(link):
             return "stale"
-        return "idle" if more and now - link.used > IDLE_SECONDS else self.why_over(link, now)
+        return "idle" if more and now - link.used > IDLE_SECONDS else self.why_over(record, now)
 
     def _answers(self, link: Link, connection: DBAPIConnection, now: float, loan: Loan) -> bool:
         # What idled for long is pinged: firewalls drop connections without a word. So is what shows no socket.

@@ -1,46 +1,71 @@
 """The connections that nobody uses: last in, first out, so that those which are not needed stay at the bottom."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.pool.loan import Loan
 from app.pool.stats import CloseReason
 
 Unneeded = list[tuple[ConnectionPoolEntry, CloseReason]]
 
 
 class IdleStack:
-    """At most so many idle connections."""
+    """At most so many idle connections.
+
+    Whose a connection is stands in `Link.loan`, and changes here alone, such that an interruption between any two
+    steps leaves it with one owner: the loan, which is settled later, or nobody, and then it lies here.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._stack: deque[ConnectionPoolEntry] = deque()
+        self._stack: dict[ConnectionPoolEntry, None] = {}  # in order; one may be taken out of the middle
         self._lock = RLock()  # the garbage collector may return a forgotten connection at any time
 
     def __len__(self) -> int:
         return len(self._stack)
 
     def push(self, record: ConnectionPoolEntry) -> bool:
-        """Keep a connection, or return False where there are enough."""
+        """Keep a connection, which is nobody's from then on, or return False where there are enough."""
         with self._lock:
             if len(self._stack) >= self._most:
                 return False
-            self._stack.append(record)
+            self._stack[record] = None
+            record.info["link"].loan = None
             return True
 
-    def pop(self) -> ConnectionPoolEntry | None:
-        """Return the connection that was used last."""
+    def pop(self, loan: Loan) -> ConnectionPoolEntry | None:
+        """Return the connection that was used last; it belongs to that loan."""
         with self._lock:
-            return self._stack.pop() if self._stack else None
+            record = next(reversed(self._stack), None)
+            if record is not None:
+                record.info["link"].loan, loan.record = loan, record
+                del self._stack[record]
+            return record
 
-    def close(self) -> list[ConnectionPoolEntry]:
-        """Return all of them, and keep none from now on."""
+    def claim(self, loan: Loan) -> ConnectionPoolEntry | None:
+        """Return the connection that still belongs to a loan, if one does; it does not lie here any more."""
         with self._lock:
-            self._most = 0
-            records, self._stack = list(self._stack), deque()
-            return records
+            if not loan.has_connection or loan.record is None:
+                return None
+            self._stack.pop(loan.record, None)
+            return loan.record
+
+    def count_with(self, loans: Iterable[Loan]) -> int:
+        """Return how many connections lie here or belong to one of these loans."""
+        with self._lock:
+            return len(self._stack) + len({loan.record for loan in loans if loan.has_connection})
+
+    def close(self) -> Iterator[ConnectionPoolEntry]:
+        """Return one after the other, and keep none from now on."""
+        self._most = 0
+        while self._stack:
+            with self._lock:
+                if not self._stack:
+                    return
+                record, _ = self._stack.popitem()
+            yield record
 
     def all(self) -> list[ConnectionPoolEntry]:
         """Return those of this moment."""
@@ -59,7 +84,7 @@ class IdleStack:
             for record in reversed(list(self._stack)):
                 if reason := why(record, kept):
                     unneeded.append((record, reason))
-                    self._stack.remove(record)
+                    del self._stack[record]
                 else:
                     kept = True
         return unneeded

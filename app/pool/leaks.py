@@ -37,15 +37,12 @@ def report_written_off(loan: Loan) -> None:
     )
 
 
-def report_dropped(loan: Loan | None) -> None:
+def report_dropped(loan: Loan) -> None:
     """Warn that a connection was recovered which its holder forgot."""
-    borrower = loan.borrower if loan else {}
-    log.warning("a connection was dropped without being returned; borrowed at:\n%s", _borrowed_at(loan), extra=borrower)
-
-
-def _borrowed_at(loan: Loan | None) -> str:
-    return (
-        printed(loan.borrowed_at)
-        if loan and loan.borrowed_at
-        else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"
+    log.warning(
+        "a connection was dropped without being returned; borrowed at:\n%s", _borrowed_at(loan), extra=loan.borrower
     )
+
+
+def _borrowed_at(loan: Loan) -> str:
+    return printed(loan.borrowed_at) if loan.borrowed_at else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"

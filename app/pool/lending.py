@@ -5,10 +5,11 @@ A subclass of `sqlalchemy.Pool` in the way of SQLAlchemy's own: it hands out a r
 many wait, or to let idle connections go (docs/decisions/0007).
 """
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Self, TypeVar
@@ -31,9 +32,9 @@ from app.pool.errors import (
 from app.pool.forking import begin_anew_after_fork, disown
 from app.pool.freshness import Freshness
 from app.pool.idle import IdleStack
-from app.pool.loan import Link, Loan
+from app.pool.loan import Hand, Link, Loan
 from app.pool.loans import Loans
-from app.pool.recovery import CONCERNS_ALL, Verdict, is_lost, judge, ran_out_of_time
+from app.pool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
 
@@ -44,6 +45,8 @@ Borrower = Callable[[], Mapping[str, object]]
 TIDY_EVERY_SECONDS = 1.0
 CORE_CONNECTS = Connection.__init__.__code__
 """Who asks `Engine.raw_connection`, which asks us, unless somebody wants a raw connection."""
+
+log = logging.getLogger(__name__)
 
 _thread = threading.local()
 """`borrowing`: the pool and loan this thread is busy with; `fresh`: its next loan is to be a new connection."""
@@ -107,9 +110,10 @@ class LendingPool(Pool):
         self._gate = Gate(self.pool_size + self.max_overflow, self.max_waiting)
         self._idle = IdleStack(self.pool_size)
         self.loans = Loans()
+        self._forsaken: set[Loan] = set()
         self.freshness = Freshness(self.dialect, pre_ping=self.pre_ping, ping_after=self.ping_after)
         self._next_tidy = 0.0
-        self._first = threading.Lock()
+        self._first = threading.RLock()
         self.stats = Stats()
         self.breaker = Breaker()
 
@@ -117,7 +121,8 @@ class LendingPool(Pool):
 
     def connect(self) -> PoolProxiedConnection:
         """Return a connection, or raise PoolExhaustedError, DatabaseDownError or the driver's error."""
-        loan, proxy = self._obtain(super().connect)
+        hand = Hand()
+        loan, proxy = self._obtain(super().connect, hand)
         # With a callback, so that it is dead by the time a finalizer looks at it.
         loan.proxy = ref(proxy, lambda _: None)
         # SQLAlchemy's Connection shows each of its statements. An event would say who asks, for ten times as much.
@@ -131,34 +136,45 @@ class LendingPool(Pool):
 
         Whoever cannot forget the connection needs no proxy to bring it back: a third of the price of `connect`.
         """
-        loan, record = self._obtain(self._do_get)
+        hand = Hand()
+        loan, record = self._obtain(self._do_get, hand)
         try:
-            loan.changed, loan.borrower, loan.call_began = False, self.borrower(), monotonic()
-            return use(record.dbapi_connection)
+            loan.borrower, loan.call_began = self.borrower(), monotonic()
+            result = use(record.dbapi_connection)
+            loan.end_call()
+            loan.changed = False  # trusted only now: whatever comes in between may leave an answer unread
+            return result
         except BaseException as error:
-            verdict = judge(error, self.dialect)
-            if verdict in CONCERNS_ALL:
-                self.freshness.doom()
-            if verdict is Verdict.TRY_AGAIN:
-                self.stats.note("conflicts")
-            if is_lost(error, record.dbapi_connection, self.dialect):
-                self._close(record, "overdue" if loan.overdue else "error")
-            if isinstance(error, Exception) and ran_out_of_time(verdict, loan.overdue):
-                self.stats.note("overran")
-                raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
+            loan.end_call()
+            self._heed(error, loan, record)
             raise
         finally:
-            loan.end_call()
             self._do_return_conn(record)
 
-    def _obtain(self, get: Callable[[], Lent]) -> tuple[Loan, Lent]:
+    def _heed(self, error: BaseException, loan: Loan, record: ConnectionPoolEntry) -> None:
+        """Learn from what ended the use of a driver's connection; raise DeadlineExceededError where time ran out."""
+        verdict = judge(error, self.dialect)
+        if verdict in CONCERNS_ALL:
+            self.freshness.doom()
+        if verdict is Verdict.TRY_AGAIN:
+            self.stats.note("conflicts")
+        if is_lost(error, record.dbapi_connection, self.dialect):
+            self._close(record, "overdue" if loan.overdue else "error")
+        else:
+            loan.changed = False
+        if isinstance(error, Exception) and ran_out_of_time(verdict, loan.overdue):
+            self.stats.note("overran")
+            raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
+
+    def _obtain(self, get: Callable[[], Lent], hand: Hand) -> tuple[Loan, Lent]:
         """Return what `get` brings, a proxy or a record, and the loan that is granted for it."""
         watch_over(self)
         due, fresh = deadline.current(), _thread.__dict__.pop("fresh", False)
-        loan = Loan(self.stats, monotonic(), due, fresh)
-        outer, _thread.borrowing = current(), (self, loan)
-        self.loans.begin(loan)
+        loan = Loan(self.stats, monotonic(), due, fresh, ref(hand))
+        outer = current()
         try:
+            _thread.borrowing = (self, loan)
+            self.loans.begin(loan)
             if self.breaker.silent or not self._idle:
                 self.breaker.admit(due)
             lent = get()
@@ -172,7 +188,7 @@ class LendingPool(Pool):
 
     def _give_up(self, loan: Loan, error: BaseException) -> None:
         """Note that a loan is not granted; raise DatabaseDownError where it was cut at its deadline."""
-        self.loans.end(loan)
+        self._settle(loan, "error")
         loan.charge_wait(monotonic())
         was_cut = loan.overdue and isinstance(error, Exception) and not isinstance(error, PoolError)
         if was_cut or isinstance(error, DatabaseDownError | DatabaseMisconfiguredError):
@@ -182,54 +198,83 @@ class LendingPool(Pool):
 
     def _grant(self, loan: Loan, link: Link) -> None:
         loan.granted, loan.call_began = monotonic(), None
-        link.loan, loan.link = loan, link
+        loan.link = link
         link.uses += 1
         loan.charge_wait(loan.granted)
         self.stats.note_borrowed(loan.granted - loan.asked - loan.opening)
 
     def _do_get(self) -> ConnectionPoolEntry:
         _, loan = _thread.borrowing
+        self._enter(loan, self.timeout)
+        while (record := self._fit_record(loan)) is None:
+            try:
+                return self._new_record()
+            except Exception as error:
+                if not self.is_at_limit(error):
+                    raise
+                self._wait_for_return(loan, error)
+        return record
+
+    def _enter(self, loan: Loan, seconds: float, *, first: bool = False) -> None:
         try:
-            self._gate.enter(deadline.seconds_for(self.timeout))
+            self._gate.enter(loan, deadline.seconds_for(seconds), first=first)
         except PoolExhaustedError as error:
             if self.breaker.state == "open":  # those in front wait for the database
                 raise DatabaseDownError(f"no connection could be made; {error}") from error
             self.stats.note("refused" if isinstance(error, QueueFullError) else "timed_out")
             raise
-        try:
-            return self._fit_record(loan) or self._new_record()
-        except BaseException:
-            self._gate.leave()
-            raise
+
+    def is_at_limit(self, error: BaseException) -> bool:
+        """Tell whether the server has no room for more connections than this pool's: it can do with those."""
+        return is_full(error, self.dialect) and self._alive() > 0
+
+    def _alive(self) -> int:
+        """Return how many connections are lent or idle."""
+        loans = [*self.loans.open(), *self._gate.holders()]
+        return self._idle.count_with(loans) or self._idle.count_with(self._gate.holders())  # one may just change hands
+
+    def _wait_for_return(self, loan: Loan, error: Exception) -> None:
+        """Let no more in than there are connections, and wait for one of them, before all others."""
+        alive, most = max(1, self._alive()), self._gate.permits
+        if self._gate.keep_to(alive):
+            log.warning("the server has no room for more; %d of %d connections have to do: %s", alive, most, error)
+        loan.fresh = False  # each new one would cost a good one its place
+        loan.call_began = None
+        if loan.wire:
+            loan.wire.close()
+            loan.wire = None
+        self._gate.leave(loan)
+        self._enter(loan, self.timeout - (monotonic() - loan.asked), first=True)
 
     def _new_record(self) -> ConnectionPoolEntry:
-        if self.stats.opened:
-            return self._create_connection()
+        record = self._create_first() if not self.stats.opened else self._create_connection()
+        if self._gate.limit < self._gate.permits and self._gate.grow_to(self._alive()):
+            log.warning("the server has room for all %d connections again", self._gate.permits)
+        return record
+
+    def _create_first(self) -> ConnectionPoolEntry:
         # SQLAlchemy gets to know the server with the first connection, under a lock for which others would wait as long
         # as that takes.
-        if not self._first.acquire(timeout=deadline.seconds_for(threading.TIMEOUT_MAX)):
-            raise DatabaseDownError("the first connection was not made within the deadline")
         try:
+            if not self._first.acquire(timeout=deadline.seconds_for(threading.TIMEOUT_MAX)):
+                raise DatabaseDownError("the first connection was not made within the deadline")
             if not self.stats.opened:
                 return self._create_connection()
         except (NotImplementedError, exc.InvalidRequestError) as error:  # what it raises if that connection is lost
             raise self.dialect.loaded_dbapi.OperationalError("the first connection was lost") from error
         finally:
-            self._first.release()
+            with suppress(RuntimeError):  # it is another thread's
+                self._first.release()
         return self._create_connection()
 
     def _fit_record(self, loan: Loan) -> ConnectionPoolEntry | None:
         """Return the connection that was used last and is still good; close those that are not."""
-        while record := self._idle.pop():
-            try:
-                reason = "replaced" if loan.fresh else self.freshness.why_unfit(record, loan)
-            except BaseException:
-                self._close(record, "error")
-                raise
+        while record := self._idle.pop(loan):
+            reason = "replaced" if loan.fresh else self.freshness.why_unfit(record, loan)
             if reason is None:
                 return record
             self._close(record, reason)
-            loan.wire = None
+            loan.wire = loan.record = None
             if loan.fresh:
                 break
         return None
@@ -242,36 +287,52 @@ class LendingPool(Pool):
             disown([record])  # lent before the fork
             return
         loan = link.loan if link else None
+        if link is None or loan is None:
+            return  # it could not be made, or was taken back before
         try:
-            self._take_back(record)
-        finally:
-            if loan is None or not loan.written_off:
-                self._gate.leave()
+            self._take_back(record, link, loan)
+            self._gate.leave(loan)
+        except BaseException:
+            self._settle(loan, "error")
+            raise
 
-    def _take_back(self, record: ConnectionPoolEntry) -> None:
-        link: Link | None = record.info.get("link")
-        if link is None:
-            return  # it could not be made
-        loan, link.loan, link.used = link.loan, None, monotonic()
-        if loan is not None:
-            self.loans.end(loan)
-        if record.dbapi_connection is None:  # closed after an error, or taken out of the pool
-            link.end("detached")
-            return
-        reason = self._why_not_kept(link, loan)
+    def _take_back(self, record: ConnectionPoolEntry, link: Link, loan: Loan) -> None:
+        link.used = monotonic()
+        self.loans.end(loan)
+        reason = self._why_not_kept(record, link, loan)
         if reason or not self._idle.push(record):
             self._close(record, reason or "surplus")
+            loan.record = None
 
-    def _why_not_kept(self, link: Link, loan: Loan | None) -> CloseReason | None:
-        if loan is None or loan.was_dropped:
-            self.stats.note("leaked")
-            leaks.report_dropped(loan)
+    def _why_not_kept(self, record: ConnectionPoolEntry, link: Link, loan: Loan) -> CloseReason | None:
+        if record.dbapi_connection is None:
+            return "detached"  # unless it was closed after an error, and counted then
+        if loan.granted is None:
+            return "error"
+        if loan.was_dropped:
+            self._note_dropped(loan)
             return "dropped"
         if loan.overdue:
             return "overdue"
         if loan.unfinished:
             return "error"
-        return "changed" if loan.changed else self.freshness.why_over(link, link.used)
+        return "changed" if loan.changed else self.freshness.why_over(record, link.used)
+
+    def _note_dropped(self, loan: Loan) -> None:
+        self.stats.note("leaked")
+        leaks.report_dropped(loan)
+
+    def _settle(self, loan: Loan, reason: CloseReason) -> bool:
+        """Close what a loan still has and give its permit to others; to do so twice, or too late, does no harm.
+
+        Tell whether it had a connection.
+        """
+        self.loans.end(loan)
+        if record := self._idle.claim(loan):
+            self._close(record, reason)
+            loan.record = None
+        self._gate.leave(loan)
+        return record is not None
 
     # ---- closing ----
 
@@ -279,7 +340,19 @@ class LendingPool(Pool):
         """Close with a goodbye: the server counts a connection that just vanishes among its Aborted_clients."""
         link: Link = record.info["link"]
         link.end(reason)
-        record.close()
+        try:
+            record.close()
+        except Exception:  # not the driver's, which SQLAlchemy logs
+            log.exception("a listener failed while a connection was being closed")
+
+    def _invalidate(
+        self, connection: PoolProxiedConnection, exception: BaseException | None = None, _checkin: bool = True
+    ) -> None:
+        """Have no connection used again that is as old as this one: a listener, or SQLAlchemy, says so."""
+        before = self._invalidate_time
+        super()._invalidate(connection, exception, _checkin)
+        if self._invalidate_time != before:
+            self.freshness.doom()
 
     def dispose(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
@@ -315,7 +388,7 @@ class LendingPool(Pool):
         if self.loans.cut_overdue(now, self.longest_call):
             self.breaker.suspect("a call was cut at its deadline")
         for loan in self.loans.write_off(now):
-            self._gate.leave()
+            self._gate.leave(loan)
             leaks.report_written_off(loan)
         if self.leak_after:
             self.loans.report_leaks(now, self.leak_after)
@@ -323,6 +396,16 @@ class LendingPool(Pool):
             self._next_tidy = now + TIDY_EVERY_SECONDS
             for record, reason in self._idle.sort_out(partial(self.freshness.why_unneeded, now)):
                 self._close(record, reason)
+            self._take_back_forsaken()
+
+    def _take_back_forsaken(self) -> None:
+        """Settle what nobody can return any more; two looks apart, for the garbage collector may just do it."""
+        loans = {loan for loan in (*self.loans.open(), *self._gate.holders()) if loan.is_forsaken}
+        for loan in loans & self._forsaken:
+            if self._settle(loan, "dropped"):
+                self._note_dropped(loan)
+        self._forsaken = loans
+        self._gate.serve()
 
     def forget_parent(self) -> None:
         """Begin anew in a child process: two processes on one connection would read each other's answers."""

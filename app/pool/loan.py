@@ -10,6 +10,8 @@ from types import CodeType, FrameType
 from typing import Any
 from weakref import ReferenceType
 
+from sqlalchemy.pool import ConnectionPoolEntry
+
 from app.pool.deadline import Deadline
 from app.pool.stats import CloseReason, Stats
 from app.pool.wire import Wire
@@ -24,6 +26,12 @@ FRAMES = 12
 """How many lines of a stack are kept."""
 
 
+class Hand:
+    """What whoever asks for a connection keeps in a variable: when it is gone, nobody will return the loan."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(slots=True, eq=False)
 class Loan:
     """Who borrows, since when, until when."""
@@ -33,8 +41,10 @@ class Loan:
     deadline: Deadline | None
     fresh: bool = False
     """The borrower wants a connection that is made now."""
+    hand: "ReferenceType[Hand] | None" = None
+    """None where nothing is lent."""
     changed: bool = True
-    """More than plain statements may have run; of a raw connection nobody knows."""
+    """More than plain statements may have run, or an answer be left unread; of a raw connection nobody knows."""
     lost: bool = False
     """An error has ended the transaction, whether the borrower takes notice or not."""
     granted: float | None = None
@@ -51,6 +61,8 @@ class Loan:
     written_off: bool = False
     """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""
     wire: Wire | None = None
+    record: ConnectionPoolEntry | None = None
+    """SQLAlchemy's, of the connection that was taken or made for it; whose it is now, `Link.loan` says."""
     link: "Link | None" = None
     proxy: "ReferenceType[Any] | None" = None
     thread: int = field(default_factory=threading.get_ident)
@@ -106,6 +118,19 @@ class Loan:
         """Tell whether nobody returned it and the garbage collector found it."""
         return self.proxy is not None and self.proxy() is None
 
+    @property
+    def has_connection(self) -> bool:
+        """Tell whether one was taken or made for it, and not given back."""
+        link: Link | None = self.record.info.get("link") if self.record else None
+        return link is not None and link.loan is self
+
+    @property
+    def is_forsaken(self) -> bool:
+        """Tell whether nobody can return it any more: exceptions came between the steps of borrowing or returning."""
+        if self.proxy is not None:
+            return self.proxy() is None
+        return self.hand is not None and self.hand() is None
+
 
 @dataclass(slots=True, eq=False)
 class Link:
@@ -117,6 +142,7 @@ class Link:
     used: float
     expires: float
     loan: Loan | None = None
+    """Whose it is; nobody's while it is idle."""
     closed: bool = False
     uses: int = 0
 

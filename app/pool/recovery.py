@@ -191,3 +191,22 @@ def _code(error: BaseException | None) -> int | str | None:
     if sqlite := getattr(error, "sqlite_errorcode", 0):
         return int(sqlite) & 0xFF
     return getattr(error, "sqlstate", None)
+
+
+SERVER_IS_FULL = {
+    1040,  # max_connections
+    1135,  # no more threads
+    1203,  # max_user_connections, for all users
+    1226,  # this user's own
+    "53300",  # PostgreSQL: max_connections, or the limit of a role or database
+}
+FULL_IN_WORDS = ("clients already", "too many connections", "connection slots are", "no more connections allowed")
+"""psycopg has no SQLSTATE for a connect that is refused. The last one is PgBouncer's."""
+
+
+def is_full(error: BaseException, dialect: Dialect) -> bool:
+    """Tell whether a connect was refused because the server, or a limit of this user, has no room for more."""
+    if not isinstance(error, dialect.loaded_dbapi.Error):
+        return False
+    code = _code(error)
+    return code in SERVER_IS_FULL if code is not None else any(words in str(error) for words in FULL_IN_WORDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -72,28 +71,28 @@ def test_after_a_thousand_on_sqlite_nothing_is_lost(
 
 
 def test_a_permit_that_the_garbage_collector_gives_back_in_the_middle_is_given_out_once():
-    class Interrupted(deque):
+    class Interrupted(dict):
         """A queue during whose call the garbage collector finds a forgotten connection."""
 
-        def popleft(self) -> Any:
-            turn = super().popleft()
-            if len(self) == 2:
-                gate.leave()
+        def pop(self, holder: object, *default: Any) -> Any:
+            turn = super().pop(holder, *default)
+            if turn and len(self) == 2:
+                gate.leave("b")
             return turn
 
     gate = Gate(3, most_waiting=3)
     gate._queue = Interrupted()
-    for _ in range(3):
-        gate.enter(0)
+    for holder in "abc":
+        gate.enter(holder, 0)
     with ThreadPoolExecutor(3) as threads:
-        ends = [threads.submit(gate.enter, 5) for _ in range(3)]
+        ends = [threads.submit(gate.enter, holder, 5) for holder in "def"]
         assert eventually(lambda: gate.waiting == 3)
 
-        gate.leave()
+        gate.leave("a")
 
         assert eventually(lambda: sum(end.done() for end in ends) == 2)
         assert (gate.in_use, gate.waiting) == (3, 1)
-        gate.leave()
+        gate.leave("c")
 
 
 def forgotten_by_a_generator(engine: Engine) -> None:

@@ -20,14 +20,25 @@ def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
         time.sleep(0.001)
 
 
+def enter(gate: Gate, seconds: float) -> object:
+    """Take a permit, and return by whom it is held."""
+    holder = object()
+    try:
+        gate.enter(holder, seconds)
+    except PoolExhaustedError:
+        gate.leave(holder)
+        raise
+    return holder
+
+
 def queue_up(gate: Gate, name: int, served: list[int]) -> threading.Thread:
     """Start a thread that waits for a permit, and return when it stands in the queue."""
     before = gate.waiting
 
     def wait() -> None:
-        gate.enter(10)
+        holder = enter(gate, 10)
         served.append(name)
-        gate.leave()
+        gate.leave(holder)
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -37,10 +48,10 @@ def queue_up(gate: Gate, name: int, served: list[int]) -> threading.Thread:
 
 def test_twenty_threads_are_served_in_the_order_in_which_they_came():
     gate, served = Gate(1, most_waiting=20), []
-    gate.enter(0)
+    holder = enter(gate, 0)
     threads = [queue_up(gate, name, served) for name in range(20)]
 
-    gate.leave()
+    gate.leave(holder)
     for thread in threads:
         thread.join(5)
 
@@ -50,11 +61,11 @@ def test_twenty_threads_are_served_in_the_order_in_which_they_came():
 
 def test_a_newcomer_does_not_overtake_who_waits():
     gate, served = Gate(1, most_waiting=5), []
-    gate.enter(0)
+    holder = enter(gate, 0)
     waiting = queue_up(gate, 1, served)
 
-    gate.leave()
-    gate.enter(5)  # the permit was handed over: this one has to wait its turn
+    gate.leave(holder)
+    enter(gate, 5)  # the permit was handed over: this one has to wait its turn
 
     waiting.join(5)
     assert served == [1]
@@ -62,26 +73,26 @@ def test_a_newcomer_does_not_overtake_who_waits():
 
 def test_one_more_than_may_wait_is_refused_at_once():
     gate, served = Gate(1, most_waiting=2), []
-    gate.enter(0)
+    holder = enter(gate, 0)
     threads = [queue_up(gate, name, served) for name in range(2)]
 
     began = time.monotonic()
     with pytest.raises(QueueFullError, match=r"all 1 connections are in use and 2 threads wait already"):
-        gate.enter(10)
+        enter(gate, 10)
 
     assert time.monotonic() - began < 0.1
-    gate.leave()
+    gate.leave(holder)
     for thread in threads:
         thread.join(5)
 
 
 def test_nobody_waits_longer_than_their_time():
     gate = Gate(1, most_waiting=5)
-    gate.enter(0)
+    enter(gate, 0)
 
     began = time.monotonic()
     with pytest.raises(PoolExhaustedError, match=r"in use for 0\.20 s"):
-        gate.enter(0.2)
+        enter(gate, 0.2)
 
     assert 0.19 < time.monotonic() - began < 0.5
     assert (gate.waiting, gate.in_use) == (0, 1)
@@ -90,26 +101,26 @@ def test_nobody_waits_longer_than_their_time():
 def test_with_no_time_left_a_free_permit_is_taken_nevertheless():
     gate = Gate(1, most_waiting=0)
 
-    gate.enter(-1)
+    enter(gate, -1)
 
     assert gate.in_use == 1
 
 
 def give_up(gate: Gate) -> None:
     with pytest.raises(PoolExhaustedError):
-        gate.enter(0.05)
+        enter(gate, 0.05)
 
 
 def test_who_gives_up_is_not_served_in_the_place_of_the_next():
     gate, served = Gate(1, most_waiting=5), []
-    gate.enter(0)
+    holder = enter(gate, 0)
     impatient = threading.Thread(target=give_up, args=(gate,))
     impatient.start()
     eventually(lambda: gate.waiting == 1)
     patient = queue_up(gate, 1, served)
     impatient.join(5)
 
-    gate.leave()
+    gate.leave(holder)
     patient.join(5)
 
     assert served == [1]
@@ -124,14 +135,14 @@ def test_no_permit_is_lost_or_made_by_threads_that_give_up_at_the_last_moment():
         dice = random.Random(seed)
         for _ in range(500):
             try:
-                gate.enter(dice.choice([0, 0.0005, 0.001]))
+                holder = enter(gate, dice.choice([0, 0.0005, 0.001]))
             except PoolExhaustedError:
                 gave_up += 1
                 continue
             most = max(most, gate.in_use)
             if dice.random() < 0.2:
                 time.sleep(0.0005)  # so that others' time runs out just when this one leaves
-            gate.leave()
+            gate.leave(holder)
 
     threads = [threading.Thread(target=come_and_go, args=(seed,)) for seed in range(8)]
     for thread in threads:

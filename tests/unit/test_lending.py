@@ -19,10 +19,10 @@ COUNT_FOR_A_WHILE = text(
 """A few seconds, if nobody interrupts it."""
 
 
-def raise_when_overdue(error: BaseException) -> Callable[[Gate, float], None]:
+def raise_when_overdue(error: BaseException) -> Callable[..., None]:
     """Return a gate's `enter` before which the deadline passes, and then comes an error."""
 
-    def enter(_: Gate, __: float) -> None:
+    def enter(*_: object, **__: object) -> None:
         _, loan = current()
         end = time.monotonic() + 5
         while not loan.overdue:

@@ -1,0 +1,128 @@
+"""A server that has room for fewer connections than the pool would open: those that there are go from hand to hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pymysql
+import pytest
+from flask import Flask
+from sqlalchemy import make_url
+
+from tests.conftest import dispose
+from tests.faults.clients import Clients
+from tests.faults.leftovers import assert_nothing_is_lent, pool_of, seconds_until
+from tests.faults.support import FaultServer, held, on_mariadb, reader
+from tests.support.databases import Database
+
+ROOM, SIZE, THREADS = 3, 8, 16
+SECONDS = 2.0
+GROWN_AFTER_SECONDS = 8.0
+"""The server is asked every five seconds, at the longest, and by somebody who is there anyway."""
+
+
+def limit_mysql(server: FaultServer, user: str, most: int) -> None:
+    server.admin(f"ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS {most}")  # 1226
+
+
+def limit_postgresql(server: FaultServer, user: str, most: int) -> None:
+    server.admin(f"ALTER ROLE {user} CONNECTION LIMIT {most or -1}")
+
+
+@pytest.fixture
+def limit(fault_server: FaultServer, user: str) -> Iterator[Callable[[int], None]]:
+    """Change how many connections the server allows the application; none at the end."""
+    set_to = limit_mysql if fault_server.is_mysql else limit_postgresql
+    yield lambda most: set_to(fault_server, user, most)
+    set_to(fault_server, user, 0)
+
+
+@contextmanager
+def others_taking_all_but(room: int, server: FaultServer, database: Database) -> Iterator[None]:
+    """Have strangers hold all of `max_connections` but so many."""
+    url = make_url(database.admin_url)
+    to: dict[str, Any] = {"host": url.host, "port": url.port, "user": "stranger", "password": "stranger"}
+    server.admin("CREATE USER stranger@'%' IDENTIFIED BY 'stranger'")
+    with server.set_globally(max_connections=10), ExitStack() as strangers:
+        taken = server.admin("SELECT count(*) FROM information_schema.processlist WHERE user NOT IN ('system user')")
+        for _ in range(10 - taken[0][0] - room):
+            strangers.callback(pymysql.connect(**to).close)
+        yield
+    server.admin("DROP USER stranger@'%'")
+
+
+def assert_all_served(clients: Clients) -> None:
+    assert set(clients.statuses) == {200}
+    assert not clients.stuck
+    assert not [answer for answer in clients.answers if answer.is_wrong]
+
+
+def test_whoever_finds_no_connection_waits_for_a_return(
+    make_service: Callable[..., Flask], limit: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+):
+    app = make_service(POOL_SIZE=SIZE)
+    pool = pool_of(app)
+    limit(ROOM)
+
+    assert_all_served(Clients(app, THREADS).run(SECONDS))
+
+    assert pool.checkedin() == ROOM
+    assert pool.breaker.state == "closed"
+    assert capsys.readouterr().err.count("the server has no room for more") == 1
+    assert_nothing_is_lent(app)
+
+    limit(0)  # as many as you like
+    with Clients(app, THREADS).running() as clients:
+        seconds_until(
+            lambda: pool.checkedin() + pool.checkedout() > ROOM and pool._gate.limit == SIZE, GROWN_AFTER_SECONDS
+        )
+    assert_all_served(clients)
+    assert_nothing_is_lent(app)
+
+
+@on_mariadb
+def test_a_server_full_of_others_leaves_us_what_we_have(
+    make_service: Callable[..., Flask], fault_server: FaultServer, seeded: Database
+):
+    app = make_service(POOL_SIZE=SIZE)
+
+    with others_taking_all_but(ROOM, fault_server, seeded):
+        assert_all_served(Clients(app, THREADS).run(SECONDS))  # 1040
+    assert_nothing_is_lent(app)
+
+
+def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], limit: Callable[[int], None]):
+    app = make_service(POOL_SIZE=SIZE)
+    pool = pool_of(app)
+    with Clients(app, THREADS).running() as clients:
+        time.sleep(0.3)
+        limit(1)
+        pool.freshness.doom()  # so that all have to be made anew
+        time.sleep(SECONDS)
+    assert_all_served(clients)
+    assert_nothing_is_lent(app)
+
+
+def test_one_connection_for_all(make_service: Callable[..., Flask], limit: Callable[[int], None]):
+    app = make_service(POOL_SIZE=SIZE)
+    limit(1)
+
+    assert_all_served(Clients(app, THREADS).run(SECONDS))
+
+
+def test_a_server_full_of_others_alone_is_away(make_service: Callable[..., Flask], limit: Callable[[int], None]):
+    ours = make_service(POOL_SIZE=SIZE, REQUEST_DEADLINE_SECONDS=1)
+    others = make_service(POOL_SIZE=SIZE)
+    limit(1)
+
+    with held(reader(others)):
+        clients = Clients(ours, 4).run(2)
+    dispose(others)
+
+    assert set(clients.statuses) == {503}
+    assert clients.slowest < 1.5
+    seconds_until(lambda: pool_of(ours).breaker.state == "closed", 2)
+    assert_all_served(Clients(ours, 4).run(1))
