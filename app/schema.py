@@ -19,10 +19,11 @@ MAIN = next(iter(TABLES))
 
 State = Literal["current", "newer", "older", "empty", "unmanaged"]
 
-# The tables that this user may read, and of each name the one that a SELECT without a schema would get; the catalogue
-# of MySQL and MariaDB shows no others. PostgreSQL's own looks along the whole search_path, its standard one does not.
+# The tables that this user may read, and of each name the one that a SELECT without a schema would get. The standard
+# catalogue of PostgreSQL does not know which that is; MariaDB's shows City for city, where these are two tables.
 _OF_MYSQL = """
-    SELECT table_name, column_name, collation_name FROM information_schema.columns
+    SELECT IF(@@lower_case_table_names = 0, table_name, lower(table_name)), column_name, collation_name
+    FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name IN :tables
 """
 _COLUMNS = {
@@ -36,7 +37,8 @@ _COLUMNS = {
         AND pg_catalog.has_column_privilege(tables.oid, columns.attnum, 'SELECT')
     """,
     "sqlite": """
-        SELECT tables.name, columns.name, NULL FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+        SELECT lower(tables.name), columns.name, NULL
+        FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
         WHERE lower(tables.name) IN :tables
     """,
 }
@@ -53,7 +55,7 @@ def columns_of(connection: Connection, *tables: str) -> dict[tuple[str, str], st
     """
     ask = text(_COLUMNS[connection.dialect.name]).bindparams(bindparam("tables", tables, expanding=True))
     found = connection.execute(_traceless(ask))
-    return {(table.lower(), column.lower()): collation for table, column, collation in found}
+    return {(table, column.lower()): collation for table, column, collation in found}
 
 
 def schema_state(connection: Connection) -> State:

@@ -130,9 +130,11 @@ def current_revision(connection: Connection) -> str | None:
 def clear_half_made_tables(connection: Connection) -> None:
     """Drop the empty tables of a first migration that was interrupted where each DDL statement is committed at once.
 
-    They are known by Alembic's own table, which is made before them and gets its row after them.
+    They are known by Alembic's own table, which is made before them and gets its row after them, in the same schema:
+    what PostgreSQL finds in another one along the search_path is somebody else's.
     """
-    found = set(inspect(connection).get_table_names())
+    there = inspect(connection)
+    found = set(there.get_table_names(there.default_schema_name))
     ours = [name for name in TABLES if name in found]
     interrupted_one = bool(ours) and "alembic_version" in found and current_revision(connection) is None
     if interrupted_one and not any(has_rows(connection, name) for name in ours):
@@ -147,8 +149,11 @@ def has_rows(connection: Connection, name: str) -> bool:
 
 
 def refuse_foreign_tables(connection: Connection) -> None:
-    """End with a sentence where tables of these names exist that no migration of ours has made."""
-    found = sorted(TABLES.keys() & inspect(connection).get_table_names())
+    """End with a sentence where tables of these names exist that no migration of ours has made.
+
+    Views count, too, and on PostgreSQL what is in any schema of the search_path: new tables would hide it.
+    """
+    found = sorted(name for name in TABLES if inspect(connection).has_table(name))
     connection.rollback()
     if found and current_revision(connection) is None:
         raise SystemExit(

@@ -1,5 +1,6 @@
 """What makes two spellings the same name, decided here and not by four databases' collations."""
 
+import sys
 import unicodedata
 
 MAX_KEY_LENGTH = 150
@@ -17,6 +18,16 @@ def fold(name: str) -> str:
     # Case folding undoes some compositions (İ becomes i and a dot), so accents are taken off afterwards.
     letters = unicodedata.normalize("NFD", plain.casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter)).strip()
+
+
+def first_behind(beginning: str) -> str:
+    """Return where the keys that begin like this end: its last character is the next one.
+
+    Not the last of all behind it, with which a database in latin1 refuses to compare.
+    """
+    following = min(ord(beginning[-1:] or "\U0010ffff") + 1, sys.maxunicode)
+    # From here on come halves of characters.
+    return beginning[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
 SLIP_LETTERS = "abcdefghijklmnopqrstuvwxyz '-"

@@ -5,7 +5,6 @@
 The first read of an engine costs one round trip more, to learn which schema it has.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,13 +14,12 @@ from sqlalchemy import ColumnElement, Connection, Select, String, and_, bindpara
 
 from app.cities.layout import Layout, known_layout, layout
 from app.cities.models import City, Country
-from app.cities.names import APOSTROPHES, fold, one_slip_away
+from app.cities.names import APOSTROPHES, first_behind, fold, one_slip_away
+from app.cities.spellings import begins_like, is_called, spellings_of
 from app.extensions import db, fetch, or_nothing, reading
 from app.pool import Lookup
 
 T = TypeVar("T")
-HIGHEST = "\U0010ffff"
-"""Sorts after every character, so that all names with a prefix lie between it and prefix + HIGHEST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,6 @@ _SPELT = {
     )
     for count in (1, len(APOSTROPHES))
 }
-_APOSTROPHE = re.compile(f"[{APOSTROPHES}]")
 
 
 @or_nothing(lambda: None)
@@ -96,7 +93,7 @@ def find_city_id(name: str) -> int | None:
     here = known_layout(db.engines["reader"])
     if here and here.has_key:
         return next((city_id for (city_id,) in fetch(_LOWEST_ID, key=fold(name))), None)
-    spellings = _spellings(here, name) if here else []
+    spellings = spellings_of(here, name) if here else []
     if not spellings:
         return next((city.city_id for city in find_cities(name)), None)
     values = {f"spelling_{number}": spelling for number, spelling in enumerate(spellings)}
@@ -111,7 +108,7 @@ def find_cities(connection: Connection, name: str) -> list[CityRow]:
     here = layout(connection)
     if here.has_key:
         return _cities(connection, _BY_KEY, {"key": fold(name)})
-    candidates = _cities(connection, CITIES.where(_is_called(here, name)).order_by(City.city_id))
+    candidates = _cities(connection, CITIES.where(is_called(here, name)).order_by(City.city_id))
     return [city for city in candidates if fold(city.city) == fold(name)]
 
 
@@ -196,7 +193,7 @@ def _page_by_key(
     if name is not None:
         conditions.append(City.city_key == fold(name))
     if prefix is not None:
-        conditions.append(City.city_key.between(fold(prefix), fold(prefix) + HIGHEST))
+        conditions += [City.city_key >= fold(prefix), City.city_key < first_behind(fold(prefix))]
     if after:
         # The first half is implied by the second; MySQL needs it to see a range of the index.
         conditions += [City.city_key >= after.key, _comes_after(after)]
@@ -235,9 +232,9 @@ def _page_by_id(
     limit: int,
 ) -> Page[CityRow]:
     if name is not None:
-        statement = statement.where(_is_called(here, name))
+        statement = statement.where(is_called(here, name))
     if prefix is not None:
-        statement = statement.where(_looks_like(here, prefix, more="%"))
+        statement = statement.where(begins_like(here, prefix))
     if after:
         statement = statement.where(City.city_id > after.id)
     rows = _cities(connection, statement.order_by(City.city_id).limit(limit + 1))
@@ -253,31 +250,3 @@ def _only_folded(rows: Sequence[CityRow], name: str | None, prefix: str | None) 
         if (name is None or fold(row.city) == fold(name))
         and (prefix is None or fold(row.city).startswith(fold(prefix)))
     ]
-
-
-def _is_called(here: Layout, name: str) -> ColumnElement[bool]:
-    spellings = _spellings(here, name)
-    return City.city.in_(spellings) if spellings else _looks_like(here, name)
-
-
-def _spellings(here: Layout, name: str) -> list[str]:
-    """Return what to compare the column with, where it ignores case by itself; none if that would not find the name.
-
-    With an apostrophe that is all seven kinds; of two, they would be 49.
-    """
-    if not here.ignores_case_of(name):
-        return []
-    before, *after = _APOSTROPHE.split(name.strip())
-    if not after:
-        return [before]
-    return [before + sign + after[0] for sign in APOSTROPHES] if len(after) == 1 and here.is_unicode else []
-
-
-def _looks_like(here: Layout, name: str, more: str = "") -> ColumnElement[bool]:
-    """Select by the database's own collation, with any one character where an apostrophe stands."""
-    pattern = "".join(
-        "_" if letter in APOSTROPHES else f"\\{letter}" if letter in "\\%_" else letter for letter in name.strip()
-    )
-    # lower() would be computed for every row, and no index on the names would serve.
-    like = City.city.like if here.ignores_case_of(name) else City.city.ilike
-    return like(pattern + more, escape="\\")

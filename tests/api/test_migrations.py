@@ -239,3 +239,15 @@ def test_a_server_that_is_away_is_one_sentence(command):
     (said,) = done.stderr.splitlines()
     assert "cannot be reached" in said
     assert "Kx7Secret" not in done.stdout + done.stderr
+
+
+def test_a_view_of_somebody_else_is_refused(empty_database: Database):
+    with empty_database.connect() as connection:
+        connection.execute(text("CREATE TABLE town (city_id INTEGER PRIMARY KEY)"))
+        connection.execute(text("CREATE VIEW city AS SELECT city_id FROM town"))
+
+    done = alembic(empty_database.url, "upgrade", "head")
+
+    assert done.returncode != 0
+    assert "has city already" in done.stderr
+    assert tables(empty_database) == {"town"}

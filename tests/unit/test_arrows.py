@@ -20,9 +20,10 @@ FILES: dict[str, set[str]] = {
     "api": VIEW,
     "pages": VIEW,
     "shapes": TOOLS | {".queries", ".names", "app.schema"},
-    "queries": {".models", ".names", ".layout", "app.extensions", "app.pool"},
+    "queries": {".models", ".names", ".layout", ".spellings", "app.extensions", "app.pool"},
     "models": {".names", "app.extensions", "app.schema"},
     "layout": {"app.schema"},
+    "spellings": {".models", ".names", ".layout"},
     "names": set(),
 }
 
@@ -76,7 +77,7 @@ for room in ROOMS:
 FLASK_FREE = (
     "app.pool",
     "app.schema",
-    *(f"{room}.{file}" for room in ROOMS for file in ("queries", "models", "names", "layout")),
+    *(f"{room}.{file}" for room in ROOMS for file in ("queries", "models", "names", "layout", "spellings")),
 )
 VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages")}
 INHERITED_SOCKETS = 'inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ'

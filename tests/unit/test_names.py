@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from app.cities.names import fold
+from app.cities.names import first_behind, fold
 from app.schema import MAX_NAME_LENGTH
 from tests.support import cities
 
@@ -66,3 +66,12 @@ def test_every_name_fits():
 
 def test_blanks_that_an_accent_kept_apart_are_outer_ones():
     assert fold("\u0301 London") == "london"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "end"),
+    [("lon", "loo"), ("z", "{"), ("x\ud7ff", "x\ue000"), ("x\U0010ffff", "x\U0010ffff"), ("", "\U0010ffff")],
+)
+def test_where_the_keys_with_a_beginning_end(beginning: str, end: str):
+    assert first_behind(beginning) == end
+    end.encode()
