@@ -216,6 +216,15 @@ def _check_server(url: URL) -> None:
         )
     if any("pass" in key.lower() and key != "passfile" for key in url.query):
         raise RefusedError("has a password behind the ?, where logs would show it", "write it as user:password@host")
+    parts = f"{url.username}{url.password}{url.host}{url.database}"
+    if "\0" in parts or "\ufffd" in parts:  # the second is what a %E4 that is no UTF-8 is read as
+        raise RefusedError("has a % with what is not UTF-8", "percent-encode letters as UTF-8: ä is %C3%A4")
+    try:
+        (url.host or "").encode("idna")
+    except UnicodeError:
+        raise RefusedError(
+            "has a host that cannot be one", "correct its name: user:password@host:port/database"
+        ) from None
     if not url.database:
         raise RefusedError("names no database", "put its name behind the host: …@host/sakila")
     if url.port is not None and not 1 <= url.port <= 65535:

@@ -184,9 +184,8 @@ def _render(
 ) -> Response:
     media_type = _media_type()
     if media_type == JSON:
-        document = ProblemDocument(
-            type=f"/problems/{slug}", title=title, status=status, detail=detail, request_id=request_id()
-        )
+        explained = f"{request.script_root}/problems/{slug}"
+        document = ProblemDocument(type=explained, title=title, status=status, detail=detail, request_id=request_id())
         response = Response(document.model_dump_json() + "\n", status, content_type=PROBLEM_JSON)
     elif media_type == HTML:
         told = {"slug": slug, "status": status, "title": title, "detail": detail, "typed": g.get("typed", "")}

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from inspect import cleandoc
 from typing import Any, TypeVar
 
-from flask import Blueprint, Flask, Response, current_app, redirect, render_template, url_for
+from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, url_for
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
@@ -63,7 +63,9 @@ def operation(
 def show_openapi() -> Response:
     """Return the description for programs."""
     negotiation.require(JSON)
-    return negotiation.answer(json.dumps(describe(current_app), ensure_ascii=False, indent=1) + "\n", JSON)
+    # Its paths begin at "/" unless it says where this is.
+    where = {"servers": [{"url": request.script_root}]} if request.script_root else {}
+    return negotiation.answer(json.dumps(describe(current_app) | where, ensure_ascii=False, indent=1) + "\n", JSON)
 
 
 @bp.get("/docs")

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import BinaryIO
 
 from app.cities.names import fold
@@ -16,6 +16,12 @@ DELIMITERS = ",;\t"
 KNOWN = ("city", "country", "country_id", "city_id")
 LONGEST_LINE = 65_536
 """Bytes; whatever is longer is read in pieces, so that no file can fill the memory."""
+
+ABOVE = re.compile(r'[\s,;"]*|"?sep=(?P<delimiter>[^"])"?', re.IGNORECASE)
+"""What spreadsheets write above the header: nothing, nothing in columns, or what divides them."""
+
+CR_ALONE = re.compile(rb"(?<=\r)(?=[^\n])")
+"""The end of a line as old Macs wrote it."""
 
 NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 """What Python's `surrogateescape` puts in the place of such bytes."""
@@ -48,28 +54,34 @@ class RowFile:
     """A file of rows, read piece by piece; `ignored` are the columns that are not looked at."""
 
     def __init__(self, file: BinaryIO) -> None:
-        pieces = iter(partial(file.readline, LONGEST_LINE), b"")
-        lines = (piece.decode("utf-8", "surrogateescape") for piece in pieces)
-        header = next(lines, "").removeprefix("\ufeff")
-        self._columns, delimiter = _columns(header)
+        lines = (line.decode("utf-8", "surrogateescape") for line in _lines(file))
+        self._above, header, delimiters = 0, "", DELIMITERS
+        for self._above, line in enumerate(lines, 1):
+            header = line.lstrip("\ufeff")
+            if not (above := ABOVE.fullmatch(header.rstrip("\r\n"))):
+                break
+            delimiters = above["delimiter"] or delimiters
+        self._columns, delimiter = _columns(header, delimiters)
         used = {"country_id"} if "country" in self._columns else {"country"}
         self.ignored = [name for name in self._columns if name not in set(KNOWN) - used]
         self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
 
     def __iter__(self) -> Iterator[Row | Refusal]:
         while True:
-            line = self._reader.line_num + 2  # the header is the first
+            line = self._above + self._reader.line_num + 1
             try:
                 fields = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Refusal(line, _broken(line, self._reader.line_num + 1, error))
+                yield Refusal(line, _broken(line, self._above + self._reader.line_num, error))
                 continue
             if fields:  # none in an empty line
                 yield self._read(line, fields)
 
     def _read(self, line: int, fields: list[str]) -> Row | Refusal:
+        while len(fields) > len(self._columns) and not fields[-1].strip():
+            fields.pop()
         if len(fields) != len(self._columns):
             return Refusal(line, f"has {len(fields)} columns, the header has {len(self._columns)}")
         try:
@@ -78,12 +90,29 @@ class RowFile:
             return Refusal(line, str(error))
 
 
-def _columns(header: str) -> tuple[list[str], str]:
-    """Return the names of the columns and what divides them."""
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the file's lines, whatever ends them, those that are too long in pieces."""
+    rest = b""
+    while piece := file.readline(LONGEST_LINE):
+        *whole, rest = CR_ALONE.split(rest + piece)
+        yield from whole
+        if rest.endswith(b"\n") or len(rest) >= LONGEST_LINE:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
+
+
+def _columns(header: str, delimiters: str) -> tuple[list[str], str]:
+    """Return the names of the columns and which of these divides them."""
     if NOT_UTF_8.search(header) or "\0" in header:
         raise HeaderError("the file is not UTF-8 text; save it as CSV in UTF-8 (Excel: 'CSV UTF-8')")
-    for delimiter in DELIMITERS:
-        names = [name.strip().lower() for name in header.strip().replace('"', "").split(delimiter)]
+    for delimiter in delimiters:
+        names = [
+            name.strip().strip('"').strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])
+        ]
+        while names and not names[-1]:
+            names.pop()
         if "city" in names and not {"country", "country_id"}.isdisjoint(names):
             break
     else:

@@ -47,6 +47,68 @@ def test_spreadsheets_of_all_countries_are_read(delimiter: str):
     assert read(text) == [Row(2, 'Lima "la Gris", Centro; Sur', 'lima "la gris", centro; sur', "Peru", None)]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_as_on_any_system(end: str):
+    text = end.join(["city,country", "Lima,Peru", "", "Malmö,Sweden", "x,", "Cusco,Peru", ""])
+
+    assert [(row.line, type(row)) for row in read(text)] == [(2, Row), (4, Row), (5, Refusal), (6, Row)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_many_pieces_is_read_line_by_line(end: str):
+    lines = ["city,country", *(f"São {number},Perú" for number in range(20_000))]
+
+    rows = read(end.join(lines))
+
+    assert [row.line for row in rows] == list(range(2, 20_002))
+    assert {row.country for row in rows} == {"Perú"}
+
+
+def test_a_break_within_quotation_marks_is_refused_and_counted():
+    rows = read('city,country\r"Li\rma",Peru\rCusco,Peru\r')
+
+    assert [(row.line, type(row)) for row in rows] == [(2, Refusal), (4, Row)]
+
+
+@pytest.mark.parametrize(
+    ("above", "first"),
+    [
+        ("\n\n", 4),
+        (";;\r\n", 3),
+        ("sep=;\r\n", 3),
+        ('"sep=;"\r\n', 3),
+        ("\ufeffsep=;\n\n", 4),
+        ("\ufeff\ufeff", 2),
+        ("\ufeff\n\ufeff", 3),
+    ],
+)
+def test_what_programs_write_above_the_header_is_passed_over_and_counted(above: str, first: int):
+    good, bad = read(f"{above}city;country\nLima;Peru\n;Peru\n")
+
+    assert (good.line, good.city) == (first, "Lima")
+    assert bad == Refusal(first + 1, "city is empty")
+
+
+def test_the_delimiter_may_be_named():
+    assert read("sep=|\ncity|country\nLima, Centro|Peru\n")[0].city == "Lima, Centro"
+    assert read("sep=\t\r\ncity\tcountry\r\nLima, Centro\tPeru\r\n")[0].city == "Lima, Centro"
+
+
+def test_names_of_columns_may_be_quoted_and_hold_a_delimiter():
+    rows = RowFile(io.BytesIO(b'"people, in all", "City" ,"country"\n9,Lima,Peru\n'))
+
+    assert [row.city for row in rows] == ["Lima"]
+    assert rows.ignored == ["people, in all"]
+
+
+@pytest.mark.parametrize("header", ["city,country", "city,country,", "city,country,,"])
+def test_delimiters_at_the_end_of_a_line_are_no_columns(header: str):
+    rows = RowFile(io.BytesIO(f"{header}\nLima,Peru\nCusco,Peru,\nIca,Peru,,\n".encode()))
+
+    assert [row.city for row in rows] == ["Lima", "Cusco", "Ica"]
+    assert rows.ignored == []
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [

@@ -7,10 +7,13 @@ import signal
 import threading
 
 import click
+import pymysql
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.exc import ArgumentError, OperationalError, StatementError
 
 from app.commands.manners import Command, interruptible
+from app.pool.errors import DatabaseDownError, PoolExhaustedError
 
 
 @click.command(cls=Command)
@@ -40,6 +43,37 @@ def test_a_signal_ends_with_its_own_exit_code_and_one_line(number: signal.Signal
 
     assert result.exit_code == exit_code
     assert result.stderr == "Error: interrupted; to run it again does no harm.\n"
+
+
+def raising(error: Exception) -> click.Command:
+    @click.command(cls=Command)
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OperationalError(None, None, pymysql.err.OperationalError(1142, "INSERT denied")), "refuses: (1142, 'INSERT"),
+        (OperationalError(None, None, pymysql.err.OperationalError(2013, "Lost")), "cannot be reached: (2013, 'Lost')"),
+        (PoolExhaustedError("all 2 connections are in use"), "all 2 connections are in use"),
+        (StatementError("while replacing a connection", None, None, DatabaseDownError("it is down")), "it is down"),
+    ],
+)
+def test_what_the_database_says_ends_any_command_in_one_line(error: Exception, said: str):
+    result = CliRunner().invoke(raising(error))
+
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback():
+    error = ArgumentError("no such thing")
+
+    assert CliRunner().invoke(raising(error)).exception is error
 
 
 def test_what_the_pool_logs_meanwhile_is_not_said_twice(caplog: pytest.LogCaptureFixture):

@@ -96,6 +96,25 @@ def test_a_file_of_sqlite_is_on_no_host():
         parse_database_url("sqlite://folder/x.sqlite3")
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://u:p%E4ss@h/d", "not UTF-8"),
+        ("mysql://u:p%00@h/d", "not UTF-8"),
+        ("postgresql://%E4:p@h/d", "not UTF-8"),
+        ("mysql://u:p@a..b/d", "host that cannot be one"),
+        (f"mysql://u:p@{'x' * 64}.example/d", "host that cannot be one"),
+    ],
+)
+def test_what_no_driver_can_send_is_refused_too(url, said):
+    with pytest.raises(RefusedError, match=said):
+        parse_database_url(url)
+
+
+def test_letters_of_any_script_are_fine():
+    assert parse_database_url("mysql://u:p%C3%A4ss@bücher.example/d").password == "päss"
+
+
 @pytest.mark.parametrize("driver", SERVERS)
 def test_what_is_taken_never_fails_but_for_want_of_a_server(driver):
     """Every option that any driver has, with values of each kind: refused at start, or an error of the driver's own."""

@@ -1,0 +1,50 @@
+"""Behind a sub-path (SCRIPT_NAME): every address that an answer names leads back below it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+BELOW = "/towns"
+PAGES = ["/?city=London", "/?city=Londn", "/?city=", "/countries/20", "/docs", "/nowhere", "/pool"]
+
+
+def ask(client: FlaskClient, path: str, accept: str = "application/json"):
+    environ = {"SCRIPT_NAME": BELOW, "REMOTE_ADDR": "127.0.0.1"}
+    return client.get(path, headers={"Accept": accept}, environ_overrides=environ)
+
+
+def leads_below(address: str, path: str) -> bool:
+    """Tell whether a client that read this address in the answer from that path stays below."""
+    found = urlsplit(urljoin(f"http://localhost{BELOW}{path}", address))
+    return found.netloc != "localhost" or found.path.startswith(f"{BELOW}/")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_address_in_a_page(client: FlaskClient, path: str):
+    page = ask(client, path, "text/html").text
+    addresses = re.findall(r'(?:href|src|action|data-\w+)="([^"]*/[^"]*)"', page)
+
+    assert addresses
+    assert [address for address in addresses if not leads_below(address, path)] == []
+
+
+def test_a_problems_type(client: FlaskClient):
+    document = ask(client, "/api/v1/nothing").json
+
+    assert document["type"] == f"{BELOW}/problems/not-found"
+    assert ask(client, "/problems/not-found").headers["Location"].startswith(f"{BELOW}/docs#")
+
+
+def test_the_next_page_of_a_list(client: FlaskClient):
+    answer = ask(client, "/api/v1/cities?limit=1")
+
+    assert answer.json["next"].startswith(f"{BELOW}/api/v1/cities?")
+
+
+def test_the_description_names_where_it_is(client: FlaskClient):
+    assert ask(client, "/openapi.json").json["servers"] == [{"url": BELOW}]
+    assert "servers" not in client.get("/openapi.json").json
