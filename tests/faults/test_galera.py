@@ -11,18 +11,20 @@ from contextlib import ExitStack
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, inspect, select, update
 
 from app import create_app
 from app.extensions import db
 from app.pool import in_transaction
 from app.pool.errors import OutcomeUnknownError
 from config import load_settings
+from migrations import lock
+from migrations.lock import migration_lock
 from tests.conftest import dispose, leave_out
 from tests.faults.clients import Clients
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
-from tests.support.databases import Database, migrate_and_seed
+from tests.support.databases import Database, alembic, migrate_and_seed, plain_engine
 from tests.support.galera import Cluster, Node, galera, wait_for
 from tests.support.problems import assert_problem
 from tests.support.servers import MissingError, Server
@@ -211,6 +213,58 @@ def test_of_two_nodes_that_change_a_row_one_does_it_again_and_both_count(
     assert sum(unit.begun for unit in units) > 2
     wait_for(lambda: [witness.times(unit) for unit in units] == [1, 1], "replicate", 5)
     assert witness.connection.scalar(select(ledger.c.part).where(ledger.c.id == row)) == 2
+
+
+def test_migrations_on_two_nodes_wait_for_each_other(cluster: Cluster, unmigrated: Callable[[Node], str]):
+    """GET_LOCK holds on one node; the tables that one is just making are not those that a killed one left half made."""
+    first, second = map(unmigrated, cluster.nodes[:2])
+
+    with ThreadPoolExecutor(1) as threads:
+        with migration_lock(plain_engine(first)):
+            other = threads.submit(alembic, second, "upgrade", "head")
+            with pytest.raises(TimeoutError):
+                other.result(3)
+            assert tables(first) == {lock.NAME}
+        done = other.result(30)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_for(lambda: {"city", "country", "alembic_version"} == tables(first), "replicate", 5)
+
+
+def test_what_a_killed_migration_left_is_taken_over_on_its_node_and_told_on_others(
+    cluster: Cluster, unmigrated: Callable[[Node], str], monkeypatch: pytest.MonkeyPatch
+):
+    first, second = map(unmigrated, cluster.nodes[:2])
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 1)
+    cluster.nodes[0].ask(f"CREATE TABLE unmigrated.{lock.NAME} (nothing INT PRIMARY KEY) COMMENT 'node1 0123'")
+
+    with (
+        pytest.raises(SystemExit, match=f"running on the node node1 .* DROP TABLE {lock.NAME}"),
+        migration_lock(plain_engine(second)),
+    ):
+        pass
+    with migration_lock(plain_engine(first)):
+        assert tables(first) == {lock.NAME}
+
+    assert tables(first) == set()
+
+
+@pytest.fixture
+def unmigrated(cluster: Cluster) -> Iterator[Callable[[Node], str]]:
+    """Return the address on a node of a database without tables."""
+    cluster.nodes[0].ask("CREATE DATABASE unmigrated CHARACTER SET utf8mb4")
+
+    def on_node(node: Node) -> str:
+        wait_for(lambda: node.ask("SHOW DATABASES LIKE 'unmigrated'") != [], "replicate", 5)
+        return cluster.url(node.port, "unmigrated").render_as_string(hide_password=False)
+
+    yield on_node
+    cluster.nodes[0].ask("DROP DATABASE unmigrated")
+
+
+def tables(url: str) -> set[str]:
+    with plain_engine(url).connect() as connection:
+        return set(inspect(connection).get_table_names())
 
 
 def test_no_read_fails_when_a_node_is_killed(make_app: Callable[..., Flask], cluster: Cluster):
