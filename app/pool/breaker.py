@@ -11,10 +11,10 @@ of one that went away are known to be closed. Only silence speaks against them, 
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from math import inf
 from random import SystemRandom
-from threading import Condition, Thread
+from threading import Condition
 from time import monotonic
 from typing import Literal
 
@@ -23,19 +23,24 @@ from app.pool.errors import DatabaseDownError, DatabaseMisconfiguredError
 from app.pool.threads import start_thread
 
 State = Literal["closed", "suspect", "open"]
-Probe = Callable[[float], None]
-
 OPEN_AFTER_SECONDS = 0.5
 PAUSE_SECONDS = (0.02, 0.2)
 """The first pause between probes, and the longest: it doubles. With the patience below, a server that is back is
 found within a second."""
 PATIENCE_SECONDS = 0.5
-MOST_PATIENCE_SECONDS = 3.0
-"""As long as a connect may take at all."""
+QUICK_SECONDS = PATIENCE_SECONDS + PAUSE_SECONDS[1]
+HELD = 8
+SLOWEST_SECONDS = 60.0
+"""A server that is frozen lets everybody connect and says nothing. When it goes on it finds those who left, counts them
+as interrupted handshakes, and after `max_connect_errors` of them lets nobody in any more from our host. So a probe
+that waits there is not given up: it goes on waiting, and is the first to be answered. Eight do so; with each that
+comes then the oldest goes, and each comes twice as long after the one before, up to a minute."""
 MISCONFIGURED_SECONDS = 1.0
 """The time between two tries of what cannot succeed before somebody changes something: each may be a handshake that
 the server sees interrupted, and holds against our host."""
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
+
+Rest = Callable[[float, Sequence["Knock"]], None]
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +48,16 @@ log = logging.getLogger(__name__)
 class Breaker:
     """Knows whether the database can be reached."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic, rest: Callable[[float], None] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic, rest: Rest | None = None) -> None:
         self._clock = clock
         self._changed = Condition()
-        self._rest = rest or self._wait
+        self._rest = rest or (lambda seconds, knocks: self._await(knocks, seconds))
         self._since = self._opened = 0.0
         self._last_connect = 0.0
         self._given_up = False
         self._misconfigured, self._next_turn = "", 0.0
         self.probe: Probe | None = None
-        """Makes a connection within so many seconds, and closes it; raises if it cannot."""
+        """Makes a connection and closes it; raises if it cannot."""
         self.state: State = "closed"
         self.silent = False
         """Whether the last probe had no answer at all."""
@@ -113,55 +118,110 @@ class Breaker:
             self._given_up = True
             self._changed.notify_all()
 
-    def _run(self, probe: Probe) -> None:
+    def _run(self, probe: "Probe") -> None:
         shortest, longest = PAUSE_SECONDS
-        pause, patient = shortest, _PatientProbe(probe)
-        while not (self._given_up or patient.has_succeeded):
+        knocks, pause, unanswered = list[Knock](), shortest, 0
+        while not (self._given_up or any(knock.has_succeeded for knock in knocks)):
             self.probes += 1
-            began, patience = self._clock(), max(PATIENCE_SECONDS, 2 * self._last_connect)
-            try:
-                probe(patience)
-            except DatabaseMisconfiguredError as error:
-                self._note_misconfigured(error)
+            patience = max(PATIENCE_SECONDS, 2 * self._last_connect)
+            knocks.append(Knock(probe, patience, held_seconds(unanswered), self._clock, self._tell))
+            self._await(knocks, patience)
+            answers = [knock.error for knock in knocks if knock.is_answered]
+            if wrong := [knock.error for knock in knocks if isinstance(knock.error, DatabaseMisconfiguredError)]:
+                self._note_misconfigured(wrong[0])
                 break
-            except Exception as error:
-                self.silent = self._clock() - began >= patience
-                if self.silent:
-                    patient.go_on()
-                if self.state == "suspect" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
-                    self.state, self._opened = "open", self._clock()
-                    log.error("database down: %s", error)
-            else:
+            if any(knock.has_succeeded for knock in knocks):
                 break
+            self.silent = not answers
+            unanswered = unanswered + 1 if self.silent and knocks[-1].has_arrived() else 0
+            if self.state == "suspect" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
+                self.state, self._opened = "open", self._clock()
+                log.error("database down: %s", answers[0] if answers else f"no answer within {patience:.1f} s")
+            knocks = [knock for knock in knocks if not knock.is_over]
             # Jitter, so that many processes do not knock in step.
-            self._rest(pause * DICE.uniform(0.5, 1))
+            self._rest(max(pause * DICE.uniform(0.5, 1), spacing_seconds(unanswered) - QUICK_SECONDS), knocks)
             pause = min(2 * pause, longest)
+        self._close(knocks)
+
+    def _close(self, knocks: list["Knock"]) -> None:
         with self._changed:
             if self.state == "open" and not self._misconfigured:
                 log.warning("database back after %.1f s", self._clock() - self._since)
             self.state, self.silent = "closed", False
             self._changed.notify_all()
+        for knock in knocks:
+            # A server that goes on answers those that wait as well; what is still silent then has been lost on the way.
+            knock.end_within(0 if self._given_up else PATIENCE_SECONDS)
 
-    def _wait(self, seconds: float) -> None:
+    def _tell(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._given_up, timeout=seconds)
+            self._changed.notify_all()
+
+    def _await(self, knocks: Sequence["Knock"], seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._given_up or any(knock.has_news for knock in knocks), timeout=seconds)
 
 
-class _PatientProbe:
-    """A second probe beside those that soon give up: for a server that answers, but slower than it ever did before."""
+class Knock:
+    """A probe in a thread of its own, for as long as it takes: one that is ended is held against us by MySQL."""
 
-    def __init__(self, probe: Probe) -> None:
-        self._probe = probe
-        self._thread: Thread | None = None
+    def __init__(
+        self, probe: "Probe", patience: float, seconds: float, clock: Callable[[], float], tell: Callable[[], None]
+    ) -> None:
+        self.seconds = seconds
+        self.has_arrived: Callable[[], bool] = lambda: False
+        """Tells whether it has reached a server that may count it if it ends before its login."""
+        self.error: Exception | None = None
         self.has_succeeded = False
+        self.patience, self._probe, self._clock, self._tell = patience, probe, clock, tell
+        self._began, self._ended = clock(), inf
+        self._ends = self._began + seconds
+        try:
+            start_thread("database-probe", self._try)
+        except RuntimeError as error:  # no more threads
+            self.error, self._ended = error, self._began
 
-    def go_on(self) -> None:
-        """Try, unless that is being done."""
-        if self._thread is None or not self._thread.is_alive():
-            with suppress(RuntimeError):  # no more threads
-                self._thread = start_thread("database-probe", self._try)
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it has come to an end."""
+        return self.error is not None or self.has_succeeded
+
+    @property
+    def has_news(self) -> bool:
+        """Tell whether it came to an end by itself."""
+        return self.has_succeeded or (self.error is not None and self._ended < self._ends)
+
+    @property
+    def is_answered(self) -> bool:
+        """Tell whether somebody said no; an end after a long silence is none."""
+        return self.error is not None and self._ended - self._began < self.patience
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it is to be ended."""
+        return now >= self._ends
+
+    def end_within(self, seconds: float) -> None:
+        """Have it last no longer than that."""
+        self._ends = min(self._ends, self._clock() + seconds)
 
     def _try(self) -> None:
-        with suppress(Exception):
-            self._probe(MOST_PATIENCE_SECONDS)
-            self.has_succeeded = True
+        try:
+            self._probe(self)
+        except Exception as error:
+            self._ended, self.error = self._clock(), error
+        else:
+            self._ended, self.has_succeeded = self._clock(), True
+        self._tell()
+
+
+Probe = Callable[[Knock], None]
+
+
+def spacing_seconds(unanswered: int) -> float:
+    """Return how long after so many probes that reached a silent server the next one comes."""
+    return QUICK_SECONDS if unanswered < HELD else min(QUICK_SECONDS * 2 ** (unanswered - HELD + 1), SLOWEST_SECONDS)
+
+
+def held_seconds(unanswered: int) -> float:
+    """Return how long a probe may be silent: until so many others have come after it."""
+    return sum(map(spacing_seconds, range(unanswered, unanswered + HELD)))

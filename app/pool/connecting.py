@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
 
 from app.pool import deadline, freshness
+from app.pool.breaker import Knock
 from app.pool.errors import DatabaseMisconfiguredError
 from app.pool.lending import LendingPool, borrowing, current
 from app.pool.loan import Link, Loan
@@ -129,18 +130,28 @@ class Connector:
             return self._really_connect(*positional, **arguments)
         return open_in_time(dialect, self._really_connect, seconds, positional, arguments)
 
-    def _probe(self, pool: LendingPool, seconds: float) -> None:
-        """Make a connection and close it again, all within these seconds: else each probe would leave one behind."""
-        with (
-            deadline.within(seconds) as due,
-            pool.loans.watching(Loan(pool.stats, monotonic(), due)) as attempt,
-            borrowing(pool, attempt),
-        ):
+    def _probe(self, pool: LendingPool, knock: Knock) -> None:
+        """Make a connection and close it again, until it is due: else each probe would leave one behind."""
+        attempt = _Attempt(pool.stats, monotonic(), None)
+        attempt.knock = knock
+        unseen = self._dialect.driver in ("mysqldb", "mysqlconnector")  # nobody knows how far they have come
+        knock.has_arrived = lambda: unseen or attempt.wire is not None
+        with deadline.within(knock.seconds), pool.loans.watching(attempt), borrowing(pool, attempt):
             try:
                 self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), attempt))
             except Exception as error:
                 if not pool.is_at_limit(error):  # else it is there: what comes back will do
                     raise
+
+
+class _Attempt(Loan):
+    """Nobody's loan: a probe, which is due when the breaker says so."""
+
+    __slots__ = ("knock",)
+    knock: Knock
+
+    def is_due(self, now: float, _: float) -> bool:
+        return self.knock.is_due(now)
 
 
 def _is_set_up_wrong(error: Exception, dialect: Dialect) -> bool:

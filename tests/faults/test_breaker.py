@@ -11,11 +11,12 @@ import pymysql
 import pytest
 from flask import Flask
 
+from app.extensions import db
 from app.pool import connecting
 from tests.conftest import dispose
 from tests.faults.clients import Answer, Clients
 from tests.faults.leftovers import leaving_nothing, pool_of, seconds_until
-from tests.faults.support import FaultServer, held, on_mariadb, on_mysql_family, reader
+from tests.faults.support import FaultServer, held, on_mariadb, on_mysql, on_mysql_family, reader
 from tests.support.packets import Cut
 from tests.support.proxy import Proxy
 
@@ -141,6 +142,35 @@ def test_a_server_that_takes_no_more_connections_goes_on_serving_those_it_has(
 
     assert {answer.status for answer in clients.answers} == {200, 503}
     assert clients.statuses[200] > 20
+
+
+@on_mysql
+def test_a_server_that_was_frozen_has_nothing_against_us(
+    fault_server: FaultServer, make_service: Callable[..., Flask], user: str
+):
+    """What connects and leaves before its login is counted, and ten of them would keep this host out for good."""
+    service = make_service()
+    clients = Clients(service, 8, pause=0.05)
+    with held(reader(service), 4), service.app_context(), db.engine.connect():
+        addresses = {row[0] for row in fault_server.admin("SELECT host FROM information_schema.processlist")}
+    assert any(not address.startswith(("localhost", "127.")) for address in addresses), "loopback is not counted"
+
+    fault_server.admin("TRUNCATE performance_schema.host_cache")
+    with fault_server.set_globally(max_connect_errors=10), fault_server.counting("Aborted_connects") as counts:
+        with clients.running():
+            time.sleep(0.3)
+            fault_server.freeze()
+            time.sleep(12)
+            fault_server.thaw()
+            back = seconds_until(lambda: service.test_client().get("/?city=London").status_code == 200, 5)
+            time.sleep(1)
+        blocked = fault_server.admin("SELECT sum(count_host_blocked_errors) FROM performance_schema.host_cache")
+
+    print(f"back after {back:.2f} s, {counts} interrupted, {pool_of(service).snapshot()['probes']} probes")
+    assert back < 1.0
+    assert blocked == [(0,)]
+    assert counts["Aborted_connects"] <= 4
+    assert pool_of(service).snapshot()["probes"] <= 13
 
 
 @contextmanager

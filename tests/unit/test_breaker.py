@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from app.pool.breaker import MOST_PATIENCE_SECONDS, OPEN_AFTER_SECONDS, PATIENCE_SECONDS, PAUSE_SECONDS, Breaker
+from app.pool.breaker import (
+    HELD,
+    OPEN_AFTER_SECONDS,
+    PATIENCE_SECONDS,
+    PAUSE_SECONDS,
+    QUICK_SECONDS,
+    SLOWEST_SECONDS,
+    Breaker,
+    Knock,
+    held_seconds,
+    spacing_seconds,
+)
 from app.pool.deadline import Account, Deadline
 from app.pool.errors import DatabaseDownError
 
@@ -19,21 +30,24 @@ class Database:
     def __init__(self) -> None:
         self.now, self.is_down, self.is_silent = 100.0, False, False
         self.probed, self.patience, self.pauses = 0, 0.0, []
-        self.needs = 0.0
-        """Seconds that it takes to connect."""
+        self.is_frozen, self.thawed = False, threading.Event()
+        """Whether it lets everybody connect and says nothing."""
         self._go = threading.Semaphore(0)
         self.breaker = Breaker(clock=lambda: self.now, rest=self._rest)
         self.breaker.probe = self._probe
 
-    def _probe(self, seconds: float) -> None:
+    def _probe(self, knock: Knock) -> None:
         self.probed += 1
-        self.patience = seconds
+        self.patience = knock.patience
+        knock.has_arrived = lambda: self.is_frozen
+        if self.is_frozen:
+            assert self.thawed.wait(10)
         if self.is_silent:
-            self.now += seconds
-        if self.is_down or seconds < self.needs:
+            self.now += knock.seconds
+        if self.is_down:
             raise ConnectionRefusedError("down")
 
-    def _rest(self, seconds: float) -> None:
+    def _rest(self, seconds: float, _: Sequence[Knock]) -> None:
         self.pauses.append(seconds)
         self._go.acquire()
 
@@ -184,14 +198,44 @@ def test_only_silence_speaks_against_connections_that_are_there(database: Databa
     assert not database.breaker.silent
 
 
-def test_a_server_that_is_slower_than_ever_is_found_with_more_patience(database: Database):
-    database.is_silent, database.needs = True, 4 * PATIENCE_SECONDS
-
+def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database):
+    database.is_frozen = True
     database.breaker.suspect("a connect was cut")
-    until(lambda: database.patience == MOST_PATIENCE_SECONDS)
+    until(lambda: len(database.pauses) == 1)
+    assert database.breaker.silent
+
+    database.thawed.set()
     database._go.release()
 
     until(lambda: database.breaker.state == "closed")
+    assert database.probed <= 2
+
+
+def test_a_frozen_server_is_asked_ever_more_rarely(database: Database):
+    database.is_frozen = True
+
+    database.breaker.suspect("a connect was cut")
+    until(lambda: len(database.pauses) == 1)
+    for number in range(2, HELD + 4):
+        database._go.release()
+        until(lambda number=number: len(database.pauses) == number)
+
+    assert all(pause <= PAUSE_SECONDS[1] for pause in database.pauses[: HELD - 1])
+    assert database.pauses[HELD - 1 :] == pytest.approx([spacing - QUICK_SECONDS for spacing in (1.4, 2.8, 5.6, 11.2)])
+    database.thawed.set()
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(5, 0), (10, 3), (30, 5), (60, 6), (300, 10), (3600, 65)])
+def test_so_many_probes_a_frozen_server_finds_interrupted(seconds: float, most: int):
+    """Each counts for MySQL's `max_connect_errors`, 100 by default, for all pools of a host together."""
+    began, ended = 0.0, 0
+    for number in range(200):
+        ended += began + held_seconds(number) <= seconds
+        began += spacing_seconds(number)
+
+    assert ended <= most
+    assert max(map(spacing_seconds, range(200))) == SLOWEST_SECONDS
+    assert sum(map(spacing_seconds, range(HELD))) > 5  # so long it is asked as often as ever
 
 
 def test_it_can_open_again(database: Database):
