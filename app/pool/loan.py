@@ -152,12 +152,12 @@ class Link:
         return {"state": "idle", **times, "uses": self.uses}
 
     def end(self, reason: CloseReason) -> None:
-        """Count a connection that is being closed, once, and let go of its wire."""
+        """Let go of the wire of a connection that is being closed, and count that, once."""
+        if self.wire:
+            self.wire.close()  # first: without that, the server would think it open, whatever comes in between
         if not self.closed:
             self.closed = True
             self.stats.note_closed(reason, self.opened, monotonic())
-            if self.wire:
-                self.wire.close()
 
 
 def stack_of(thread: int) -> Stack:

@@ -1,0 +1,90 @@
+"""Exceptions out of nowhere, at any instant, in whoever uses a real server: nothing is lost, no answer is another's."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, Integer, bindparam, literal, select
+
+from app.pool import Lookup, deadline, read
+from tests.faults.ledger import reader_of, writer_of
+from tests.faults.support import FaultServer, on_mariadb
+from tests.support.databases import Database
+from tests.support.throwing import Thrown, assert_all_is_back, storm, storm_of_signals, thrown_at_line
+
+# What is thrown while a connection is being made leaves it to the garbage collector, which closes it.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+SIZE = 2
+
+
+@pytest.fixture(params=["reader", "writer"])
+def engine(request: pytest.FixtureRequest, make_service: Callable[..., Flask], seeded: Database) -> Engine:
+    """An engine without the proxy in between, whose threads would be slow to answer."""
+    service = make_service(DATABASE_URL=seeded.url, POOL_SIZE=SIZE, WRITER_POOL_SIZE=SIZE, POOL_TIMEOUT_SECONDS=3)
+    return {"reader": reader_of, "writer": writer_of}[request.param](service)
+
+
+def test_what_threads_meet_leaves_the_pool_whole(engine: Engine, fault_server: FaultServer, user: str):
+    users = storm(engine, threads=4, times=700, seed=4)
+
+    assert users.met > 100, "next to nothing was thrown"
+    assert not users.wrong
+    assert_all_is_back(engine, SIZE, lambda: len(fault_server.sessions(user)))
+
+
+def test_what_signals_raise_leaves_the_pool_whole(engine: Engine, fault_server: FaultServer, user: str):
+    users = storm_of_signals(engine, times=500, seed=5)
+
+    assert users.met > 100, "next to nothing was thrown"
+    assert not users.wrong
+    assert_all_is_back(engine, SIZE, lambda: len(fault_server.sessions(user)))
+
+
+FILES = ("app/pool/lending.py", "app/pool/direct.py", "app/pool/listening.py", "app/pool/idle.py", "app/pool/loan.py")
+
+
+@on_mariadb
+@pytest.mark.parametrize("way", ["lookup", "read"])
+@pytest.mark.parametrize("again", [(), (1,), (2,), (5,)], ids=lambda steps: f"again after {steps}")
+def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(
+    make_service: Callable[..., Flask], seeded: Database, way: str, again: tuple[int, ...]
+):
+    """Asked for 7, it must not be 666: an answer that was left unread is nobody's."""
+    service = make_service(DATABASE_URL=seeded.url, POOL_SIZE=SIZE)
+    engine = reader_of(service)
+    lookup = Lookup(select(bindparam("number", type_=Integer).label("number")))
+
+    def ask(number: int) -> int:
+        with deadline.within(5):
+            if way == "lookup":
+                return lookup.fetch(engine, number=number)[0][0]
+            return read(engine, lambda connection: connection.scalar(select(literal(number))))
+
+    assert ask(1) == 1
+    line, before = 0, len(engine.pool.loans.open())
+    while True:
+        line += 1
+        with suppress(Thrown, Exception), thrown_at_line(FILES, line, *again) as where:
+            ask(666)
+        if not where:
+            break
+        assert [ask(7), ask(8), ask(9)] == [7, 8, 9], where
+        if engine.pool.snapshot()["in_use"]:
+            assert_none_is_missing(engine)
+
+    assert line > 50, "hardly a line was executed"
+    assert len(engine.pool.loans.open()) == before
+
+
+def assert_none_is_missing(engine: Engine) -> None:
+    """After two rounds of the housekeeping nothing is lent."""
+    gc.collect()
+    for _ in range(2):
+        engine.pool._next_tidy = 0.0
+        engine.pool.patrol(time.monotonic())
+    assert engine.pool.snapshot()["in_use"] == 0
