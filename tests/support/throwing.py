@@ -30,17 +30,34 @@ class Thrown(BaseException):
     """What nobody expects."""
 
 
-def throw_into(thread: int) -> None:
-    """Have a thread meet an exception at the next instant; not while it starts another one.
+_starting: set[int] = set()
+"""Threads that just start another one. Until that runs, CPython takes it for the one that starts it: what is thrown
+kills it at birth, and `Thread.start` waits for ever."""
 
-    Until that runs, CPython takes it for the one that starts it: it dies at birth, and `Thread.start` waits for ever.
-    """
-    frame = sys._current_frames().get(thread)
-    while frame is not None:
-        if frame.f_code is threading.Thread.start.__code__:
-            return
-        frame = frame.f_back
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Thrown))
+
+def throw_into(thread: int) -> None:
+    """Have a thread meet an exception at the next instant."""
+    if thread not in _starting:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Thrown))
+
+
+@contextmanager
+def _births_protected() -> Iterator[None]:
+    start = threading.Thread.start
+
+    def start_in_peace(thread: threading.Thread) -> None:
+        here = threading.get_ident()
+        _starting.add(here)
+        try:
+            start(thread)
+        finally:
+            _starting.discard(here)
+
+    threading.Thread.start = start_in_peace  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        threading.Thread.start = start  # type: ignore[method-assign]
 
 
 class Users:
@@ -120,6 +137,7 @@ def _quiet() -> Iterator[None]:
 
 
 @_quiet()
+@_births_protected()
 def storm(engine: Engine, *, threads: int, times: int, seed: int) -> Users:
     """Throw exceptions into threads that use an engine; return what they met."""
     users = Users(engine, seed)
