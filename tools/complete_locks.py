@@ -72,16 +72,17 @@ def environments() -> dict[str, Environment]:
     ours = {name: str(value) for name, value in default_environment().items()}
     names = ("sys_platform", "platform_system", "os_name", "platform_machine")
     return {
-        f"Python {python}, {system}": {
+        f"Python {python}.{patch}, {system}": {
             **ours,
             **dict(zip(names, values, strict=True)),
             "python_version": python,
-            "python_full_version": f"{python}.0",
+            "python_full_version": f"{python}.{patch}",
             "implementation_name": "cpython",
-            "implementation_version": f"{python}.0",
+            "implementation_version": f"{python}.{patch}",
             "platform_python_implementation": "CPython",
         }
         for python in PYTHONS
+        for patch in (0, 99)  # the first release and the last: some want a thing up to or from one between
         for system, values in SYSTEMS.items()
     }
 

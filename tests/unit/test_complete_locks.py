@@ -11,7 +11,7 @@ from config import ROOT
 from tools import complete_locks
 from tools.complete_locks import Package, Pin, Want, disagreements, environments, holes, inputs_of, pins_of
 
-LINUX = "Python 3.14, Linux"
+LINUX = "Python 3.14.0, Linux"
 RELEASES = {
     "flask 1.0": Package((Requirement("werkzeug>=3"), Requirement("colours; sys_platform == 'win32'"))),
     "werkzeug 3.0": Package(),
@@ -26,7 +26,9 @@ RELEASES = {
         frozenset({"all", "some"}),
     ),
     "modern 1.0": Package(pythons=SpecifierSet(">=3.12")),
-    "old 1.0": Package((Requirement("backport; python_full_version < '3.11.3'"),)),
+    "old 1.0": Package(
+        (Requirement("before; python_full_version < '3.11.3'"), Requirement("after; python_full_version >= '3.11.3'"))
+    ),
 }
 
 
@@ -67,20 +69,20 @@ def test_a_pin_may_be_a_release_before_the_release():
 def test_a_marker_makes_a_hole_on_its_system_alone():
     lines = ("flask==1.0", "werkzeug==3.0")
 
-    assert holes_of(*lines, on="Python 3.11, Windows") == ["flask 1.0 wants colours, which no lock pins"]
-    assert holes_of(*lines, on="Python 3.11, macOS") == []
+    assert holes_of(*lines, on="Python 3.11.0, Windows") == ["flask 1.0 wants colours, which no lock pins"]
+    assert holes_of(*lines, on="Python 3.11.0, macOS") == []
 
 
 def test_a_pin_with_a_marker_is_one_only_there():
     lines = ("flask==1.0", "werkzeug==3.0; python_version < '3.14'")
 
-    assert holes_of(*lines, on="Python 3.13, Linux") == []
+    assert holes_of(*lines, on="Python 3.13.0, Linux") == []
     assert holes_of(*lines) == ["flask 1.0 wants werkzeug>=3, which no lock pins"]
 
 
 def test_extras_of_extras_are_wanted_in_whatever_spelling():
     lines = ("cov==7.0", "measure==1.0")
-    older = "Python 3.12, Linux"
+    older = "Python 3.12.0, Linux"
 
     assert holes_of(*lines, on=older) == ["measure 1.0 wants Reader[Fast_Path], which no lock pins"]
     assert holes_of(*lines, "reader==2.0", on=older) == ["reader 2.0 wants engine, which no lock pins"]
@@ -92,8 +94,8 @@ def test_an_extra_that_only_an_input_names_is_wanted():
     """uv writes pins without their extras."""
     lines = ("measure==1.0", "reader==2.0")
 
-    assert holes_of(*lines, on="Python 3.12, Linux") == []
-    assert holes_of(*lines, wanted=("measure[toml]",), on="Python 3.12, Linux") == [
+    assert holes_of(*lines, on="Python 3.12.0, Linux") == []
+    assert holes_of(*lines, wanted=("measure[toml]",), on="Python 3.12.0, Linux") == [
         "reader 2.0 wants engine, which no lock pins"
     ]
 
@@ -110,19 +112,19 @@ def test_an_extra_that_does_not_exist_any_more_is_a_hole():
 
 def test_a_pin_must_run_where_it_is_pinned():
     assert holes_of("modern==1.0") == []
-    assert holes_of("modern==1.0", on="Python 3.11, Linux") == ["modern 1.0 wants Python >=3.12"]
+    assert holes_of("modern==1.0", on="Python 3.11.0, Linux") == ["modern 1.0 wants Python >=3.12"]
 
 
-def test_the_first_release_of_each_python_counts():
-    assert holes_of("old==1.0", on="Python 3.11, Linux") == ["old 1.0 wants backport, which no lock pins"]
-    assert holes_of("old==1.0", on="Python 3.12, Linux") == []
+def test_the_first_release_of_a_python_and_its_last_are_both_looked_at():
+    assert holes_of("old==1.0", on="Python 3.11.0, Linux") == ["old 1.0 wants before, which no lock pins"]
+    assert holes_of("old==1.0", on="Python 3.11.99, Linux") == ["old 1.0 wants after, which no lock pins"]
 
 
 def test_locks_that_share_an_environment_must_agree():
     ours, theirs = pin("anyio==4.1"), pin("anyio==4.2; sys_platform == 'win32'", "requirements-bench.txt")
 
     assert list(disagreements([ours, theirs], environments()[LINUX])) == []
-    assert list(disagreements([ours, theirs], environments()["Python 3.14, Windows"])) == [
+    assert list(disagreements([ours, theirs], environments()["Python 3.14.0, Windows"])) == [
         "requirements.txt pins anyio 4.1, requirements-bench.txt pins 4.2"
     ]
 
@@ -153,3 +155,16 @@ def test_a_hole_in_the_project_s_own_locks_is_said_with_where_it_is(monkeypatch,
     assert complete_locks.main() == 1
     told = capsys.readouterr().err
     assert re.fullmatch(r"pytest-cov [\d.]+ wants coverage\[toml\]>=[\d.]+, which no lock pins\n", told)
+
+
+def test_a_lock_file_is_never_given_to_a_resolver():
+    """In what is run and in what people are told to run: the Dockerfile, the documents, messages."""
+    folders = ("docs", "benchmarks", "deploy", "tests", "tools", ".github", ".ci")
+    paths = [path for path in ROOT.iterdir() if path.is_file()]
+    paths += [path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.suffix != ".png"]
+    texts = [" ".join(path.read_text(errors="replace").split()) for path in paths if path.is_file()]
+
+    commands = [found for text in texts for found in re.findall(r"pip install [^`;|]*?-r requirements", text)]
+
+    assert len(commands) >= 4
+    assert [command for command in commands if "--no-deps --require-hashes" not in command] == []
