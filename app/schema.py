@@ -1,5 +1,6 @@
 """Which tables this service has, and which of them a database has; found out with SELECT alone."""
 
+import re
 from typing import Literal
 
 from sqlalchemy import Connection, Executable, bindparam, text
@@ -7,7 +8,8 @@ from sqlalchemy import Connection, Executable, bindparam, text
 # What to change with the tables:
 # - the newest migration; Alembic would tell, but is not loaded into the web server;
 # - the tables with their keys, first the one without which there is nothing to serve, each before those it refers to;
-# - by which columns a table is looked up all the time: doctor wants an index that begins like that.
+# - by which columns a table is looked up all the time: doctor wants an index that begins like that, or, where somebody
+#   else made the table without the key, one on the column that has its name without "_key".
 SCHEMA_HEAD = "0001"
 TABLES = {"city": "city_id", "country": "country_id"}
 INDEXES: dict[str, tuple[str, ...]] = {"city": ("city_key", "city_id")}
@@ -16,6 +18,10 @@ MAX_NAME_LENGTH = 50
 """Characters; the width of Sakila's name columns."""
 
 MAIN = next(iter(TABLES))
+
+# MySQL's and MariaDB's names of collations begin with the character set and end in what is ignored. Turkish ones tell I
+# from i; cp866 tells J from j, latin7 Q from q, latin1 Š from š.
+_IGNORES_CASE = re.compile(r"(?!.*_(?:turkish|tr)_)(?:utf|ucs2|latin1).*_ci")
 
 State = Literal["current", "newer", "older", "empty", "unmanaged"]
 
@@ -56,6 +62,11 @@ def columns_of(connection: Connection, *tables: str) -> dict[tuple[str, str], st
     ask = text(_COLUMNS[connection.dialect.name]).bindparams(bindparam("tables", tables, expanding=True))
     found = connection.execute(_traceless(ask))
     return {(table, column.lower()): collation for table, column, collation in found}
+
+
+def ignores_case(collation: str | None) -> bool:
+    """Tell whether London and LONDON are equal to a column with that collation, so that an index on it serves both."""
+    return _IGNORES_CASE.fullmatch(collation or "") is not None
 
 
 def schema_state(connection: Connection) -> State:

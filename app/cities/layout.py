@@ -6,11 +6,8 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine
 
-from app.schema import SchemaMissingError, columns_of
+from app.schema import SchemaMissingError, columns_of, ignores_case
 
-# MySQL's and MariaDB's names of collations begin with the character set and end in what is ignored. Turkish ones tell I
-# from i; cp866 tells J from j, latin7 Q from q, latin1 Š from š.
-_IGNORES_CASE = re.compile(r"(?!.*_(?:turkish|tr)_)(?:utf|ucs2|latin1).*_ci")
 _UNICODE = re.compile("utf|ucs2")
 
 
@@ -42,7 +39,7 @@ def layout(connection: Connection) -> Layout:
         collation = columns.get(("city", "city")) or ""
         found = _known[connection.engine] = Layout(
             has_key=("city", "city_key") in columns,
-            ignores_case=_IGNORES_CASE.fullmatch(collation) is not None,
+            ignores_case=ignores_case(collation),
             is_unicode=_UNICODE.match(collation) is not None,
         )
     return found

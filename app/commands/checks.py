@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import URL, Connection, bindparam, inspect, text
+from sqlalchemy import URL, Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
+from app.commands.indexes import index_of
 from app.schema import INDEXES, MAIN, TABLES, columns_of, schema_state
 from config import Settings
 
@@ -185,17 +186,12 @@ def check_index(connection: Connection, settings: Settings, role: Role) -> Findi
         return Finding("ok", "none is wanted")
     found, there = [], columns_of(connection, *INDEXES)
     for table, columns in INDEXES.items():
-        first = columns[0]
         if (table, TABLES[table]) not in there:
             return _no_table(table)
-        if (table, first) not in there:
-            remedy = "nothing while there are few rows; ./run migrate makes tables with it in a database of its own"
-            return Finding("warning", f"no {first} in this table {table}: each lookup reads all of it", remedy)
-        names = [each["name"] for each in inspect(connection).get_indexes(table) if each["column_names"][:1] == [first]]
-        if not names:
-            remedy = f"CREATE INDEX ix_{first} ON {table} ({', '.join(columns)})"
-            return Finding("problem", f"no index on {first}: each lookup reads all of {table}", remedy)
-        found.append(f"{names[0]} on {first}")
+        level, said, remedy = index_of(connection, table, columns, there)
+        if level != "ok":
+            return Finding(level, said, remedy)
+        found.append(said)
     return Finding("ok", ", ".join(found))
 
 

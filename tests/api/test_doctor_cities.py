@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
-from tests.support.databases import Database
+from tests.api.test_foreign_sakila import somebody_elses_sakila
+from tests.support.databases import Database, plain_engine
 
 Doctor = Callable[..., dict[str, Any]]
 
@@ -30,7 +31,39 @@ def test_a_sakila_of_somebody_else(empty_database: Database, doctor: Doctor):
     lines = doctor(empty_database.url)
 
     assert (lines["migrations"]["level"], lines["index"]["level"], lines["exit"]) == ("ok", "warning", 1)
-    assert "no city_key in this table city" in lines["index"]["text"]
+    assert "no city_key " in lines["index"]["text"]
+
+
+def test_an_index_in_a_sakila_of_somebody_else(mysql_like: Database, doctor: Doctor):
+    with somebody_elses_sakila(mysql_like.server) as sakila:
+        without = doctor(sakila.url)["index"]
+        with plain_engine(make_url(sakila.admin_url).set(database=make_url(sakila.url).database)).begin() as connection:
+            connection.execute(text(without["remedy"]))
+        having = doctor(sakila.url)["index"]
+
+    assert (without["level"], having["level"]) == ("warning", "ok")
+    assert without["text"] == "no city_key and no index on city: each lookup reads all of city"
+    assert having["text"].startswith("ix_city on city, in utf8mb4_")
+
+
+def test_an_index_is_proposed_only_where_it_would_serve(mysql_like: Database, doctor: Doctor):
+    with somebody_elses_sakila(mysql_like.server, collation="utf8mb4_bin") as sakila:
+        line = doctor(sakila.url)["index"]
+
+    assert line["text"] == "no city_key in this table city: each lookup reads all of it"
+    assert "CREATE INDEX" not in line["remedy"]
+
+
+def test_a_view_has_no_index_of_its_own(empty_database: Database, doctor: Doctor):
+    with empty_database.connect() as connection:
+        for statement in (
+            "CREATE TABLE town (city_id INT, city VARCHAR(50), country_id INT)",
+            "CREATE TABLE country (country_id INT, country VARCHAR(50))",
+            "CREATE VIEW city AS SELECT * FROM town",
+        ):
+            connection.execute(text(statement))
+
+    assert doctor(empty_database.url)["index"]["level"] in ("not checked", "warning")
 
 
 def test_an_index_that_was_dropped(served: Database, doctor: Doctor):

@@ -57,7 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     "app.schema": set(),
     "app.operations": {"app.operations", "app.pool", "app.extensions", "app.schema", "config", *TOOLS},
     "app.commands": COMMANDS | ROOMS,
-    **{f"app.commands.{shared}": COMMANDS for shared in ("checks", "doctor", "manners", "writing")},
+    **{f"app.commands.{shared}": COMMANDS for shared in ("checks", "doctor", "indexes", "manners", "writing")},
     "app.pool": {"app.pool"},
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"app.pool", "app.schema"},
