@@ -13,9 +13,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from flask import has_app_context
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.commands import remedies
+from app.extensions import db
 from app.pool import recovery
 from app.pool.errors import PoolError
 from config import wants_colour
@@ -60,6 +62,8 @@ class Command(click.Command):
                 return super().invoke(context)
         except (KeyboardInterrupt, SQLAlchemyError) as error:
             raise stopped(error, "to run it again does no harm.") from None
+        finally:
+            _close_connections()
 
 
 def stopped(error: KeyboardInterrupt | SQLAlchemyError, what_now: str) -> Exception:
@@ -110,6 +114,13 @@ def in_sentences() -> Iterator[None]:
     finally:
         for log, level in zip(loggers, before, strict=True):
             log.setLevel(level)
+
+
+def _close_connections() -> None:
+    """Part from the databases in good order: the end of a process is too late, or comes before it."""
+    if has_app_context():
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app import commands
+from app.extensions import db
 from tests.support import cities
 from tests.support.databases import Database, alembic, flask
 
@@ -56,6 +58,16 @@ def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[..
         countries = connection.execute(text("SELECT country_id, country FROM country ORDER BY country_id")).all()
     assert stored == [(int(row["city_id"]), row["city"], int(row["country_id"])) for row in cities.rows("city")]
     assert countries == [(int(row["country_id"]), row["country"]) for row in cities.rows("country")]
+
+
+def test_it_leaves_no_connection_open(migrated: Database, make_app: Callable[..., Flask]):
+    app = make_app(DATABASE_URL=migrated.url)
+
+    with app.app_context():
+        assert app.test_cli_runner().invoke(args=["seed"]).exit_code == 0
+        assert [engine.pool.checkedin() for engine in db.engines.values()] == [0, 0]
+    if migrated.name == "sqlite":  # whose last connection clears up behind it
+        assert not Path(f"{make_url(migrated.url).database}-wal").exists()
 
 
 def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Callable[..., Result]):
