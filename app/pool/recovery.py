@@ -186,6 +186,8 @@ def is_unavailable(error: BaseException) -> bool:
 
 def _code(error: BaseException | None) -> int | str | None:
     first = next(iter(getattr(error, "args", ())), None)
+    if first == 1180 and "error 149 " in str(error):
+        return 1213  # an engine's deadlock, found at COMMIT: in Group Replication another member's change came first
     if isinstance(first, int):
         return first
     if sqlite := getattr(error, "sqlite_errorcode", 0):

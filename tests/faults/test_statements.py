@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import exc, literal, select
 
+from app.pool import read
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import FaultServer
+from tests.faults.support import FaultServer, on_mysql_family, reader
 from tests.faults.test_deadline import (
     DEADLINE_SECONDS,
     ORPHANS_GONE_WITHIN_SECONDS,
@@ -74,3 +76,17 @@ def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
     assert pool.snapshot()["closed"] == {"overdue": 1}
     assert counts.accepted <= 1 + pool.breaker.probes <= 3
     assert_nothing_is_lent(app)
+
+
+@on_mysql_family
+def test_what_is_too_large_for_the_server_costs_its_connection_and_is_not_sent_again(
+    fault_server: FaultServer, make_service: Callable[..., Flask]
+):
+    """The server says no and hangs up; the next must not meet that connection, nor the server the same again."""
+    with fault_server.set_globally(max_allowed_packet=1 << 20):
+        engine = reader(make_service())
+        with pytest.raises(exc.OperationalError, match="max_allowed_packet"):
+            read(engine, lambda connection: connection.scalar(select(literal("x" * (1 << 20)))))
+        told = engine.pool.snapshot()
+
+    assert (told["idle"], told["closed"], told["retried"]) == (0, {"error": 1}, 0)

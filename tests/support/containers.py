@@ -16,7 +16,7 @@ os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
 os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 
 import docker
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 from sqlalchemy import URL
 from testcontainers.community.mysql import MySqlContainer
 from testcontainers.core.container import DockerContainer
@@ -115,10 +115,10 @@ def _start(
     name: str, image: str, make: Callable[[str], DockerContainer], user: str, password: str, port: int
 ) -> Server:
     try:
-        _remove_orphans()
+        remove_orphans()
         container = make(image)  # asks for the engine already
         container.ports = {f"{port}/tcp": ("127.0.0.1", free_port())}  # the same after a stop and a start
-        container.with_kwargs(labels={LABEL: _me()})
+        container.with_kwargs(labels={LABEL: me()})
         container.start()
     except DockerException as error:
         raise MissingError(_advice(name, image, error)) from error
@@ -152,17 +152,27 @@ def _advice(name: str, image: str, error: Exception) -> str:
     return f"no container of {image} could be started ({reason}). Start Docker{more}, or set TEST_{name.upper()}_URL"
 
 
-def _me() -> str:
+def me() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _remove_orphans() -> None:
+def remove_orphans() -> None:
+    """Remove what dead processes have left, networks after the containers on them."""
     client = docker.from_env()
     for old in client.containers.list(all=True, filters={"label": LABEL}):
-        host, _, pid = old.labels[LABEL].rpartition(":")
-        if host == socket.gethostname() and not _is_alive(int(pid)):
-            old.remove(force=True, v=True)
+        if _is_orphan(old.labels[LABEL]):
+            with suppress(APIError):  # another one is about it, too
+                old.remove(force=True, v=True)
+    for network in client.networks.list(filters={"label": LABEL}):
+        if _is_orphan(network.attrs["Labels"][LABEL]):
+            with suppress(APIError):
+                network.remove()
     client.close()
+
+
+def _is_orphan(label: str) -> bool:
+    host, _, pid = label.rpartition(":")
+    return host == socket.gethostname() and not _is_alive(int(pid))
 
 
 def _is_alive(pid: int) -> bool:

@@ -9,26 +9,21 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
-import docker
 import pymysql
-from docker.errors import DockerException
 from docker.models.containers import Container
 from docker.models.networks import Network
 from sqlalchemy import URL
 
-from tests.support.containers import LABEL, MARIADB118_IMAGE, _me, _remove_orphans
+from tests.support.containers import MARIADB118_IMAGE
 from tests.support.processes import free_port
-from tests.support.servers import DRIVERS, MissingError
+from tests.support.servers import DRIVERS
+from tests.support.yard import Yard, wait_for, yard
 
 HAPROXY_IMAGE = "haproxy:3.2"
-START_SECONDS = 120
 NODES = ("node1", "node2", "node3")
 """Their names on the network for all; on their own they have others, and meet nowhere else."""
 
@@ -128,72 +123,31 @@ class Cluster:
         wait_for(lambda: all(node.status("wsrep_ready") == "ON" for node in self.nodes), "sync")
 
 
-def wait_for(is_true: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
-    end = time.monotonic() + seconds
-    while not is_true():
-        if time.monotonic() > end:
-            raise MissingError(f"the nodes of the Galera cluster did not {what} within {seconds} s")
-        time.sleep(0.1)
-
-
 @contextmanager
 def galera() -> Iterator[Cluster]:
     """Yield a cluster that works; raise `MissingError` where none can be had."""
-    with ExitStack() as closing:
-        try:
-            cluster = _start(closing)
-        except DockerException as error:
-            reason = str(error).splitlines()[0][:200]
-            raise MissingError(f"no Galera cluster could be started ({reason}). Start Docker") from error
-        yield cluster
+    with yard("galera") as made:
+        yield _start(made)
 
 
-def _start(closing: ExitStack) -> Cluster:
-    _remove_orphans()
-    client = docker.from_env()
-    closing.callback(client.close)
-    mark, password = f"sakila-galera-{secrets.token_hex(4)}", secrets.token_hex(8)
-
-    def network(name: str, **more: Any) -> Network:
-        made = client.networks.create(f"{mark}-{name}", labels={LABEL: _me()}, **more)
-        closing.callback(made.remove)
-        return made
-
-    def container(image: str, name: str, ports: dict[str, int], **more: Any) -> Container:
-        made = client.containers.create(
-            image,
-            name=f"{mark}-{name}",
-            labels={LABEL: _me()},
-            network=front.name,
-            networking_config={front.name: client.api.create_endpoint_config(aliases=[name])},
-            ports={f"{inside}/tcp": ("127.0.0.1", port) for inside, port in ports.items()},
-            **more,
-        )
-        closing.callback(partial(made.remove, force=True, v=True))
-        return made
-
-    # An internal one is never that of a published port.
-    front, inner = network("front"), network("inner", internal=True)
+def _start(yard: Yard) -> Cluster:
+    password, inner = secrets.token_hex(8), yard.network("inner", internal=True)
     nodes = []
     for name in NODES:
         own, port = _among_themselves(name), free_port()
-        options = [
-            f"--wsrep-node-name={name}",
-            f"--wsrep-node-address={own}",
-            f"--wsrep-cluster-address={_peers(name)}",
-        ]
-        made = container(
+        place = f"--wsrep-node-address={own}", f"--wsrep-cluster-address={_peers(name)}"
+        made = yard.container(
             MARIADB118_IMAGE,
             name,
-            {"3306": port},
-            command=["mariadbd", *OPTIONS, *options],
+            {3306: port},
+            command=["mariadbd", *OPTIONS, f"--wsrep-node-name={name}", *place],
             environment={"MARIADB_ROOT_PASSWORD": password} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"},
             tmpfs={"/var/lib/mysql": ""},
         )
         inner.connect(made, aliases=[own])
         nodes.append(Node(name, made, password, port))
     writer_port, reader_port = free_port(), free_port()
-    proxy = container(HAPROXY_IMAGE, "haproxy", {"3306": writer_port, "3307": reader_port})
+    proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
     proxy.put_archive("/usr/local/etc/haproxy", _archive("haproxy.cfg", HAPROXY))
     for node in nodes:
         node.inside.start()
