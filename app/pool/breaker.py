@@ -35,6 +35,8 @@ SLOWEST_SECONDS = 60.0
 as interrupted handshakes, and after `max_connect_errors` of them lets nobody in any more from our host. So a probe
 that waits there is not given up: it goes on waiting, and is the first to be answered. Eight do so; with each that
 comes then the oldest goes, and each comes twice as long after the one before, up to a minute."""
+MOST_KNOCKS = 2 * HELD
+"""Where somebody's own creator has no end, probes must have one."""
 MISCONFIGURED_SECONDS = 1.0
 """The time between two tries of what cannot succeed before somebody changes something: each may be a handshake that
 the server sees interrupted, and holds against our host."""
@@ -122,9 +124,10 @@ class Breaker:
         shortest, longest = PAUSE_SECONDS
         knocks, pause, unanswered = list[Knock](), shortest, 0
         while not (self._given_up or any(knock.has_succeeded for knock in knocks)):
-            self.probes += 1
             patience = max(PATIENCE_SECONDS, 2 * self._last_connect)
-            knocks.append(Knock(probe, patience, held_seconds(unanswered), self._clock, self._tell))
+            if len(knocks) < MOST_KNOCKS:
+                self.probes += 1
+                knocks.append(Knock(probe, patience, held_seconds(unanswered), self._clock, self._tell))
             self._await(knocks, patience)
             answers = [knock.error for knock in knocks if knock.is_answered]
             if wrong := [knock.error for knock in knocks if isinstance(knock.error, DatabaseMisconfiguredError)]:

@@ -125,7 +125,7 @@ def open_in_time(
 ) -> Any:
     """Connect by a driver that does it all itself."""
     # The drivers in C count whole seconds, psycopg at least two; for each host that is named in a row.
-    hosts = str(arguments.get("host")).count(",") + 1
+    hosts = max(str(arguments.get(name)).count(",") for name in ("host", "hostaddr")) + 1
     known = {name: max(2, math.ceil(seconds / hosts)) for name in ("connect_timeout",) if name in arguments}
     try:
         return in_time(lambda: connect(*positional, **arguments | known), dialect.do_close, seconds)

@@ -14,7 +14,8 @@ from flask import Flask
 from sqlalchemy import Engine, func, make_url, select
 
 from app.extensions import db
-from app.pool import opening, read
+from app.pool import deadline, opening, read
+from app.pool.errors import DatabaseDownError
 from tests.conftest import obtain_or_skip
 from tests.support.databases import new_database
 from tests.support.drivers import MYSQLDB
@@ -113,10 +114,10 @@ def test_a_host_with_a_dead_address_is_reached_at_its_other(
         url = make_url(database.url)
         places = [("127.0.0.1", hole.port), ("127.0.0.1", url.port)]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
-        monkeypatch.setattr(opening.socket, "getaddrinfo", lambda *_: found)
-
         engine = engine_of(database.url)
-        assert ask(engine, func.database()) == url.database
+        with monkeypatch.context() as patched:
+            patched.setattr(opening.socket, "getaddrinfo", lambda *_: found)
+            assert ask(engine, func.database()) == url.database
         engine.dispose()
 
 
@@ -136,7 +137,7 @@ def test_version_6_alone(mariadb: Server, engine_of: Callable[..., Engine]):
     with listener:
         engine = engine_of(f"mysql://u:p@[::1]:{listener.getsockname()[1]}/{name}")
         listener.settimeout(3)
-        with pytest.raises(Exception):  # noqa: B017, PT011 -- nobody answers
+        with pytest.raises(DatabaseDownError), deadline.within(0.5):
             engine.connect()
         listener.accept()[0].close()
 
@@ -148,6 +149,36 @@ def test_hosts_in_a_row(request: pytest.FixtureRequest, engine_of: Callable[...,
         url = make_url(database.url)
         bare = url._replace(host=None, port=None).render_as_string(hide_password=False)
         engine = engine_of(bare, host=[f"127.0.0.1:{hole.port}", f"127.0.0.1:{url.port}"])
+        assert ask(engine, func.current_database()) == url.database
+        engine.dispose()
+
+
+def test_a_service_file_is_libpqs(
+    request: pytest.FixtureRequest,
+    engine_of: Callable[..., Engine],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+):
+    server = obtain_or_skip(request.config, "postgresql")
+    with new_database(server) as database:
+        url, file = make_url(database.url), tmp_path / "pg_service.conf"
+        file.write_text(f"[ours]\nhost={url.host}\nport={url.port}\nuser={url.username}\npassword={url.password}\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(file))
+        engine = engine_of(f"postgresql:///{url.database}", service="ours")
+        assert ask(engine, func.current_database()) == url.database
+        engine.dispose()
+
+
+def test_what_libpqs_environment_names_is_used(
+    request: pytest.FixtureRequest, engine_of: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+):
+    server = obtain_or_skip(request.config, "postgresql")
+    with new_database(server) as database:
+        url = make_url(database.url)
+        monkeypatch.setenv("PGHOST", str(url.host))
+        monkeypatch.setenv("PGPORT", str(url.port))
+        bare = url._replace(host=None, port=None).render_as_string(hide_password=False)
+        engine = engine_of(bare)
         assert ask(engine, func.current_database()) == url.database
         engine.dispose()
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.pool.breaker import (
     HELD,
+    MOST_KNOCKS,
     OPEN_AFTER_SECONDS,
     PATIENCE_SECONDS,
     PAUSE_SECONDS,
@@ -30,6 +31,7 @@ class Database:
     def __init__(self) -> None:
         self.now, self.is_down, self.is_silent = 100.0, False, False
         self.probed, self.patience, self.pauses = 0, 0.0, []
+        self.arrives = True
         self.is_frozen, self.thawed = False, threading.Event()
         """Whether it lets everybody connect and says nothing."""
         self._go = threading.Semaphore(0)
@@ -39,7 +41,7 @@ class Database:
     def _probe(self, knock: Knock) -> None:
         self.probed += 1
         self.patience = knock.patience
-        knock.has_arrived = lambda: self.is_frozen
+        knock.has_arrived = lambda: self.arrives
         if self.is_frozen:
             assert self.thawed.wait(10)
         if self.is_silent:
@@ -211,7 +213,8 @@ def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database):
     assert database.probed <= 2
 
 
-def test_a_frozen_server_is_asked_ever_more_rarely(database: Database):
+def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.pool.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
 
     database.breaker.suspect("a connect was cut")
@@ -222,6 +225,22 @@ def test_a_frozen_server_is_asked_ever_more_rarely(database: Database):
 
     assert all(pause <= PAUSE_SECONDS[1] for pause in database.pauses[: HELD - 1])
     assert database.pauses[HELD - 1 :] == pytest.approx([spacing - QUICK_SECONDS for spacing in (1.4, 2.8, 5.6, 11.2)])
+    database.thawed.set()
+
+
+def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypatch: pytest.MonkeyPatch):
+    """A creator of somebody's own, which waits for ever; it has reached nobody as far as we know."""
+    monkeypatch.setattr("app.pool.breaker.PATIENCE_SECONDS", 0.01)
+    database.is_frozen = True
+    database.arrives = False
+
+    database.breaker.suspect("a connect was cut")
+    until(lambda: len(database.pauses) == 1)
+    for number in range(2, MOST_KNOCKS + 3):
+        database._go.release()
+        until(lambda number=number: len(database.pauses) == number)
+
+    assert database.probed == MOST_KNOCKS
     database.thawed.set()
 
 
