@@ -17,10 +17,12 @@ from typing import Any, TypeVar
 
 import structlog
 from flask import Flask
+from sqlalchemy import Engine
 
 from app.extensions import db
 from app.operations import totals
 from app.operations.totals import Totals
+from app.pool.forking import begin_anew_after_fork
 from app.pool.lending import LendingPool
 from app.pool.threads import start_thread
 
@@ -79,15 +81,14 @@ class Report:
 def init_app(app: Flask) -> None:
     """Give the application its reporter; gunicorn.conf.py has it join the others."""
     with app.app_context():
-        pools = {"reader": db.engines["reader"].pool, "writer": db.engine.pool}
-    app.extensions["reporter"] = Reporter({name: pool for name, pool in pools.items() if isinstance(pool, LendingPool)})
+        app.extensions["reporter"] = Reporter({"reader": db.engines["reader"], "writer": db.engine})
 
 
 class Reporter:
     """Reports for this process, and reads what the others have reported; alone until it joins them."""
 
-    def __init__(self, pools: Mapping[str, LendingPool]) -> None:
-        self._pools = pools
+    def __init__(self, engines: Mapping[str, Engine]) -> None:
+        self._engines = engines
         self._started = monotonic()
         self._before: dict[str, Totals] = {}
         self._highest: dict[str, Totals] = {}
@@ -98,6 +99,12 @@ class Reporter:
         self.worker = 0
         self.directory: Path | None = None
         self.budgets: list[dict[str, Any]] = []
+        begin_anew_after_fork(self)
+
+    def forget_parent(self) -> None:
+        """Be alone in a child process: the reports are its parent's, as is the thread that may hold the lock."""
+        self._lock, self._over = Lock(), Event()
+        self.directory, self._before = None, {}
 
     def join(self, directory: Path, worker: int) -> None:
         """Report from now on into that directory, under that number, beginning where the last one stopped."""
@@ -151,14 +158,15 @@ class Reporter:
             self._over.wait(EVERY_SECONDS)
 
     def _report(self, *, ended: bool = False) -> Report:
-        now = {name: totals.of(pool.snapshot()) for name, pool in self._pools.items()}
+        # Asked for each time: `engine.dispose()` puts another pool in its place.
+        by_name = {name: engine.pool for name, engine in self._engines.items()}
+        pools = {name: pool for name, pool in by_name.items() if isinstance(pool, LendingPool)}
+        now = {name: totals.of(pool.snapshot()) for name, pool in pools.items()}
         connections = [
-            {"pool": name, "worker": self.worker, **seen}
-            for name, pool in self._pools.items()
-            for seen in pool.connections()
+            {"pool": name, "worker": self.worker, **seen} for name, pool in pools.items() for seen in pool.connections()
         ]
-        pools = {name: totals.added([seen, self._before.get(name, {})]) for name, seen in now.items()}
-        return Report(self.worker, os.getpid(), self._started, monotonic(), ended, pools, connections, self.budgets)
+        sums = {name: totals.added([seen, self._before.get(name, {})]) for name, seen in now.items()}
+        return Report(self.worker, os.getpid(), self._started, monotonic(), ended, sums, connections, self.budgets)
 
     def _sample(self, report: Report) -> bool:
         """Remember the highest values, and once in a while what they were; tell whether that is now."""

@@ -1,11 +1,15 @@
 """What a child process does with its parent's connections: nothing, for two on one would read each other's answers."""
 
+import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakSet
 
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.pool.wire import Wire
 
 
 class Forked(Protocol):
@@ -15,8 +19,11 @@ class Forked(Protocol):
         """Begin anew, without them and without locks that another thread may have held."""
 
 
+log = logging.getLogger(__name__)
+
 _holders: "WeakSet[Forked]" = WeakSet()
-_inherited: list[ConnectionPoolEntry] = []
+_inherited: list[object] = []
+"""Kept, for they say goodbye when nobody has them any more."""
 
 
 def begin_anew_after_fork(holder: Forked) -> None:
@@ -27,19 +34,36 @@ def begin_anew_after_fork(holder: Forked) -> None:
 def disown(records: Iterable[ConnectionPoolEntry]) -> None:
     """Keep a parent's connections unused and unclosed: a goodbye would end the parent's session.
 
-    mysqlclient says it even so, when the process ends; it is said to /dev/null.
+    mysqlclient says it even so, when the process ends; it is said to /dev/null. Where that cannot be opened, with as
+    many files open as may be, our own descriptor of the socket makes room for it. Where even that does not help the
+    goodbye would be heard; PyMySQL says none, and psycopg knows whose process it is in.
     """
     for record in records:
-        _inherited.append(record)
         connection: Any = record.dbapi_connection
+        _inherited.append((record, connection))
         if fileno := getattr(connection, "fileno", None):
-            with open(os.devnull, "r+b") as nowhere:
-                os.dup2(nowhere.fileno(), fileno())
+            with suppress(Exception):  # closed, by psycopg's word
+                _silence(fileno(), record.info["link"].wire)
+
+
+def _silence(fileno: int, wire: Wire | None) -> None:
+    try:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+    except OSError:
+        if wire is None:
+            raise
+        wire.close()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, fileno)
+    os.close(nowhere)
 
 
 def _after_fork() -> None:
     for holder in list(_holders):
-        holder.forget_parent()
+        try:
+            holder.forget_parent()
+        except Exception:  # the next one must forget, too
+            log.exception("%r began anew in a child process, but not all of it", holder)
 
 
 os.register_at_fork(after_in_child=_after_fork)

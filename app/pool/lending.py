@@ -197,6 +197,13 @@ class LendingPool(Pool):
             raise DatabaseDownError("no connection could be made within the deadline") from error
 
     def _grant(self, loan: Loan, link: Link) -> None:
+        if link.stats is not self.stats and loan.record is not None:
+            parents: Any = loan.record
+            disown([parents])
+            parents.dbapi_connection = None  # so that whoever drops the proxy says nothing on it
+            raise DatabaseDownError(
+                "the process was forked in the middle of borrowing; this is its parent's connection"
+            )
         loan.granted, loan.call_began = monotonic(), None
         loan.link = link
         link.uses += 1
@@ -361,8 +368,8 @@ class LendingPool(Pool):
             self._close(record, "disposed")
 
     def recreate(self) -> Self:
-        """Return a new pool with the same settings and listeners."""
-        return self.__class__(
+        """Return a new pool with the same settings and listeners, which goes on counting where this one is."""
+        new = self.__class__(
             self._creator,
             pool_size=self.pool_size,
             max_overflow=self.max_overflow,
@@ -380,6 +387,8 @@ class LendingPool(Pool):
             reset_on_return=self._reset_on_return,
             _dispatch=self.dispatch,
         )
+        new.stats, new.breaker.probes = self.stats, self.breaker.probes
+        return new
 
     # ---- looking after ----
 

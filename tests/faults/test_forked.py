@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import resource
 import select as files
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Select, event, func, select
 
-from app.pool import watchdog
+from app.extensions import db
+from app.pool import forking, watchdog
 from tests.faults.leftovers import pool_of
-from tests.faults.support import held, on_mariadb, reader
+from tests.faults.support import FaultServer, held, on_mariadb, reader
 from tests.support.proxy import Proxy
 
 # Otherwise a function that the pool does not know would have the connection closed after use.
@@ -30,10 +33,11 @@ def who(engine: Engine) -> int:
         return connection.scalar(WHO)
 
 
-def in_child(work: Callable[[], object]) -> str:
+def in_child(work: Callable[[], object], around: AbstractContextManager[None] | None = None) -> str:
     """Return what some work returns in a child process, which has five seconds for it."""
     hear, say = os.pipe()
-    child = os.fork()
+    with around or nullcontext():
+        child = os.fork()
     if child == 0:
         try:
             os.write(say, str(work()).encode())
@@ -104,3 +108,101 @@ def test_a_connection_that_is_lent_at_the_fork_stays_the_parents(service: Flask,
     assert childs != str(parents)
     assert counts.accepted == 1
     assert again == parents  # nobody has said goodbye in its name
+
+
+@contextmanager
+def no_room_for_another_file() -> Iterator[None]:
+    """Have no file opened in the block, as in a process with all that it may have; a child stays like that."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)  # the lowest number there is
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    parent = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() == parent:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+ID = {True: func.connection_id(), False: func.pg_backend_pid()}
+
+
+def test_with_no_file_left_to_open_all_pools_begin_anew(make_service: Callable[..., Flask], fault_server: FaultServer):
+    """The first that fails must not keep the others from it."""
+    engines = [engine for _ in range(2) for engine in engines_of(make_service())]
+    asked = select(ID[fault_server.is_mysql]).execution_options(leaves_no_trace=True)
+    parents = [asked_of(engine, asked) for engine in engines]
+
+    def look() -> str:
+        idle = [engine.pool.checkedin() for engine in engines]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        return repr((idle, [asked_of(engine, asked) for engine in engines]))
+
+    told = in_child(look, no_room_for_another_file())
+
+    idle, childs = ast.literal_eval(told)
+    assert idle == [0] * 4, told
+    assert not set(childs) & set(parents)
+    assert [asked_of(engine, asked) for engine in engines] == parents
+
+
+def engines_of(app: Flask) -> list[Engine]:
+    with app.app_context():
+        return [db.engines["reader"], db.engine]
+
+
+def asked_of(engine: Engine, question: Select[tuple[int]]) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(question)
+
+
+@on_mariadb
+def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: Callable[..., Flask]):
+    class Stubborn:
+        def forget_parent(self) -> None:
+            raise OSError("not I")
+
+    stubborn = [Stubborn() for _ in range(5)]
+    for each in stubborn:
+        forking.begin_anew_after_fork(each)
+    engine = reader(make_service())
+    parents = who(engine)
+
+    told = in_child(lambda: f"{engine.pool.checkedin()} {who(engine)}")
+
+    assert told.split()[0] == "0"
+    assert told.split()[1] != str(parents)
+    assert who(engine) == parents
+
+
+@on_mariadb
+def test_a_fork_while_a_connection_is_being_borrowed(service: Flask):
+    """In a listener, say: the child must not go on with what its parent has just taken out of the pool."""
+    engine = reader(service)
+    parents = who(engine)
+    told = []
+
+    def fork(*_: object) -> None:
+        if not told:
+            told.append(os.fork())
+
+    event.listen(engine, "checkout", fork)
+    hear, say = os.pipe()
+    answer: object = None
+    try:
+        answer = who(engine)
+    except Exception as error:
+        answer = repr(error)
+    if told[0] == 0:
+        os.write(say, str(answer).encode())
+        os._exit(0)
+    os.waitpid(told[0], 0)
+    os.close(say)
+    with open(hear, "rb") as pipe:
+        childs = pipe.read().decode()
+
+    assert answer == parents
+    assert childs != str(parents)
+    assert engine.pool.snapshot()["in_use"] == 0
+    assert who(engine) == parents

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, literal, select, text
+from sqlalchemy import Engine, ExceptionContext, event, exc, literal, select, text
 
 from app.pool import deadline
 from app.pool.admission import Gate
 from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from app.pool.lending import current, want_fresh
+
+
+class BoomError(Exception):
+    """Something that no driver raises."""
+
 
 COUNT_FOR_A_WHILE = text(
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9000000) SELECT sum(i) FROM n"
@@ -90,3 +98,163 @@ def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(
     assert engine.pool.snapshot()["in_use"] == 0
     with engine.connect(), deadline.within(0.1), pytest.raises(PoolExhaustedError):
         engine.connect()
+
+
+def number(connection: Any) -> int:
+    """What a driver's connection is known by here."""
+    return id(connection)
+
+
+def lent_to(engine: Engine) -> int:
+    return engine.pool.lend(number)
+
+
+def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine):
+    with engine.connect() as connection:
+        before = connection.connection.dbapi_connection
+        connection.connection.invalidate(soft=True)
+
+    assert engine.pool.checkedin() == 0
+    assert lent_to(engine) != id(before)
+    assert engine.pool.snapshot()["closed"] == {"error": 1}
+
+
+def test_one_that_is_invalidated_softly_while_it_is_idle_is_not_lent_either(engine: Engine):
+    with engine.connect() as connection:
+        entry, before = connection.connection._connection_record, connection.connection.dbapi_connection
+    entry.invalidate(soft=True)
+
+    assert lent_to(engine) != id(before)
+    assert engine.pool.snapshot()["closed"] == {"error": 1}
+
+
+def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Callable[..., Engine]):
+    """SQLAlchemy does so where a listener says that an error means a disconnection of all."""
+    engine = make_engine(size=2)
+    with engine.connect() as one, engine.connect() as other:
+        before = [one.connection.dbapi_connection, other.connection.dbapi_connection]
+    one, other = engine.connect(), engine.connect()
+
+    def say_so(context: ExceptionContext) -> None:
+        context.is_disconnect = context.invalidate_pool_on_disconnect = True
+
+    event.listen(engine, "handle_error", say_so)
+    with pytest.raises(exc.OperationalError):
+        one.execute(text("SELECT nothing FROM nowhere"))
+    one.close()
+    other.close()
+
+    assert engine.pool.checkedin() == 0
+    assert lent_to(engine) not in map(id, before)
+    seen = engine.pool.snapshot()
+    assert (seen["closed"], seen["in_use"]) == ({"error": 1, "doomed": 1}, 0)
+
+
+@pytest.mark.parametrize("error", [exc.DisconnectionError, exc.InvalidatePoolError])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_listener_that_refuses_connections(make_engine: Callable[..., Engine], error: type[Exception], times: int):
+    """SQLAlchemy makes another one in the same loan, twice, and then gives up."""
+    engine = make_engine(size=2)
+    with engine.connect(), engine.connect():
+        pass
+    refused = []
+
+    def refuse(connection: object, *_: object) -> None:
+        if len(refused) < times:
+            refused.append(connection)
+            raise error
+
+    event.listen(engine, "checkout", refuse)
+    with suppress(exc.InvalidRequestError), engine.connect() as connection:
+        assert connection.scalar(select(literal(7))) == 7
+        assert connection.connection.dbapi_connection not in refused
+
+    seen = engine.pool.snapshot()
+    assert (seen["in_use"], seen["opened"] - sum(seen["closed"].values())) == (0, seen["idle"])
+    with engine.connect() as one, engine.connect() as other:
+        assert one.scalar(select(literal(1))) == other.scalar(select(literal(1)))
+    if error is exc.InvalidatePoolError:
+        assert seen["closed"]["error"] == {1: 1, 2: 3, 3: 3}[times]
+        assert engine.pool.snapshot()["closed"].get("doomed") == 1
+
+
+def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine):
+    engine.connect().close()
+
+    def fail(*_: object) -> None:
+        raise KeyError(1053)
+
+    event.listen(engine, "checkout", fail)
+    with pytest.raises(KeyError):
+        engine.connect()
+    event.remove(engine, "checkout", fail)
+
+    seen = engine.pool.snapshot()
+    assert (seen["in_use"], seen["idle"], seen["closed"]) == (0, 0, {"error": 1})
+    engine.connect().close()
+
+
+def test_a_connect_listener_that_fails_leaves_nothing_behind(engine: Engine):
+    def fail(*_: object) -> None:
+        raise ValueError("not mine")
+
+    event.listen(engine, "connect", fail)
+    with pytest.raises(ValueError, match="mine"):
+        engine.connect()
+    event.remove(engine, "connect", fail)
+
+    seen = engine.pool.snapshot()
+    assert (seen["opened"], seen["closed"], seen["in_use"]) == (1, {"error": 1}, 0)
+
+
+def raising(error: BaseException) -> Callable[[Any], None]:
+    def use(_: Any) -> None:
+        raise error
+
+    return use
+
+
+@pytest.mark.parametrize("error", [KeyError(1053), ValueError(1290), OSError(1836, "read-only")], ids=repr)
+def test_what_is_no_drivers_error_says_nothing_of_other_connections(
+    make_engine: Callable[..., Engine], error: Exception
+):
+    engine = make_engine(size=2)
+    with engine.connect(), engine.connect():
+        pass
+
+    with pytest.raises(type(error)):
+        engine.pool.lend(raising(error))
+
+    assert lent_to(engine)
+    seen = engine.pool.snapshot()
+    assert (seen["idle"], seen["closed"]) == (1, {"error": 1})
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), BoomError(), sqlite3.OperationalError("of the driver")], ids=repr
+)
+def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseException):
+    """Whatever fails in closing its connection."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the second")
+
+    event.listen(engine, "close", fail)
+
+    with pytest.raises(type(error)) as raised:
+        engine.pool.lend(raising(error))
+    event.remove(engine, "close", fail)
+
+    assert raised.value is error
+    assert engine.pool.snapshot()["in_use"] == 0
+
+
+def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine):
+    def ask(connection: sqlite3.Connection) -> None:
+        connection.execute("SELECT nothing FROM nowhere")
+
+    with pytest.raises(sqlite3.OperationalError):
+        engine.pool.lend(ask)
+
+    seen = engine.pool.snapshot()
+    assert (seen["idle"], seen["closed"]) == (1, {})

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -139,6 +142,82 @@ def test_a_worker_that_hangs_is_missed(worker: Worker, directory: Path, seconds:
 
     assert [each["worker"] for each in workers] == shown
     assert [bool(each["pools"]) for each in workers] == [True, seconds < SILENT_AFTER_SECONDS][: len(shown)]
+
+
+def test_no_counter_falls_when_a_pool_is_replaced(worker: Worker):
+    app = worker(1)
+    borrow(app)
+    with app.app_context():
+        engine = db.engines["reader"]
+    lent = engine.connect()
+    before = reported(app)
+
+    engine.dispose()
+    assert_has_not_fallen(before, reported(app))
+    lent.close()
+    borrow(app)
+
+    seen = reported(app)
+    assert (seen["borrowed"], seen["opened"], seen["idle"]) == (3, 2, 1)
+    assert seen["closed"] == {"surplus": 1}
+    assert seen["hold"]["count"] == 3
+
+
+def assert_has_not_fallen(before: dict[str, Any], after: dict[str, Any]) -> None:
+    for name in set(before) - set(totals.GAUGES) - {"dead_time"}:
+        if isinstance(before[name], dict):
+            assert_has_not_fallen(before[name], after[name])
+        else:
+            assert after[name] >= before[name], name
+
+
+def test_the_metrics_only_grow_when_all_pools_are_replaced(worker: Worker):
+    app = worker(1)
+    borrow(app)
+    client = app.test_client()
+
+    def counters() -> dict[str, float]:
+        lines = client.get("/metrics").text.splitlines()
+        pairs = [line.rsplit(" ", 1) for line in lines if "pool" in line and not line.startswith("#")]
+        return {name: float(value) for name, value in pairs if re.search("_total|_count|_sum|_bucket", name)}
+
+    before = counters()
+    dispose(app)
+    borrow(app)
+
+    after = counters()
+    assert before
+    assert [name for name in before if after[name] < before[name]] == []
+
+
+def test_the_last_report_is_of_the_pools_that_are_there_then(worker: Worker, directory: Path):
+    app = worker(1)
+    dispose(app)
+    borrow(app)
+
+    end(app)
+
+    (report,) = read_reports(directory)
+    assert report.ended
+    assert report.pools["reader"]["borrowed"] == 1
+    assert report.pools["reader"]["closed"] == {"disposed": 1}
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_child_process_does_not_report_in_its_parents_name(worker: Worker, directory: Path):
+    app = worker(1)
+    reporter: Reporter = app.extensions["reporter"]
+    with reporter._lock:  # as its own thread may hold it
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.alarm(10)
+                end(app)
+            finally:
+                os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+    assert [report.ended for report in read_reports(directory)] == [False]
 
 
 def test_there_are_never_more_files_than_workers_at_once(worker: Worker, directory: Path):
