@@ -15,12 +15,13 @@ from tests.support.databases import Database, administer
 from tests.support.tampering import globally, max_connections, preset
 
 Doctor = Callable[..., dict[str, Any]]
+Migrated = Callable[[str], Database]
 
 
 class TestCharset:
-    def test_a_connection_that_cannot_carry_every_name(self, mysql_like: Database, doctor: Doctor, tmp_path: Path):
+    def test_a_connection_that_cannot_carry_every_name(self, migrated: Migrated, doctor: Doctor, tmp_path: Path):
         (tmp_path / "my.cnf").write_text("[client]\ndefault-character-set = latin1\n")
-        lines = doctor(f"{mysql_like.url}?read_default_file={tmp_path}/my.cnf")
+        lines = doctor(f"{migrated('mariadb').url}?read_default_file={tmp_path}/my.cnf")
 
         assert (lines["charset"]["level"], lines["exit"]) == ("problem", 2)
         assert "latin1, not utf8mb4" in lines["charset"]["text"]
