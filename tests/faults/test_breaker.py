@@ -135,12 +135,12 @@ def test_a_server_that_takes_no_more_connections_goes_on_serving_those_it_has(
     with fault_server.set_globally(max_connections=10):
         with fill(fault_server):
             clients = Clients(service, 8, pause=0.01).run(1.5)
-            assert pool_of(service).snapshot()["breaker"] == "open"
+            assert pool_of(service).snapshot()["breaker"] == "closed"
             assert client.get("/?city=London").status_code == 200  # on the connection that is there
         time.sleep(1)
         assert Clients(service, 8).run(0.3).failed == []
 
-    assert {answer.status for answer in clients.answers} == {200, 503}
+    assert set(clients.statuses) == {200}
     assert clients.statuses[200] > 20
 
 
