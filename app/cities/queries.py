@@ -55,10 +55,6 @@ class Page(Generic[T]):
     next: Cursor | None
 
 
-def _empty_page() -> Page[CityRow]:
-    return Page([], None)
-
-
 CITIES = select(City.city_id, City.city, City.country_id, Country.country).join(Country)
 COUNTRIES = select(Country.country_id, Country.country)
 
@@ -136,7 +132,7 @@ def find_city(connection: Connection, city_id: int) -> CityRow | None:
     return next(iter(_cities(connection, CITIES.where(City.city_id == city_id))), None)
 
 
-@or_nothing(_empty_page)
+@or_nothing(lambda: Page([], None))
 @reading
 def search_cities(
     connection: Connection,
