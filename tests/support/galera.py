@@ -141,7 +141,8 @@ def _start(yard: Yard) -> Cluster:
             name,
             {3306: port},
             command=["mariadbd", *OPTIONS, f"--wsrep-node-name={name}", *place],
-            environment={"MARIADB_ROOT_PASSWORD": password} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"},
+            # An image that knows the second word leaves out what a state transfer replaces.
+            environment={"MARIADB_ROOT_PASSWORD": password, **({} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"})},
             tmpfs={"/var/lib/mysql": ""},
         )
         inner.connect(made, aliases=[own])
