@@ -21,7 +21,11 @@ JSON = {"Accept": "application/json"}
 INDEX = "CREATE INDEX by_somebody ON city (city)"
 APOSTROPHIC = {"Sa´ad ´Aq": 701, "´Ata": 702}
 
-DEFAULTS = [("mariadb", "utf8mb4_general_ci"), ("mysql", "utf8mb4_0900_ai_ci")]
+DEFAULTS = [
+    ("mariadb", "utf8mb4_general_ci"),
+    ("mysql", "utf8mb4_0900_ai_ci"),
+    ("mariadb118", "utf8mb4_uca1400_ai_ci"),
+]
 BY_INDEX = [
     *DEFAULTS,
     ("mariadb", "utf8mb4_uca1400_ai_ci"),
