@@ -34,7 +34,7 @@ def is_open(connection: sqlite3.Connection) -> bool:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_threads_meet_leaves_the_pool_whole(engine: Engine, seed: int):
     before = open_connections()
-    users = storm(engine, threads=4, times=1000, seed=seed)
+    users = storm(engine, threads=4, times=600, seed=seed)
 
     assert users.met > 100, "next to nothing was thrown"
     assert not users.wrong
@@ -43,7 +43,7 @@ def test_what_threads_meet_leaves_the_pool_whole(engine: Engine, seed: int):
 
 def test_what_signals_raise_leaves_the_pool_whole(engine: Engine):
     before = open_connections()
-    users = storm_of_signals(engine, times=1000, seed=3)
+    users = storm_of_signals(engine, times=600, seed=3)
 
     assert users.met > 100, "next to nothing was thrown"
     assert not users.wrong
