@@ -269,7 +269,9 @@ def _refusal(driver: str, url: URL, name: str) -> str:
     if driver == "psycopg":
         return "" if name in ("host", "port", "hostaddr") else _refusal_of_libpq(name, value)
     nowhere = {"host": "localhost", "unix_socket": NOWHERE}
-    more = {"pymysql": {"ssl_disabled": True, "defer_connect": True}, "mysqlconnector": {"use_pure": True}}
+    # PyMySQL would encode the password of an option file in its own way, which is not ours.
+    pymysql = {"ssl_disabled": True, "defer_connect": True, "password": b"-"}
+    more: dict[str, dict[str, Any]] = {"pymysql": pymysql, "mysqlconnector": {"use_pure": True}}
     try:
         dbapi.connect(**arguments | nowhere | more.get(driver, {}))
     except dbapi.Error as error:

@@ -32,8 +32,8 @@ def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
         return  # nothing is lent
     # In the dialect, behind the events for these calls: whoever listens hears all, and has their way.
     _wrap(engine.dialect, listening.watched, *EXECUTE)
-    _wrap(engine.dialect, partial(listening.ended, keeps=True), "do_commit")
-    _wrap(engine.dialect, partial(listening.ended, keeps=False), "do_rollback")
+    _wrap(engine.dialect, partial(listening.ended, engine.dialect, keeps=True), "do_commit")
+    _wrap(engine.dialect, partial(listening.ended, engine.dialect, keeps=False), "do_rollback")
     event.listen(engine, "handle_error", listening.hear_error)
     event.listen(engine, "close", listening.forget)
 

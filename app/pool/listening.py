@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, ExceptionContext
+from sqlalchemy import Connection, Dialect, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -49,19 +49,24 @@ def watched(call: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def ended(call: Callable[[Any], None], *, keeps: bool) -> Callable[[Any], None]:
+def ended(dialect: Dialect, call: Callable[[Any], None], *, keeps: bool) -> Callable[[Any], None]:
     """Return the dialect's do_commit (which keeps what was done) or do_rollback, watched: no event tells of its end."""
 
     def end(connection: Any) -> None:
         # As above, and what SQLAlchemy then holds has no info.
         link: Link | None = None if current()[1] is not None else connection.info.get("link")
-        if link is None or (loan := link.loan) is None:
+        if link is None or (loan := link.loan) is None or not is_sent(connection):
             return call(connection)
         # From here on silence means that nobody knows what was kept.
         loan.committing, loan.unfinished = keeps, True
         _timed(loan, call, connection)
         loan.unfinished = False
         return None
+
+    def is_sent(connection: Any) -> bool:
+        # In autocommit the dialect itself leaves the ROLLBACK out.
+        may_skip = not keeps and dialect.skip_autocommit_rollback
+        return not (may_skip and dialect.detect_autocommit_setting(connection.dbapi_connection))
 
     return end
 
