@@ -46,6 +46,7 @@ from sqlalchemy.orm import (
     selectinload,
     with_loader_criteria,
 )
+from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -99,6 +100,11 @@ class Read(TypeDecorator):
         return func.set_config("role", column, False)
 
 
+class Around(TypeDecorator):
+    impl, cache_ok = Wrapped, True
+
+
+TYPED_NOTES = Table("typed_notes", MetaData(), Column("note", Wrapped))
 LOCKING = Table(
     "locking", MetaData(), Column("id", Integer, default=LOCK), Column("seen", Integer, onupdate=select(LOCK))
 )
@@ -117,6 +123,20 @@ PLAIN = {
     "conditions": select(case((or_(City.city.ilike("a%"), City.city.is_(None)), 1), else_=literal(2))),
     "functions": select(func.count(), func.max(City.city), func.coalesce(func.lower(City.city), "")),
     "types": select(cast(City.city, Integer), extract("year", City.last_update), cast(City.city, Converted)),
+    "daily": select(
+        func.avg(City.city_id), func.date_trunc("day", City.last_update), func.rand(), func.ST_X(City.city)
+    ),
+    "windows": select(func.row_number().over(order_by=City.city), func.lag(City.city_id).over()),
+    "json": select(column("a", postgresql.JSONB)[("b", "c")].astext, func.json_extract(City.city, "$.a")),
+    "quoted": select(literal_column("'a'"), literal_column("0"), column(quoted_name("Id", quote=False))),
+    "defaults": insert(
+        Table(
+            "d",
+            MetaData(),
+            Column("id", Integer, default=func.gen_random_uuid()),
+            Column("x", Integer, default=text("now()")),
+        )
+    ),
     "operators": select(City.city.op("&&")("a"), City.city.op("SOUNDS LIKE")("a"), City.city.collate("utf8mb4_bin")),
     "one": select(literal_column("1")).select_from(City),
     "locked": select(City).with_for_update(),
@@ -140,6 +160,7 @@ SUSPECT = {
     "in a join": select(City.city).join(Country, LOCK == 1),
     "in an order": select(City.city).order_by(LOCK),
     "in a criteria": select(City).options(with_loader_criteria(City, LOCK == 1)),
+    "literal column that is text": select(literal_column("'a' || get_lock('a', 0)")),
     "lambda": select(City).where(lambda: City.city_id == 1),
     "text": select(text("get_lock('a', 0)")),
     "text in a condition": select(City.city).where(text("get_lock('a', 0)")),
@@ -162,8 +183,16 @@ SUSPECT = {
     "default": insert(LOCKING),
     "default of an update": update(LOCKING),
     "rows of values": select(values(column("id", Integer), name="v").data([(LOCK,)])),
-    "type that wraps values": select(notes.c.id).where(notes.c.note == literal("a", Wrapped)),
-    "type that wraps columns": select(column("a", Read)),
+    "default of a cte": select(insert(LOCKING).returning(LOCKING.c.id).cte()),
+    "default of another table": update(notes).values(note="a").where(notes.c.id == LOCKING.c.id),
+    "name without quotes": select(column(quoted_name("get_lock('a', 0)", quote=False))),
+    "label without quotes": select(City.city.label(quoted_name("a, get_lock('a', 0)", quote=False))),
+    "table without quotes": select(Table("a, get_lock('a', 0)", MetaData(), Column("id", Integer), quote=False)),
+    "schema without quotes": select(
+        Table("a", MetaData(), Column("id", Integer), schema="x(), b", quote_schema=False).c.id
+    ),
+    "extract": select(extract("day from now()), get_lock('a', 0", City.last_update)),
+    "operator that calls": select(City.city.op("or sleep")(tuple_(literal(1)))),
     "table function": select(func.get_locks("a").table_valued("value")),
     "string": "SELECT 1",
     "nothing": None,
@@ -178,6 +207,31 @@ def test_sqlalchemys_own_constructs_are_plain(statement):
 @pytest.mark.parametrize("statement", SUSPECT.values(), ids=SUSPECT)
 def test_what_nobody_knows_is_not(statement):
     assert not is_plain(statement)
+
+
+TYPED = {
+    "of a value": select(notes.c.id).where(notes.c.note == literal("a", Wrapped)),
+    "of a column": select(column("a", Read)),
+    "of a table, inserted": insert(TYPED_NOTES),
+    "of a table, updated": update(TYPED_NOTES).values(note="a"),
+    "inside another": select(notes.c.id).where(notes.c.note == literal("a", Around)),
+    "for one database": select(notes.c.id).where(
+        notes.c.note == literal("a", String().with_variant(Wrapped(), "sqlite"))
+    ),
+}
+
+
+@pytest.mark.parametrize("statement", TYPED.values(), ids=TYPED)
+def test_a_type_with_sql_of_its_own_is_seen_when_it_is_compiled(make_engine: Callable[..., Engine], statement):
+    engine = make_engine("writer")
+
+    assert not is_plainly_compiled(statement.compile(dialect=engine.dialect))
+
+
+def test_a_type_that_converts_in_python_is_not(make_engine: Callable[..., Engine]):
+    statement = select(cast(notes.c.note, Converted)).where(notes.c.note == literal("a", Converted))
+
+    assert is_plainly_compiled(statement.compile(dialect=make_engine().dialect))
 
 
 @pytest.mark.parametrize("name", [name for name in SUSPECT if isinstance(SUSPECT[name], Select)])
@@ -214,7 +268,7 @@ def test_what_a_class_adds_to_its_columns_is_seen_when_it_is_compiled():
 
 
 @pytest.mark.parametrize(
-    "name", ["own element", "prefix", "hint", "operator", "many rows", "default", "type that wraps values"]
+    "name", ["own element", "prefix", "hint", "operator", "many rows", "default", "name without quotes"]
 )
 def test_its_connection_is_not_lent_again(make_engine: Callable[..., Engine], name: str):
     writer = make_engine("writer")
