@@ -41,7 +41,8 @@ def disown(records: Iterable[ConnectionPoolEntry]) -> None:
     for record in records:
         connection: Any = record.dbapi_connection
         _inherited.append((record, connection))
-        if fileno := getattr(connection, "fileno", None):
+        # PyMySQL shows its socket alone; what is in somebody's hands just now must not reach the server either.
+        if fileno := getattr(connection, "fileno", None) or getattr(getattr(connection, "_sock", None), "fileno", None):
             with suppress(Exception):  # closed, by psycopg's word
                 _silence(fileno(), record.info["link"].wire)
 

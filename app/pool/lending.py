@@ -37,6 +37,7 @@ from app.pool.loans import Loans
 from app.pool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
 from app.pool.stats import CloseReason, Stats
 from app.pool.watchdog import watch_over
+from app.pool.wire import is_in_transaction
 
 T = TypeVar("T")
 Lent = TypeVar("Lent", PoolProxiedConnection, ConnectionPoolEntry)
@@ -323,6 +324,8 @@ class LendingPool(Pool):
             return "overdue"
         if loan.unfinished:
             return "error"
+        if loan.proxy is not None and is_in_transaction(record.dbapi_connection):
+            return "changed"  # by a cursor of the driver's, past SQLAlchemy: the next COMMIT would keep it
         return "changed" if loan.changed else self.freshness.why_over(record, link.used)
 
     def _note_dropped(self, loan: Loan) -> None:
@@ -418,9 +421,10 @@ class LendingPool(Pool):
 
     def forget_parent(self) -> None:
         """Begin anew in a child process: two processes on one connection would read each other's answers."""
+        held = [loan.record for loan in self.loans.left_behind() if loan.record is not None]
         idle = self._idle
         self._begin()
-        disown(idle.left_behind())
+        disown([*idle.left_behind(), *held])
 
     # ---- telling ----
 

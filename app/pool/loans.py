@@ -72,6 +72,10 @@ class Loans:
         with self._lock:
             return list(self._open)
 
+    def left_behind(self) -> list[Loan]:
+        """Return those of the parent in a child process, where another thread may have held the lock."""
+        return list(self._open)
+
     def report_leaks(self, now: float, after: float) -> None:
         """Tell of loans that have lasted longer than so many seconds, and take back those that nobody has any more."""
         loans = self.open()

@@ -9,6 +9,9 @@ import sqlite3
 from threading import RLock
 from typing import Any, Protocol
 
+SERVER_STATUS_IN_TRANS = 1
+"""A flag of MySQL's protocol, in each answer that is no error."""
+
 
 class _PollFd(ctypes.Structure):
     _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
@@ -87,3 +90,15 @@ def wire_of(connection: Any) -> Wire | None:
     # PyMySQL's connection has none itself; those that we open have their wire before there is a connection.
     fileno = getattr(connection, "fileno", None) or getattr(getattr(connection, "_sock", None), "fileno", None)
     return SocketWire(fileno()) if fileno else None
+
+
+def is_in_transaction(connection: Any) -> bool:
+    """Tell whether a driver's connection has a transaction open, by what the driver knows without asking the server.
+
+    PyMySQL and psycopg were told so with the last answer; mysqlclient does not tell.
+    """
+    if (libpq := getattr(connection, "pgconn", None)) is not None:
+        return bool(libpq.transaction_status)  # 0 is idle (libpq's PQTRANS_IDLE)
+    if (status := getattr(connection, "server_status", None)) is not None:
+        return bool(status & SERVER_STATUS_IN_TRANS)
+    return bool(getattr(connection, "in_transaction", False))

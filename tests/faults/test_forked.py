@@ -13,12 +13,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, Select, event, func, select
+from sqlalchemy import Connection, Engine, Select, event, func, select
 
 from app.extensions import db
 from app.pool import forking, watchdog
+from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import pool_of
-from tests.faults.support import FaultServer, held, on_mariadb, reader
+from tests.faults.support import FaultServer, Kind, held, on, on_mariadb, reader
+from tests.support.databases import Database
 from tests.support.proxy import Proxy
 
 # Otherwise a function that the pool does not know would have the connection closed after use.
@@ -108,6 +110,37 @@ def test_a_connection_that_is_lent_at_the_fork_stays_the_parents(service: Flask,
     assert childs != str(parents)
     assert counts.accepted == 1
     assert again == parents  # nobody has said goodbye in its name
+
+
+def leave(connection: Connection) -> None:
+    connection.rollback()
+    connection.close()
+
+
+def go_on(connection: Connection) -> None:
+    Unit()(connection)
+    connection.commit()
+
+
+@on(*Kind)
+@pytest.mark.parametrize("do", [leave, go_on, Connection.invalidate, Connection.close, Connection.detach])
+def test_what_a_child_does_with_its_parents_transaction_is_not_done(
+    service: Flask, seeded: Database, do: Callable[[Connection], None]
+):
+    """It gets an error where it would reach the server; the parent keeps what is the parent's."""
+    engine, unit = writer_of(service), Unit()
+    with witness_of(seeded) as witness:
+        before = rows_of(witness)
+        with engine.begin() as connection:
+            unit(connection)
+            in_child(lambda: do(connection))
+            unit(connection)
+
+        assert rows_of(witness) == before + 4
+
+
+def rows_of(witness: Witness) -> int:
+    return witness.connection.scalar(select(func.count()).select_from(ledger))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.pool import PoolPolicy, deadline, engine_options, in_transaction, sqlite, watch
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
-from tests.faults.support import FaultServer, on_mysql_family, on_postgresql
+from tests.faults.support import FaultServer, Kind, on, on_mysql_family, on_postgresql
 from tests.support.databases import Database, plain_engine
 from tests.unit.conftest import POLICY
 
@@ -142,6 +142,36 @@ def test_the_same_connection_may_go_on_after_a_rollback(make_file: Callable[[], 
 
     times = file_witness(engine)
     assert (times(refused), times(innocent)) == (0, 1)
+
+
+def past_sqlalchemy(engine: Engine, unit: Unit) -> None:
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        for part in (0, 1):
+            cursor.execute(f"INSERT INTO ledger (nonce, part) VALUES ('{unit.nonce}', {part})")
+        cursor.close()
+
+
+@every_way
+def test_what_nobody_committed_is_not_kept_by_the_next(make_file: Callable[[], Engine], write: Callable):
+    engine, forgotten, innocent = make_file(), Unit(), Unit()
+
+    past_sqlalchemy(engine, forgotten)
+    write(engine, innocent)
+
+    times = file_witness(engine)
+    assert (times(forgotten), times(innocent)) == (0, 1)
+
+
+@on(*Kind)
+@every_way
+def test_nor_on_a_server(service, witness: Witness, write: Callable):
+    engine, forgotten, innocent = writer_of(service), Unit(), Unit()
+
+    past_sqlalchemy(engine, forgotten)
+    write(engine, innocent)
+
+    assert (witness.times(forgotten), witness.times(innocent)) == (0, 1)
 
 
 @pytest.fixture
