@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Dialect, Engine, event
 
@@ -15,6 +16,7 @@ from app.pool.work import in_transaction, read
 __all__ = ["Lookup", "PoolPolicy", "engine_options", "in_transaction", "read", "watch"]
 
 EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")
+ISOLATION = ("get_isolation_level", "set_isolation_level", "reset_isolation_level")
 
 
 def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
@@ -34,11 +36,12 @@ def watch(engine: Engine, policy: PoolPolicy, *, role: Role) -> None:
     _wrap(engine.dialect, listening.watched, *EXECUTE)
     _wrap(engine.dialect, partial(listening.ended, engine.dialect, keeps=True), "do_commit")
     _wrap(engine.dialect, partial(listening.ended, engine.dialect, keeps=False), "do_rollback")
+    _wrap(engine.dialect, partial(listening.asked, engine), *ISOLATION)
     event.listen(engine, "handle_error", listening.hear_error)
     event.listen(engine, "close", listening.forget)
 
 
-def _wrap(dialect: Dialect, around: Callable[[Callable[..., None]], Callable[..., None]], *names: str) -> None:
+def _wrap(dialect: Dialect, around: Callable[[Callable[..., Any]], Callable[..., Any]], *names: str) -> None:
     """Put something around methods of this one dialect, which belongs to one engine."""
     for name in names:
         setattr(dialect, name, around(getattr(dialect, name)))

@@ -2,12 +2,13 @@
 
 import math
 import ssl
+import struct
 from collections.abc import Sequence
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
-from sqlalchemy import Dialect, Engine, exc
+from sqlalchemy import Dialect, Engine, create_engine, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
@@ -24,6 +25,10 @@ CONNECT_TIMEOUT_SECONDS = 3
 """How long making a connection may take where no deadline is nearer."""
 
 
+GARBAGE = (IndexError, UnicodeDecodeError, struct.error)
+"""What drivers raise who read something else than a greeting."""
+
+
 class Connector:
     """Makes the connections of one engine.
 
@@ -34,6 +39,8 @@ class Connector:
     def __init__(self, engine: Engine, *, preferred: ssl.SSLContext | None, statement_seconds: float) -> None:
         self._dialect, self._really_connect = engine.dialect, engine.dialect.connect
         self._really_create = engine.pool._invoke_creator
+        # Not a `creator=` of somebody's own, which calls the driver itself.
+        self._is_core = engine.pool._creator.__module__ == create_engine.__module__
         self._preferred = preferred
         self._statement_seconds = statement_seconds
 
@@ -63,7 +70,10 @@ class Connector:
         """Return a new driver connection to where these arguments lead, after all that listens has had its say."""
         _, loan = self._current()
         seconds = deadline.seconds_for(CONNECT_TIMEOUT_SECONDS)
-        connection: DBAPIConnection = self._open(self._dialect, positional, arguments, loan, seconds)
+        try:
+            connection: DBAPIConnection = self._open(self._dialect, positional, arguments, loan, seconds)
+        except Exception as error:
+            self._raise_judged(error, loan)
         return connection
 
     def introduce(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -100,14 +110,18 @@ class Connector:
         return float(wait_timeout)
 
     def _create(self, record: ConnectionPoolEntry, loan: Loan | None) -> DBAPIConnection:
-        """Return what SQLAlchemy's own creator, or the engine's, brings, with its wire; or say what is set up wrong."""
+        """Return what SQLAlchemy's own creator, or the engine's, brings, with its wire.
+
+        What a listener raises (a service of tokens that is down) is a connect that failed: it is asked again.
+        """
         try:
             connection = self._really_create(record)
-        except Exception as error:
-            if _is_set_up_wrong(error, self._dialect) and not (loan and loan.overdue):
-                said = f"{type(error).__name__}: {error}".partition("\n")[0]
-                raise DatabaseMisconfiguredError(f"the driver cannot connect as it is set up ({said})") from error
+        except (self._dialect.loaded_dbapi.Error, exc.SQLAlchemyError):
             raise
+        except Exception as error:
+            if self._is_core:
+                raise self._failed(error) from error
+            self._raise_judged(error, loan)
         try:
             if loan is not None and loan.wire is None:
                 loan.wire = wire_of(connection)
@@ -115,6 +129,19 @@ class Connector:
             self._dialect.do_close(connection)
             raise
         return connection
+
+    def _raise_judged(self, error: Exception, loan: Loan | None) -> NoReturn:
+        """Raise a driver's error as what it is while connecting: a wrong setup, or a connect that failed."""
+        if isinstance(error, (self._dialect.loaded_dbapi.Error, exc.SQLAlchemyError)):
+            if not _is_set_up_wrong(error, self._dialect):
+                raise error
+        elif isinstance(error, GARBAGE) or not _is_set_up_wrong(error, self._dialect) or (loan and loan.overdue):
+            raise self._failed(error) from error
+        raise DatabaseMisconfiguredError(f"the driver cannot connect as it is set up ({_said(error)})") from error
+
+    def _failed(self, error: Exception) -> Exception:
+        failed: Exception = self._dialect.loaded_dbapi.OperationalError(f"no connection could be made: {_said(error)}")
+        return failed
 
     def _open(
         self,
@@ -152,6 +179,10 @@ class _Attempt(Loan):
 
     def is_due(self, now: float, _: float) -> bool:
         return self.knock.is_due(now)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _is_set_up_wrong(error: Exception, dialect: Dialect) -> bool:

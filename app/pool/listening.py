@@ -1,13 +1,16 @@
 """What we see of a connection's life: statements, COMMIT and ROLLBACK begin and end, errors happen, it is closed."""
 
 import logging
+import re
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Dialect, ExceptionContext
+from sqlalchemy import Connection, Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -25,6 +28,8 @@ LEAVES_NO_TRACE = "leaves_no_trace"
 """An execution option with which an author vouches for a statement in text: it changes nothing of the session."""
 
 STREAMS = "stream_results"
+COMMIT = re.compile(r"\s*(XA\s+)?COMMIT\b", re.IGNORECASE)
+"""As a statement, typed by hand or in two phases."""
 
 _known: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
 
@@ -39,7 +44,7 @@ def watched(call: Callable[..., None]) -> Callable[..., None]:
         if loan is None:
             return call(cursor, *values)
         loan.changed = loan.changed or not leaves_no_trace(context)
-        loan.committing, loan.unfinished = False, True
+        loan.committing, loan.unfinished = COMMIT.match(values[0]) is not None, True
         _timed(loan, call, cursor, *values)
         loan.unfinished = False
         if loan.changed and context.execution_options.get(STREAMS):
@@ -50,7 +55,10 @@ def watched(call: Callable[..., None]) -> Callable[..., None]:
 
 
 def ended(dialect: Dialect, call: Callable[[Any], None], *, keeps: bool) -> Callable[[Any], None]:
-    """Return the dialect's do_commit (which keeps what was done) or do_rollback, watched: no event tells of its end."""
+    """Return the dialect's do_commit (which keeps what was done) or do_rollback, watched: no event tells of its end.
+
+    A ROLLBACK that fails while another error is on its way does not take its place; the connection is not kept.
+    """
 
     def end(connection: Any) -> None:
         # As above, and what SQLAlchemy then holds has no info.
@@ -59,8 +67,14 @@ def ended(dialect: Dialect, call: Callable[[Any], None], *, keeps: bool) -> Call
             return call(connection)
         # From here on silence means that nobody knows what was kept.
         loan.committing, loan.unfinished = keeps, True
-        _timed(loan, call, connection)
-        loan.unfinished = False
+        first = None if keeps else sys.exc_info()[1]
+        try:
+            _timed(loan, call, connection)
+        except Exception:
+            if first is None:
+                raise
+        else:
+            loan.unfinished = False
         return None
 
     def is_sent(connection: Any) -> bool:
@@ -69,6 +83,17 @@ def ended(dialect: Dialect, call: Callable[[Any], None], *, keeps: bool) -> Call
         return not (may_skip and dialect.detect_autocommit_setting(connection.dbapi_connection))
 
     return end
+
+
+def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
+    """Return one of the dialect's calls that get a driver's connection (those for the isolation level), watched."""
+
+    def ask(connection: Any, *values: Any) -> T:
+        is_lent = current()[1] is None and isinstance(engine.pool, LendingPool)
+        loan = engine.pool.loans.on(connection) if is_lent else None  # type: ignore[attr-defined]
+        return call(connection, *values) if loan is None else _timed(loan, call, connection, *values)
+
+    return ask
 
 
 def _timed(loan: Loan, call: Callable[..., T], *values: Any) -> T:
@@ -90,6 +115,11 @@ class _Streamed:
         found = getattr(self._cursor, name)
         # To close it may mean to read the rest.
         return partial(_timed, self._loan, found) if name in ("fetchone", "fetchmany", "fetchall", "close") else found
+
+    def __del__(self) -> None:
+        # The driver's own would read the rest unwatched.
+        with suppress(Exception):
+            self.close()
 
 
 def leaves_no_trace(context: Any) -> bool:
@@ -130,7 +160,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     in_flight = context.execution_context is not None or context.statement is None
     foreign = in_flight and not isinstance(error, context.dialect.loaded_dbapi.Error)
     context.is_disconnect = context.is_disconnect or verdict in CLOSES_CONNECTION or foreign
-    if context.execution_context is None and context.statement is None and not context.is_disconnect:
+    lost = context.is_disconnect
+    if context.execution_context is None and context.statement is None and not lost:
         # A COMMIT that is refused may leave its transaction open, for the COMMIT of whoever comes next to keep it.
         context.is_disconnect = not _is_rolled_back(connection)
     loan.unfinished = context.is_disconnect
@@ -148,7 +179,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
             pool.freshness.doom()
     if not isinstance(error, Exception):
         return None  # Ctrl-C stays what it is
-    silent = context.is_disconnect and verdict not in REFUSES_COMMIT
+    silent = lost and verdict not in REFUSES_COMMIT
     if committing and (silent or verdict is Verdict.TIMED_OUT):
         return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
     if ran_out_of_time(verdict, loan.overdue):
@@ -158,11 +189,9 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
 
 
 def _is_rolled_back(connection: Connection) -> bool:
-    try:
-        connection.dialect.do_rollback(connection.connection)
-    except Exception:
-        return False  # who knows what is left of it
-    return True
+    connection.dialect.do_rollback(connection.connection)
+    loan = _loan(connection)
+    return loan is not None and not loan.unfinished  # else who knows what is left of it
 
 
 def forget(_connection: object, record: ConnectionPoolEntry) -> None:

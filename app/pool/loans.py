@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 from time import monotonic
+from typing import Any
 
 from app.pool import leaks
 from app.pool.loan import Loan
@@ -71,6 +72,11 @@ class Loans:
         """Return those of this moment."""
         with self._lock:
             return list(self._open)
+
+    def on(self, connection: Any) -> Loan | None:
+        """Return the loan of a driver's connection, None where it is nobody's."""
+        there = (loan for loan in self.open() if loan.record is not None and loan.record.dbapi_connection is connection)
+        return next(there, None)
 
     def left_behind(self) -> list[Loan]:
         """Return those of the parent in a child process, where another thread may have held the lock."""

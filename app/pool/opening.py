@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Dialect
 
 from app.pool.loan import Loan
-from app.pool.threads import start_thread
+from app.pool.threads import start_unawaited
 from app.pool.wire import SocketWire
 
 T = TypeVar("T")
@@ -169,6 +169,6 @@ def in_time(connect: Callable[[], T], close: Callable[[T], object], seconds: flo
 
 def _start(work: Callable[[], None]) -> None:
     try:
-        start_thread("database-connect", work)
+        start_unawaited(work)
     except RuntimeError as error:
         raise OSError(errno.EAGAIN, str(error)) from error

@@ -1,5 +1,6 @@
 """What an error means for the connection, for the pool and for whoever asked: one table for all databases."""
 
+import re
 from enum import Enum
 from typing import Any
 
@@ -129,11 +130,16 @@ def judge(error: BaseException | None, dialect: Dialect | None = None) -> Verdic
     if isinstance(error, TransactionLostError):
         return Verdict.TRY_AGAIN
     if isinstance(error, exc.DBAPIError):
-        verdict = _judge(error.orig)
+        verdict = _judge(error.orig) if _is_of_a_driver(error.orig) else Verdict.MISTAKE
         return Verdict.CONNECTION_DEAD if error.connection_invalidated and verdict is Verdict.MISTAKE else verdict
     if dialect is None or not isinstance(error, dialect.loaded_dbapi.Error):
         return Verdict.MISTAKE
     return _judge(error)
+
+
+def _is_of_a_driver(error: BaseException | None) -> bool:
+    """Tell it by the name that PEP 249 gives to what all of a driver's errors derive from."""
+    return any(each.__name__ == "Error" for each in type(error).__mro__)
 
 
 def _judge(error: BaseException | None) -> Verdict:
@@ -202,8 +208,12 @@ SERVER_IS_FULL = {
     1226,  # this user's own
     "53300",  # PostgreSQL: max_connections, or the limit of a role or database
 }
-FULL_IN_WORDS = ("clients already", "too many connections", "connection slots are", "no more connections allowed")
-"""psycopg has no SQLSTATE for a connect that is refused. The last one is PgBouncer's."""
+FULL_IN_WORDS = re.compile(
+    "(clients already|too many (tcp )?connections|connection slots are|no more connections allowed|max clients reached|"
+    "max client connections)",
+    re.IGNORECASE,
+)
+"""psycopg has no SQLSTATE for a connect that is refused. The last ones are those of poolers before PostgreSQL."""
 
 
 def is_full(error: BaseException, dialect: Dialect) -> bool:
@@ -211,4 +221,4 @@ def is_full(error: BaseException, dialect: Dialect) -> bool:
     if not isinstance(error, dialect.loaded_dbapi.Error):
         return False
     code = _code(error)
-    return code in SERVER_IS_FULL if code is not None else any(words in str(error) for words in FULL_IN_WORDS)
+    return code in SERVER_IS_FULL if code is not None else FULL_IN_WORDS.search(str(error)) is not None

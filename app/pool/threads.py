@@ -1,5 +1,6 @@
 """How a thread of ours is started: as a daemon, and knowing nothing of whoever started it."""
 
+import _thread
 from collections.abc import Callable
 from contextvars import Context
 from threading import Thread
@@ -14,3 +15,12 @@ def start_thread(name: str, work: Callable[..., object], *arguments: object) -> 
     thread = Thread(target=Context().run, args=(work, *arguments), name=name, daemon=True)
     thread.start()
     return thread
+
+
+def start_unawaited(work: Callable[[], object]) -> None:
+    """Have a nameless thread work; raise RuntimeError if there are no more.
+
+    `Thread.start` waits until the thread has begun. In CPython 3.11 an exception that is thrown into who starts it may
+    end the new thread before that (its state has the other's number for a moment), and the wait has no end.
+    """
+    _thread.start_new_thread(Context().run, (work,))

@@ -71,7 +71,7 @@ def _again(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = False) -> T:
     with _connect(engine, fresh=fresh) as connection:
-        return work(connection)
+        return work(connection)  # on the way out a ROLLBACK that fails replaces no error (listening.ended)
 
 
 def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import ssl
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -108,9 +110,11 @@ AWAY = [
 
 @pytest.mark.parametrize("error", WRONG, ids=repr)
 @pytest.mark.parametrize("role", ["reader", "migration"])
-def test_what_no_database_said_is_wrong_with_the_setup(make_engine: Callable[..., Engine], role: str, error: Exception):
+def test_what_no_database_said_is_wrong_with_the_setup(
+    make_engine: Callable[..., Engine], driver: Callable[[Callable[[], None]], None], role: str, error: Exception
+):
     engine = make_engine(role)
-    event.listen(engine, "do_connect", raising(error))
+    driver(raising(error))
 
     with pytest.raises(DatabaseMisconfiguredError, match=type(error).__name__) as caught:
         ask(engine)
@@ -129,6 +133,34 @@ def test_what_the_network_or_the_database_said_is_not(engine: Engine, error: Exc
     assert engine.pool.breaker.state == "suspect"
 
 
+@pytest.mark.parametrize("error", [IndexError("zeros"), struct.error("odd bytes")], ids=repr)
+def test_nor_is_garbage_instead_of_a_greeting(
+    engine: Engine, driver: Callable[[Callable[[], None]], None], error: Exception
+):
+    driver(raising(error))
+
+    with pytest.raises(DBAPIError, match=f"no connection could be made: {type(error).__name__}"):
+        ask(engine)
+
+    assert engine.pool.breaker.state == "suspect"
+
+
+def test_a_service_of_tokens_that_is_down_is_asked_again(engine: Engine):
+    """Its errors are of no kind that anybody here knows."""
+    asked = []
+
+    @event.listens_for(engine, "do_connect")
+    def ask_for_token(*_: object) -> None:
+        asked.append(monotonic())
+        if asked[-1] - asked[0] < 0.5:
+            raise LookupError("the vault is closed")
+
+    with deadline.within(3):
+        assert read(engine, lambda connection: connection.scalar(select(1))) == 1
+
+    assert eventually(lambda: engine.pool.breaker.state == "closed")
+
+
 def test_the_pools_own_errors_stay_what_they_are(engine: Engine):
     event.listen(engine, "do_connect", raising(PoolExhaustedError("of a vault")))
 
@@ -136,17 +168,19 @@ def test_the_pools_own_errors_stay_what_they_are(engine: Engine):
         ask(engine)
 
 
-def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(engine: Engine, caplog: pytest.LogCaptureFixture):
+def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
+    engine: Engine, driver: Callable[[Callable[[], None]], None], caplog: pytest.LogCaptureFixture
+):
     now, tries, wrong = [100.0], [], True
     breaker = engine.pool.breaker
     breaker._clock = lambda: now[0]
 
-    @event.listens_for(engine, "do_connect")
-    def connect(*_: object) -> None:
+    def connect() -> None:
         tries.append(now[0])
         if wrong:
             raise TypeError("reconnect")
 
+    driver(connect)
     for passed in range(30):
         now[0] = 100 + passed / 10
         with pytest.raises(DatabaseMisconfiguredError, match="TypeError: reconnect"):
@@ -164,15 +198,15 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(engine: Engin
     assert ask(engine) == 1
 
 
-def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine):
+def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine, driver: Callable[[Callable[[], None]], None]):
     ask(engine)
     engine.pool.freshness.doom()
     error: Exception = sqlite3.OperationalError("away")
 
-    @event.listens_for(engine, "do_connect")
-    def connect(*_: object) -> None:
+    def connect() -> None:
         raise error
 
+    driver(connect)
     with pytest.raises(DBAPIError):
         ask(engine)
     assert engine.pool.breaker.state == "suspect"
@@ -195,6 +229,17 @@ def test_what_fails_after_the_connection_was_made_does_not_lose_it(engine: Engin
 
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         made.execute("SELECT 1")
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """Have the driver itself do something before it connects."""
+    connect = sqlite3.dbapi2.connect
+
+    def begin(before: Callable[[], None]) -> None:
+        monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *given, **named: (before(), connect(*given, **named))[1])
+
+    return begin
 
 
 def raising(error: Exception) -> Callable[..., None]:

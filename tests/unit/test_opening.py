@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import threading
 import time
@@ -101,10 +102,10 @@ def test_an_error_of_the_driver_is_that_error():
 
 
 def test_without_a_thread_it_is_as_if_nobody_could_be_reached(monkeypatch: pytest.MonkeyPatch):
-    def start(_: threading.Thread) -> None:
+    def start(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", start)
+        patched.setattr(_thread, "start_new_thread", start)
         with pytest.raises(OSError, match="can't start new thread"):
             in_time(Made, Made.close, 1)
