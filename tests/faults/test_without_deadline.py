@@ -6,13 +6,15 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 
+import psycopg
+import pymysql
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event, exc, select, true
+from sqlalchemy import Connection, Engine, event, exc, select, true
 from sqlalchemy.orm import Session, aliased
 
 from app.cities.models import City
-from app.pool import in_transaction, work
+from app.pool import in_transaction, read, work
 from app.pool.errors import PoolError
 from tests.faults.ledger import Unit, Witness, witness_of, writer_of
 from tests.faults.support import eventually
@@ -21,7 +23,8 @@ from tests.support.proxy import Proxy
 
 LONGEST_SECONDS = 0.5
 SLACK_SECONDS = 1.0
-SILENT = (exc.DBAPIError, PoolError)
+SILENT = (exc.DBAPIError, PoolError, pymysql.Error, psycopg.Error)
+"""SQLAlchemy passes on as it is what the driver says while an isolation level is set."""
 
 # SQLAlchemy does not close the cursor of a connection that is lost; psycopg's and PyMySQL's complain when they go.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -100,6 +103,39 @@ def test_nor_a_row_of_a_stream(writer: Engine, proxy: Proxy, fetch: str):
     assert eventually(lambda: writer.pool.snapshot()["in_use"] == 0)
 
 
+def test_nor_the_rest_of_a_stream_that_nobody_wants(writer: Engine, proxy: Proxy):
+    other = aliased(City)
+    writer.pool.longest_call = 30
+    with writer.connect().execution_options(yield_per=2) as connection:
+        result = connection.execute(select(City.city, other.city).join(other, true()))
+        assert result.fetchone()[0]
+        proxy.black_hole()
+        writer.pool.longest_call = LONGEST_SECONDS
+        began = time.monotonic()
+        del result
+        gc.collect()
+
+        assert time.monotonic() - began < LONGEST_SECONDS + SLACK_SECONDS
+        connection.invalidate()
+
+
+@pytest.mark.parametrize("do", ["get", "set"])
+def test_nor_an_isolation_level(writer: Engine, proxy: Proxy, do: str):
+    with writer.connect() as connection:
+        connection.execute(select(City.city).limit(1)).all()
+        connection.rollback()
+        proxy.black_hole()
+        ways = {
+            "get": connection.get_isolation_level,
+            "set": lambda: (
+                connection.execution_options(isolation_level="SERIALIZABLE").execute(select(City.city)).all()
+            ),
+        }
+
+        assert took(ways[do]) < 2 * (LONGEST_SECONDS + SLACK_SECONDS)
+        connection.invalidate()
+
+
 def test_a_slow_reader_of_a_stream_is_left_alone(writer: Engine):
     with writer.connect().execution_options(yield_per=100) as connection:
         result = connection.execute(select(City.city_id).order_by(City.city_id))
@@ -139,6 +175,38 @@ def test_what_failed_first_is_raised(writer: Engine, proxy: Proxy):
         in_transaction(writer, interrupted)
 
     assert writer.pool.snapshot()["in_use"] == 0
+
+
+def in_a_block(engine: Engine, work: Callable[[Connection], object]) -> None:
+    with engine.begin() as connection:
+        work(connection)
+
+
+def in_a_session(engine: Engine, work: Callable[[Connection], object]) -> None:
+    with Session(engine) as session, session.begin():
+        work(session.connection())
+
+
+def on_a_connection(engine: Engine, work: Callable[[Connection], object]) -> None:
+    with engine.connect() as connection:
+        work(connection)
+
+
+@pytest.mark.parametrize("first", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("write", [in_transaction, read, in_a_block, in_a_session, on_a_connection])
+def test_what_failed_first_is_raised_whatever_becomes_of_the_connection(
+    writer: Engine, proxy: Proxy, write: Callable, first: type[BaseException]
+):
+    def fail(connection: Connection) -> None:
+        Unit()(connection)
+        proxy.reset_all()
+        raise first("first")
+
+    with pytest.raises(first, match="first"):
+        write(writer, fail)
+
+    assert writer.pool.snapshot()["in_use"] == 0
+    assert in_transaction(writer, Unit())
 
 
 @pytest.mark.parametrize("first", [KeyboardInterrupt, LookupError, SystemExit])

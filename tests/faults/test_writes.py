@@ -173,6 +173,34 @@ def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(service: Flas
     assert "Retry-After" not in response.headers
 
 
+@on_mysql_family
+def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Witness, proxy: Proxy):
+    unit = Unit()
+    with writer.connect() as connection:
+        transaction = connection.begin_twophase()
+        unit(connection)
+        transaction.prepare()
+        proxy.cut(Cut.AFTER, holding=b"XA COMMIT")
+
+        with pytest.raises(OutcomeUnknownError):
+            transaction.commit()
+
+    assert eventually(lambda: witness.times(unit) == 1)
+
+
+@pytest.mark.parametrize("typed", ["COMMIT", " commit"])
+def test_a_commit_typed_by_hand_whose_answer_is_lost(writer: Engine, witness: Witness, proxy: Proxy, typed: str):
+    unit = Unit()
+    with writer.connect() as connection:
+        unit(connection)
+        proxy.cut(Cut.AFTER, holding=typed.encode())
+
+        with pytest.raises(OutcomeUnknownError):
+            connection.exec_driver_sql(typed)
+
+    assert eventually(lambda: witness.times(unit) == 1)
+
+
 def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, writer: Engine, proxy: Proxy):
     event.listen(writer, "commit", lambda _: proxy.cut(Cut.AFTER), once=True)
 
