@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,11 @@ from tests.support.servers import MissingError, Server
 
 STARTING = ("browser", "clone", "deploy", "docker", "serve")
 """Folders whose tests start whole programs and mostly wait for them."""
+
+COMMANDS = re.compile(
+    r"tests/api/test_(commands|doctor|foreign|load|migrations|narrow|passwords|seed)|tests/faults/test_(galera|group)"
+)
+"""So do these files: commands, and clusters in containers."""
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
@@ -78,7 +84,7 @@ class TwoShares(LoadScopeScheduling):
     """In xdist 3.8 the mark `xdist_group`, which is made for this, does nothing under pytest 9.2."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "starting" if folder_of(nodeid) in STARTING else "asking"
+        return "starting" if folder_of(nodeid) in STARTING or COMMANDS.match(nodeid) else "asking"
 
 
 def folder_of(nodeid: str) -> str:
