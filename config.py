@@ -244,7 +244,8 @@ def _check_options(url: URL) -> None:
         if name == _CHARSET.get(driver):
             _check_charset(name, str(value))
         try:
-            said = _refusal(driver, url if places else url.set(query={name: value}), name)
+            said = _late_refusal(driver, name, str(value))
+            said = said or _refusal(driver, url if places else url.set(query={name: value}), name)
         except Exception as error:  # drivers raise what they like
             said = str(error)
         if said:
@@ -277,6 +278,33 @@ def _refusal(driver: str, url: URL, name: str) -> str:
     except dbapi.Error as error:
         return "" if error.args[0] == CR_CONNECTION_ERROR else str(error)
     return ""
+
+
+def _late_refusal(driver: str, name: str, value: str) -> str:
+    """Return what is wrong with a value at which a driver looks only while it connects, or raise what it would."""
+    match driver, name:
+        case ("psycopg", "hostaddr") | ("pymysql", "bind_address"):
+            each = value.split(",") if driver == "psycopg" else [value]
+            return "" if all(map(_is_address, filter(None, each))) else "it is not an IP address"
+        case _, "collation" if not re.match("(utf8mb4|uca1400)_", value, re.IGNORECASE):
+            return "it is not one of utf8mb4"
+        case "mysqlconnector", "charset" | "collation":
+            known = importlib.import_module("mysql.connector.constants").CharacterSet()
+            known.set_mysql_version((8, 0))
+            known.get_charset_info(*([value] if name == "charset" else ["utf8mb4", value]))
+        case "mysqlconnector", "auth_plugin":
+            importlib.import_module("mysql.connector.plugins").get_auth_plugin(value, None)
+        case "mysqlconnector", "init_command" if not re.fullmatch(r"\s*SET\s[^;]*;?\s*", value, re.IGNORECASE):
+            return "it is not one SET, and the driver would leave its answer unread"
+    return ""
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _refusal_of_libpq(name: str, value: str) -> str:

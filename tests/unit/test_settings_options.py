@@ -52,6 +52,18 @@ def url_of(driver: str, options: str) -> str:
         ("mysqlconnector", "local_infile=1", "Unsupported argument 'local_infile'", "write allow_local_infile,"),
         ("mysqlconnector", "dns_srv=true", "must be a boolean", "correct it"),
         ("mysqlconnector", "pool_size=5", "has pool_size", "the pool relies on"),
+        ("mysqlconnector", "charset=UTF8MB4", "Character set 'UTF8MB4' unsupported", "correct it"),
+        ("mysqlconnector", "collation=nonsense", "not one of utf8mb4", "correct it"),
+        ("mysqlconnector", "collation=utf8mb4_nonsense", "Collation 'utf8mb4_nonsense' unknown", "correct it"),
+        ("mysqlconnector", "collation=utf8mb3_general_ci", "not one of utf8mb4", "correct it"),
+        ("mysqlconnector", "init_command=SELECT+1", "not one SET", "correct it"),
+        ("mysqlconnector", "init_command=SET+autocommit%3D1;SET+time_zone%3D%27UTC%27", "not one SET", "correct it"),
+        ("mysqlconnector", "auth_plugin=nonsense", "'nonsense' is not supported", "correct it"),
+        ("pymysql", "collation=latin1_swedish_ci", "not one of utf8mb4", "correct it"),
+        ("mysqldb", "collation=nonsense", "not one of utf8mb4", "correct it"),
+        ("pymysql", "bind_address=nonsense", "not an IP address", "correct it"),
+        ("psycopg", "hostaddr=nonsense", "not an IP address", "correct it"),
+        ("psycopg", "hostaddr=127.0.0.1,nonsense", "not an IP address", "correct it"),
         ("psycopg", "schema=public", 'invalid connection option "schema"', "remove it"),
         ("psycopg", "pgbouncer=true", 'invalid connection option "pgbouncer"', "remove it"),
         ("psycopg", "aplication_name=x", "has aplication_name", "write application_name,"),
@@ -82,6 +94,13 @@ def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said
         ),
         ("mysqldb", "charset=utf8mb4&compress=true&read_default_group=client"),
         ("mysqlconnector", "charset=utf8mb4&compress=true&sql_mode=ANSI"),
+        (
+            "mysqlconnector",
+            "init_command=set+time_zone%3D%27UTC%27&collation=utf8mb4_0900_ai_ci&auth_plugin=caching_sha2_password",
+        ),
+        ("pymysql", "collation=utf8mb4_bin&bind_address=127.0.0.1"),
+        ("mysqldb", "collation=UTF8MB4_GENERAL_CI"),
+        ("psycopg", "hostaddr=127.0.0.1,::1&host=a,b"),
         ("psycopg", "host=/run/postgresql&application_name=x&options=-csearch_path%3Dx&keepalives_idle=30"),
         ("psycopg", "host=a:1&host=b:2&target_session_attrs=read-write&passfile=/x"),
         ("pysqlite", "mode=ro&immutable=1"),
@@ -132,7 +151,7 @@ def test_what_is_taken_never_fails_but_for_want_of_a_server(driver):
             with pytest.raises(DBAPIError):
                 connect(url)
 
-    assert set(taken) & {"init_command", "options"}
+    assert set(taken) & {"init_command", "options", "time_zone"}
 
 
 def module_of(driver: str) -> str:
