@@ -64,6 +64,11 @@ def url_of(driver: str, options: str) -> str:
         ("pymysql", "bind_address=nonsense", "not an IP address", "correct it"),
         ("psycopg", "hostaddr=nonsense", "not an IP address", "correct it"),
         ("psycopg", "hostaddr=127.0.0.1,nonsense", "not an IP address", "correct it"),
+        ("mysqlconnector", "can_handle_expired_passwords=1", "has can_handle_expired_passwords", "the pool relies on"),
+        ("psycopg", "sslpassword=x", "password of a key behind the ?", "key without one"),
+        ("psycopg", "sslnegotiation=direct", "DATABASE_TLS would overrule", "DATABASE_TLS=require"),
+        ("psycopg", "ssl_min_protocol_version=3", "ssl_min_protocol_version", "correct it"),
+        ("psycopg", "application_name=%00x", "NUL", "%00"),
         ("psycopg", "schema=public", 'invalid connection option "schema"', "remove it"),
         ("psycopg", "pgbouncer=true", 'invalid connection option "pgbouncer"', "remove it"),
         ("psycopg", "aplication_name=x", "has aplication_name", "write application_name,"),
@@ -101,6 +106,8 @@ def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said
         ("pymysql", "collation=utf8mb4_bin&bind_address=127.0.0.1"),
         ("mysqldb", "collation=UTF8MB4_GENERAL_CI"),
         ("psycopg", "hostaddr=127.0.0.1,::1&host=a,b"),
+        ("psycopg", "gssencmode=require&client_encoding=UNICODE"),
+        ("psycopg", "sslcrl=/x&sslsni=0&ssl_min_protocol_version=TLSv1.3&sslcert=/x&sslkey=/y"),
         ("psycopg", "host=/run/postgresql&application_name=x&options=-csearch_path%3Dx&keepalives_idle=30"),
         ("psycopg", "host=a:1&host=b:2&target_session_attrs=read-write&passfile=/x"),
         ("pysqlite", "mode=ro&immutable=1"),
@@ -108,6 +115,14 @@ def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said
 )
 def test_what_the_driver_takes_is_kept(driver, options):
     assert parse_database_url(url_of(driver, options)).query
+
+
+@pytest.mark.parametrize("name", ["pool", "binaryTransfer", "loginTimeout", "currentSchema"])
+def test_a_name_that_is_not_near_is_not_advised(name):
+    with pytest.raises(RefusedError) as caught:
+        parse_database_url(url_of("psycopg", f"{name}=x"))
+
+    assert caught.value.remedy == "correct it, or remove it"
 
 
 def test_a_file_of_sqlite_is_on_no_host():
@@ -119,7 +134,7 @@ def test_a_file_of_sqlite_is_on_no_host():
     ("url", "said"),
     [
         ("mysql://u:p%E4ss@h/d", "not UTF-8"),
-        ("mysql://u:p%00@h/d", "not UTF-8"),
+        ("mysql://u:p%00@h/d", "NUL"),
         ("postgresql://%E4:p@h/d", "not UTF-8"),
         ("mysql://u:p@a..b/d", "host that cannot be one"),
         (f"mysql://u:p@{'x' * 64}.example/d", "host that cannot be one"),
