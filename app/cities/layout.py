@@ -17,9 +17,12 @@ class Layout(NamedTuple):
     has_key: bool
     ignores_case: bool
     is_unicode: bool
+    tells_accents: bool
 
     def ignores_case_of(self, name: str) -> bool:
         """Tell whether the column itself takes all cases of this name for equal, so that an index on it finds them."""
+        if self.tells_accents and "İ" in name:  # of which lower() makes an i without its dot
+            return False
         return self.ignores_case and (self.is_unicode or name.isascii())
 
 
@@ -41,6 +44,7 @@ def layout(connection: Connection) -> Layout:
             has_key=("city", "city_key") in columns,
             ignores_case=ignores_case(collation),
             is_unicode=_UNICODE.match(collation) is not None,
+            tells_accents="_as_" in collation,
         )
     return found
 
