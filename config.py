@@ -15,11 +15,13 @@ import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import quote
 
 from dotenv import dotenv_values, find_dotenv
+from dotenv.parser import Original, parse_stream
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -65,8 +67,12 @@ DRIVERS = {
     "postgresql": {"psycopg": ("psycopg", "psycopg[binary]")},
 }
 
-# All that a URL may say of TLS, for psycopg: the rest is DATABASE_TLS's, whose arguments would win without a word.
-CLIENT_CERTIFICATE = ("sslcert", "sslkey")
+# What a URL may say of TLS, for psycopg: whether and whom to trust is DATABASE_TLS's, whose arguments would win without
+# a word.
+BESIDE_DATABASE_TLS = (
+    *("sslcert", "sslkey", "sslcertmode", "sslcrl", "sslcrldir", "sslsni"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
 
 # What a URL may not say behind its ?, although the driver would take it, and what to do instead.
 _PLACES = dict.fromkeys(("host", "port", "user", "username", "database", "db", "dbname"), "write it before the ?")
@@ -79,6 +85,7 @@ _RELIED_UPON = dict.fromkeys(
         *("autocommit", "prepare_threshold", "use_pure", "buffered", "raw", "consume_results", "raise_on_warnings"),
         *("use_unicode", "client_flag", "cursorclass", "conv", "auth_plugin_map", "server_public_key", "defer_connect"),
         *("pool_name", "pool_size", "pool_reset_session", "binary_prefix", "replication"),
+        "can_handle_expired_passwords",
     ),
     "remove it: the pool relies on a value of its own",
 )
@@ -209,15 +216,17 @@ def _sqlite_file(url: URL) -> URL:
 def _check_server(url: URL) -> None:
     if "@" in f"{url.host}{url.database}":
         raise RefusedError("has a second @", "write @ as %40 and / as %2F in the user's name and the password")
-    if overruled := [key for key in url.query if key.startswith("ssl") and key not in CLIENT_CERTIFICATE]:
+    _check_passwords(url)
+    beside = BESIDE_DATABASE_TLS if url.get_driver_name() == "psycopg" else ()
+    if overruled := [key for key in url.query if key.startswith("ssl") and key not in beside]:
         raise RefusedError(
             f"asks for TLS by {', '.join(overruled)}, which DATABASE_TLS would overrule",
             "remove that from the URL; set DATABASE_TLS=require or verify, and DATABASE_TLS_CA if need be",
         )
-    if any("pass" in key.lower() and key != "passfile" for key in url.query):
-        raise RefusedError("has a password behind the ?, where logs would show it", "write it as user:password@host")
-    parts = f"{url.username}{url.password}{url.host}{url.database}"
-    if "\0" in parts or "\ufffd" in parts:  # the second is what a %E4 that is no UTF-8 is read as
+    parts = f"{url.username}{url.password}{url.host}{url.database}{' '.join(map(''.join, url.query.values()))}"
+    if "\0" in parts:
+        raise RefusedError("has a NUL character, which no driver can send", "remove it; in a URL it may be a %00")
+    if "\ufffd" in parts:  # what a %E4 that is no UTF-8 is read as
         raise RefusedError("has a % with what is not UTF-8", "percent-encode letters as UTF-8: ä is %C3%A4")
     try:
         (url.host or "").encode("idna")
@@ -232,6 +241,17 @@ def _check_server(url: URL) -> None:
     _check_options(url)
 
 
+def _check_passwords(url: URL) -> None:
+    """Refuse a password behind the ?: what logs leave out of a URL is the one before it."""
+    if "sslpassword" in url.query:
+        raise RefusedError(
+            "has the password of a key behind the ?, where logs would show it",
+            "name a key without one, in a file that only this service may read",
+        )
+    if any("pass" in key.lower() and key not in ("passfile", *INSTEAD) for key in url.query):
+        raise RefusedError("has a password behind the ?, where logs would show it", "write it as user:password@host")
+
+
 def _check_options(url: URL) -> None:
     """Refuse what stands behind the ? and would be overruled, break the pool, or make each connect fail."""
     driver = url.get_driver_name()
@@ -244,7 +264,8 @@ def _check_options(url: URL) -> None:
         if name == _CHARSET.get(driver):
             _check_charset(name, str(value))
         try:
-            said = _refusal(driver, url if places else url.set(query={name: value}), name)
+            said = _late_refusal(driver, name, str(value))
+            said = said or _refusal(driver, url if places else url.set(query={name: value}), name)
         except Exception as error:  # drivers raise what they like
             said = str(error)
         if said:
@@ -254,7 +275,7 @@ def _check_options(url: URL) -> None:
 
 def _check_charset(name: str, value: str) -> None:
     wanted = "utf8mb4" if name == "charset" else "utf8"
-    if value.lower().replace("-", "") != wanted:
+    if value.lower().replace("-", "") not in (wanted, "unicode" if wanted == "utf8" else ""):  # PostgreSQL's old name
         raise RefusedError(f"has {name}={value}, which cannot hold every name", f"write {name}={wanted}, or remove it")
 
 
@@ -279,13 +300,41 @@ def _refusal(driver: str, url: URL, name: str) -> str:
     return ""
 
 
+def _late_refusal(driver: str, name: str, value: str) -> str:
+    """Return what is wrong with a value at which a driver looks only while it connects, or raise what it would."""
+    match driver, name:
+        case ("psycopg", "hostaddr") | ("pymysql", "bind_address"):
+            each = value.split(",") if driver == "psycopg" else [value]
+            return "" if all(map(_is_address, filter(None, each))) else "it is not an IP address"
+        case _, "collation" if not re.match("(utf8mb4|uca1400)_", value, re.IGNORECASE):
+            return "it is not one of utf8mb4"
+        case "mysqlconnector", "charset" | "collation":
+            known = importlib.import_module("mysql.connector.constants").CharacterSet()
+            known.set_mysql_version((8, 0))
+            known.get_charset_info(*([value] if name == "charset" else ["utf8mb4", value]))
+        case "mysqlconnector", "auth_plugin":
+            importlib.import_module("mysql.connector.plugins").get_auth_plugin(value, None)
+        case "mysqlconnector", "init_command" if not re.fullmatch(r"\s*SET\s[^;]*;?\s*", value, re.IGNORECASE):
+            return "it is not one SET, and the driver would leave its answer unread"
+    return ""
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _refusal_of_libpq(name: str, value: str) -> str:
     if (name.startswith("keepalives") or name == "tcp_user_timeout") and not value.isdecimal():
         return "it is not a whole number"  # libpq looks at these late, and over TCP alone
     pq, conninfo = importlib.import_module("psycopg.pq"), importlib.import_module("psycopg.conninfo")
     attempt = pq.PGconn.connect_start(conninfo.make_conninfo(host=NOWHERE, **{name: value}).encode())
     said = str(attempt.error_message.decode())
-    return "" if said.startswith("connection to server") else said
+    # The second: it has understood gssencmode=require, which no socket in a folder can do.
+    return "" if said.startswith("connection to server") or "over a local socket" in said else said
 
 
 def _refusal_of_sqlite(name: str, value: str) -> str:
@@ -302,7 +351,7 @@ def _nearest(driver: str, name: str) -> str:
     """Return what to do about an option that a driver does not take: it may be another's name for the same thing."""
     known = _options_of(driver)
     taken = [each for each in known if each not in INSTEAD and not re.search("^ssl|pass", each)]
-    near = [] if name in known else difflib.get_close_matches(name.lower(), taken, n=1)
+    near = [] if name in known else difflib.get_close_matches(name.lower(), taken, n=1, cutoff=0.75)
     return f"write {near[0]}, or remove it" if near else "correct it, or remove it"
 
 
@@ -465,10 +514,23 @@ def _from_flask(file: Mapping[str, str]) -> Iterator[Problem]:
 def _env_file() -> Mapping[str, str | None]:
     path = ROOT / ".env"
     try:
-        # A password may hold ${...}: what is written is what is meant. Some editors begin UTF-8 with a mark.
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        # Some editors begin UTF-8 with a mark.
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() or path.is_fifo() else ""
     except (OSError, UnicodeError):
         raise SettingsError([Problem(".env", str(path), "cannot be read", "make it a readable UTF-8 file")]) from None
+    # A password may hold ${...}: what is written is what is meant, and a line without sense is not passed over.
+    bindings = list(parse_stream(StringIO(text)))
+    if unread := [_line_of(each.original) for each in bindings if each.error]:
+        remedy = "write NAME=value, and either both quotation marks or none"
+        problems = [Problem(".env", str(path), f"has no NAME=value in line {line}", remedy) for line in unread]
+        raise SettingsError(problems)
+    return {each.key: each.value for each in bindings if each.key}
+
+
+def _line_of(original: Original) -> int:
+    """Return the line of the first word: python-dotenv counts the empty ones above to it."""
+    above = original.string[: len(original.string) - len(original.string.lstrip())]
+    return original.line + above.count("\n")
 
 
 def _ours(environ: Mapping[str, str | None], above: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -129,6 +129,7 @@ def find_similar(connection: Connection, name: str) -> list[str]:
 @reading
 def find_city(connection: Connection, city_id: int) -> CityRow | None:
     """Return the city with that id: one round trip, by primary key."""
+    layout(connection)
     return next(iter(_cities(connection, CITIES.where(City.city_id == city_id))), None)
 
 
@@ -157,6 +158,7 @@ def search_cities(
 @reading
 def find_country(connection: Connection, country_id: int) -> CountryRow | None:
     """Return the country with that id: one round trip, by primary key."""
+    layout(connection)
     row = connection.execute(COUNTRIES.where(Country.country_id == country_id)).first()
     return row and CountryRow(*row)
 
@@ -164,6 +166,7 @@ def find_country(connection: Connection, country_id: int) -> CountryRow | None:
 @reading
 def list_countries(connection: Connection, *, after: Cursor | None = None, limit: int) -> Page[CountryRow]:
     """Return a page of countries, lowest id first: one round trip, a range of the primary key."""
+    layout(connection)
     statement = COUNTRIES.order_by(Country.country_id).limit(limit + 1)
     if after:
         statement = statement.where(Country.country_id > after.id)

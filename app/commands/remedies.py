@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from app.logging import redacted
 from app.pool import recovery
-from app.pool.errors import DeadlineExceededError, PoolError
+from app.pool.errors import DatabaseMisconfiguredError, DeadlineExceededError, PoolError
 
 SILENT = {0, 2002, 2003, 2005, 2006, 2013, 2055}
 """Of MySQL's drivers: nobody answered, or hung up (MySQL's client error reference). All others are answers."""
@@ -97,7 +97,7 @@ def answered(error: BaseException) -> bool:
 def remedy(error: BaseException) -> str:
     """Return what to do about it, `{name}` for the setting with the address; "" where only the database knows."""
     drivers = _drivers(error)
-    if not _is_drivers(drivers):
+    if not _is_drivers(drivers) or (isinstance(error, DatabaseMisconfiguredError) and not isinstance(drivers, OSError)):
         return "install what it asks for, or correct what stands behind the ? in {name}"
     code = recovery._code(drivers)
     if code in REMEDIES:

@@ -54,27 +54,35 @@ class RowFile:
     """A file of rows, read piece by piece; `ignored` are the columns that are not looked at."""
 
     def __init__(self, file: BinaryIO) -> None:
-        lines = (line.decode("utf-8", "surrogateescape") for line in _lines(file))
-        self._above, header, delimiters = 0, "", DELIMITERS
-        for self._above, line in enumerate(lines, 1):
-            header = line.lstrip("\ufeff")
+        self._line, self._ended = 0, True
+        lines, header, delimiters = self._texts(file), "", DELIMITERS
+        for header in lines:
             if not (above := ABOVE.fullmatch(header.rstrip("\r\n"))):
                 break
             delimiters = above["delimiter"] or delimiters
+        if not self._ended and len(header.encode("utf-8", "surrogateescape")) >= LONGEST_LINE:
+            raise HeaderError(f"the first line is longer than {LONGEST_LINE:,} bytes")
         self._columns, delimiter = _columns(header, delimiters)
         used = {"country_id"} if "country" in self._columns else {"country"}
         self.ignored = [name for name in self._columns if name not in set(KNOWN) - used]
-        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        self._reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != " ")
+
+    def _texts(self, file: BinaryIO) -> Iterator[str]:
+        """Yield the lines, and count them; a mark of UTF-8 may begin any, where files were put together."""
+        for line in _lines(file):
+            self._line += self._ended
+            self._ended = line.endswith((b"\r", b"\n"))
+            yield line.decode("utf-8", "surrogateescape").lstrip("\ufeff")
 
     def __iter__(self) -> Iterator[Row | Refusal]:
         while True:
-            line = self._above + self._reader.line_num + 1
+            line = self._line + self._ended
             try:
                 fields = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Refusal(line, _broken(line, self._above + self._reader.line_num, error))
+                yield Refusal(line, _broken(line, self._line, error))
                 continue
             if fields:  # none in an empty line
                 yield self._read(line, fields)
@@ -96,7 +104,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.readline(LONGEST_LINE):
         *whole, rest = CR_ALONE.split(rest + piece)
         yield from whole
-        if rest.endswith(b"\n") or len(rest) >= LONGEST_LINE:
+        if rest.endswith(b"\n") or (len(rest) >= LONGEST_LINE and not rest.endswith(b"\r")):
             yield rest
             rest = b""
     if rest:
@@ -109,7 +117,8 @@ def _columns(header: str, delimiters: str) -> tuple[list[str], str]:
         raise HeaderError("the file is not UTF-8 text; save it as CSV in UTF-8 (Excel: 'CSV UTF-8')")
     for delimiter in delimiters:
         names = [
-            name.strip().strip('"').strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])
+            name.strip().strip('"').strip().lower()
+            for name in next(csv.reader([header], delimiter=delimiter, skipinitialspace=delimiter != " "), [])
         ]
         while names and not names[-1]:
             names.pop()

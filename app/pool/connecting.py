@@ -1,6 +1,7 @@
 """How a connection is made: who is asked for it and where it leads to, and what a new one is told."""
 
 import math
+import re
 import ssl
 import struct
 from collections.abc import Sequence
@@ -19,10 +20,39 @@ from app.pool.errors import DatabaseMisconfiguredError
 from app.pool.lending import LendingPool, borrowing, current
 from app.pool.loan import Link, Loan
 from app.pool.opening import open_in_time, open_pymysql
+from app.pool.recovery import _code
 from app.pool.wire import wire_of
 
 CONNECT_TIMEOUT_SECONDS = 3
 """How long making a connection may take where no deadline is nearer."""
+
+REFUSES_OPTION = {
+    1054,  # no such column; this and many of the next ones: what an init_command asks for
+    1064,  # a syntax error
+    1115,  # no such character set
+    1146,  # no such table
+    1193,  # no such variable
+    1227,  # … which this user may not set
+    1229,  # … which is the server's own
+    1231,  # … which cannot have this value: sql_mode
+    1232,  # … of another type
+    1238,  # … which can only be read
+    1253,  # a collation of another character set
+    1273,  # no such collation
+    1298,  # no such time zone
+    1305,  # no such function or procedure
+}
+"""How MySQL and MariaDB refuse, once somebody is logged in, what an option has said of the session."""
+
+REFUSES_OPTION_IN_WORDS = re.compile(
+    r"unrecognized configuration parameter|invalid value for parameter|invalid command-line argument"
+    r"|parameter .* cannot be (set|changed)|permission denied to set parameter|requires a Boolean value"
+    r"|channel binding (is )?required|authentication method requirement|could not parse network address"
+)
+"""The same of PostgreSQL and libpq: while connecting there is no SQLSTATE."""
+
+WITHOUT_CODE = (None, -1)
+"""Errors of the drivers' own; the second is Connector/Python's."""
 
 
 GARBAGE = (IndexError, UnicodeDecodeError, struct.error)
@@ -186,13 +216,26 @@ def _said(error: Exception) -> str:
 
 
 def _is_set_up_wrong(error: Exception, dialect: Dialect) -> bool:
-    """Tell whether neither a database said no nor a network failed: the driver cannot do what it is told to do.
+    """Tell whether neither a database nor a network is to blame: the driver cannot do what it is told to do.
 
     Drivers say so with errors that are not their own: an option that they do not know, a package that is missing, a
-    password that cannot be encoded, a file that cannot be read.
+    password that cannot be encoded, a file that cannot be read. Or it is the server that does not take an option.
     """
     if isinstance(error, ssl.SSLError):
         return not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
     if isinstance(error, OSError):
         return isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
-    return not isinstance(error, (dialect.loaded_dbapi.Error, exc.SQLAlchemyError))
+    if isinstance(error, dialect.loaded_dbapi.Error):
+        return _is_about_an_option(error, dialect)
+    return not isinstance(error, exc.SQLAlchemyError)
+
+
+def _is_about_an_option(error: Exception, dialect: Dialect) -> bool:
+    dbapi, code = dialect.loaded_dbapi, _code(error)
+    if dialect.name == "postgresql" and code is None and REFUSES_OPTION_IN_WORDS.search(str(error)):
+        return True
+    if dialect.driver == "mysqlconnector" and isinstance(error, dbapi.InternalError):  # PyMySQL's are broken packets
+        return code in WITHOUT_CODE
+    if isinstance(error, (dbapi.ProgrammingError, dbapi.NotSupportedError)) and code in WITHOUT_CODE:
+        return True
+    return dialect.name in ("mysql", "mariadb") and code in REFUSES_OPTION

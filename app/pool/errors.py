@@ -30,7 +30,7 @@ class DatabaseDownError(PoolError):
 
 
 class DatabaseMisconfiguredError(PoolError):
-    """The driver cannot connect as it is set up, however well the database is: an option, a file or a package."""
+    """What is set up wrong, however well the database is: an option, a file, a package, a column that is not text."""
 
 
 class DeadlineExceededError(PoolError):

@@ -132,6 +132,6 @@ def _connect_arguments(url: URL, policy: PoolPolicy, role: Role) -> dict[str, An
             # A statement that is prepared on its sixth run costs one more round trip, and fails behind PgBouncer.
             session: dict[str, Any] = {"prepare_threshold": None, **options}
             # Otherwise that of the database, which may lack a character that somebody asks for: the driver would fail.
-            session["client_encoding"] = url.query.get("client_encoding", "utf8")
+            session["client_encoding"] = "utf8"
             return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **session, **tls}
     return {"timeout": CONNECT_TIMEOUT_SECONDS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from unicodedata import normalize
 
 import pytest
 from flask import Flask
@@ -104,6 +105,25 @@ def test_apostrophes_stand_for_one_another(reader: FlaskClient, sign: str):
 
     for count in (1, 2):
         assert not wrong_answers(reader, {name.replace("´", sign, count): id for name, id in first.items()})
+
+
+@everywhere
+def test_a_name_in_two_parts_as_macos_types_it(reader: FlaskClient):
+    """Where the column has the letter at all."""
+    for name in ("São Leopoldo", "Mérida", "São Leo"):
+        for composed, form in ((name, normalize("NFD", name)), (name.lower(), normalize("NFD", name.lower()))):
+            asked = {"prefix": form}, {"prefix": composed}
+            decomposed, whole = (reader.get("/api/v1/cities", query_string=each).json["items"] for each in asked)
+            assert decomposed == whole
+            assert reader.get("/", query_string={"city": form}).status_code == (
+                reader.get("/", query_string={"city": composed}).status_code
+            )
+
+
+@pytest.mark.parametrize("sakila", [("mariadb", "utf8mb4_uca1400_as_ci")], indirect=True, ids="-".join)
+def test_a_dotted_capital_is_an_i_as_lower_has_it(reader: FlaskClient):
+    assert reader.get("/api/v1/cities", query_string={"prefix": "İse"}).json["items"]
+    assert reader.get("/", query_string={"city": "İsesaki"}).status_code == 200
 
 
 @by_index

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from tests.conftest import dispose
-from tests.support.databases import Database
+from tests.conftest import dispose, obtain_or_skip
+from tests.support.databases import Database, new_database
+from tests.support.problems import assert_problem
 
 
 def test_a_table_with_a_capital_is_there_if_the_database_says_so(
@@ -32,6 +34,34 @@ def test_a_table_with_a_capital_is_there_if_the_database_says_so(
     assert response.text == (
         'City "amaurot" is #7\n' if is_there(empty_database) else "The database has no tables yet. Try again later.\n"
     )
+
+
+@pytest.mark.parametrize("table", ["city", "country"])
+@pytest.mark.parametrize("kind", ["VARBINARY(50)", "BINARY(7)", "BLOB"])
+def test_names_kept_as_bytes_are_set_up_wrong(
+    request: pytest.FixtureRequest,
+    make_app: Callable[..., Flask],
+    capfd: pytest.CaptureFixture[str],
+    table: str,
+    kind: str,
+):
+    with new_database(obtain_or_skip(request.config, "mariadb")) as made:
+        types = {"city": "VARCHAR(50)", "country": "VARCHAR(50)", table: kind}
+        with made.connect() as connection:
+            for statement in (
+                f"CREATE TABLE country (country_id INTEGER PRIMARY KEY, country {types['country']})",
+                f"CREATE TABLE city (city_id INTEGER PRIMARY KEY, city {types['city']}, country_id INTEGER)",
+                "INSERT INTO country VALUES (1, 'Utopia')",
+                "INSERT INTO city VALUES (7, 'Amaurot', 1)",
+            ):
+                connection.execute(text(statement))
+        app = make_app(DATABASE_URL=made.url)
+        for path in ("/?city=amaurot", "/api/v1/cities?prefix=a", "/api/v1/cities/7", "/api/v1/countries"):
+            answer = app.test_client().get(path, headers={"Accept": "application/json"})
+            assert_problem(answer, 503, "database-misconfigured")
+        dispose(app)
+
+    assert f"the column {table}.{table} does not hold text" in capfd.readouterr().err
 
 
 def is_there(database: Database) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import URL, make_url, text
 
+from app.extensions import db
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.databases import administer, alembic, flask, migrate_and_seed, new_database, plain_engine
 from tests.support.problems import assert_problem
@@ -102,3 +103,50 @@ def test_a_command_says_it_in_a_sentence(needs_pynacl: URL, command: tuple):
     assert "Traceback" not in done.stderr
     assert "the driver cannot connect as it is set up" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+OPTIONS = [
+    ("mariadb", "mysql+pymysql", {"collation": "utf8mb4_nonsense"}, "1273"),
+    ("mariadb", "mysql+pymysql", {"sql_mode": "NONSENSE"}, "1231"),
+    ("mariadb", "mysql+pymysql", {"init_command": "SET nonsense = 1"}, "1193"),
+    ("mariadb", "mysql+pymysql", {"init_command": "nonsense"}, "1064"),
+    ("mariadb", "mysql+pymysql", {"init_command": "SELECT nonsense"}, "1054"),
+    ("mariadb", "mysql+mysqldb", {"init_command": "SET time_zone = 'nowhere'"}, "1298"),
+    ("mariadb", "mysql+mysqlconnector", {"time_zone": "nowhere"}, "1298"),
+    ("mariadb", "mysql+mysqlconnector", {"init_command": "SET nonsense = 1"}, "1193"),
+    ("postgresql", "postgresql", {"options": "-c nonsense=1"}, "unrecognized configuration parameter"),
+    ("postgresql", "postgresql", {"options": "-c work_mem=much"}, "invalid value for parameter"),
+    ("postgresql", "postgresql", {"options": "project=x"}, "invalid command-line argument"),
+    ("postgresql", "postgresql", {"channel_binding": "require"}, "channel binding"),
+    ("postgresql", "postgresql", {"require_auth": "gss"}, "authentication method requirement"),
+]
+
+
+@pytest.mark.parametrize(("name", "driver", "options", "said"), OPTIONS)
+def test_an_option_that_only_the_server_can_refuse(
+    request: pytest.FixtureRequest,
+    make_app: Callable[..., Flask],
+    doctor: Callable[..., dict],
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+    driver: str,
+    options: dict[str, str],
+    said: str,
+):
+    if driver == "mysql+mysqldb":
+        pytest.importorskip("MySQLdb")
+    url = make_url(obtain_or_skip(request.config, name).url).set(drivername=driver, query=options)
+    address = url.set(database="mysql" if name == "mariadb" else "postgres").render_as_string(hide_password=False)
+    app = make_app(DATABASE_URL=address)
+
+    began = time.monotonic()
+    answer = app.test_client().get("/?city=London", headers=JSON)
+
+    assert_problem(answer, 503, "database-misconfigured")
+    assert time.monotonic() - began < 2
+    assert said in capfd.readouterr().err
+    with app.app_context():
+        assert [engine.pool.breaker.probes for engine in db.engines.values()] == [0, 0]
+    lines = doctor(address)
+    assert "correct what stands behind the ? in DATABASE_URL" in lines["shown"]
+    dispose(app)

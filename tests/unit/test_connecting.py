@@ -98,6 +98,8 @@ WRONG = [
     ssl.SSLCertVerificationError("certificate verify failed"),
     FileNotFoundError(2, "No such file or directory", "key.pem"),
     PermissionError(13, "Permission denied", "key.pem"),
+    sqlite3.ProgrammingError("of the driver's own"),
+    sqlite3.NotSupportedError("of the driver's own"),
 ]
 AWAY = [
     sqlite3.OperationalError("of the driver"),

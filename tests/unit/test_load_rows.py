@@ -189,3 +189,28 @@ def test_line_without_an_end_never_fills_the_memory():
 
     assert isinstance(first, Refusal)
     assert endless.given < 4 * LONGEST_LINE
+
+
+@pytest.mark.parametrize("length", [LONGEST_LINE - 1, LONGEST_LINE, LONGEST_LINE + 1])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_long_line_counts_as_one(length: int, end: str):
+    long = f"Lima,{'x' * (length - len('Lima,') - len(end))}{end}"
+
+    rows = read(f"city,country{end}{long}Cusco,Peru{end}")
+
+    assert {row.line for row in rows[:-1]} == {2}
+    assert rows[-1] == Row(3, "Cusco", "cusco", "Peru", None)
+
+
+def test_a_first_line_that_is_too_long_is_refused_for_that():
+    with pytest.raises(HeaderError, match="longer than 65,536 bytes"):
+        read("city,country," + "x," * LONGEST_LINE + "\nLima,Peru\n")
+
+
+def test_files_put_together_may_each_begin_with_a_mark():
+    assert read("\ufeffcity,country\nLima,Peru\n\ufeffCusco,Peru\n")[1] == Row(3, "Cusco", "cusco", "Peru", None)
+
+
+@pytest.mark.parametrize("text", ['city, country\nLima, "Peru"\n', 'sep= \ncity country\nLima "Peru"\n'])
+def test_a_blank_before_a_quotation_mark_is_no_part_of_the_name(text: str):
+    assert [(row.city, row.country) for row in read(text)] == [("Lima", "Peru")]

@@ -414,6 +414,18 @@ class TestEnvFile:
 
         assert load_settings({}).port == 8000
 
+    @pytest.mark.parametrize(
+        "line", [f"DATABASE_URL: mysql://u:{SECRET}@h/d", f"set OPS_TOKEN={SECRET}", f'OPS_TOKEN="{SECRET}']
+    )
+    def test_a_line_that_says_nothing_is_named_by_its_number(self, tmp_path, line):
+        (tmp_path / ".env").write_text(f"# mine\nPORT=81\n\n  \n{line}\nTHREADS=3\nPORT 82\n")
+
+        with pytest.raises(SettingsError) as caught:
+            load_settings()
+
+        assert [problem.reason[-7:] for problem in caught.value.problems] == [" line 5", " line 7"]
+        assert SECRET not in str(caught.value)
+
     def test_one_that_is_not_text(self, tmp_path):
         (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
 

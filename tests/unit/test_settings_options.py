@@ -52,6 +52,23 @@ def url_of(driver: str, options: str) -> str:
         ("mysqlconnector", "local_infile=1", "Unsupported argument 'local_infile'", "write allow_local_infile,"),
         ("mysqlconnector", "dns_srv=true", "must be a boolean", "correct it"),
         ("mysqlconnector", "pool_size=5", "has pool_size", "the pool relies on"),
+        ("mysqlconnector", "charset=UTF8MB4", "Character set 'UTF8MB4' unsupported", "correct it"),
+        ("mysqlconnector", "collation=nonsense", "not one of utf8mb4", "correct it"),
+        ("mysqlconnector", "collation=utf8mb4_nonsense", "Collation 'utf8mb4_nonsense' unknown", "correct it"),
+        ("mysqlconnector", "collation=utf8mb3_general_ci", "not one of utf8mb4", "correct it"),
+        ("mysqlconnector", "init_command=SELECT+1", "not one SET", "correct it"),
+        ("mysqlconnector", "init_command=SET+autocommit%3D1;SET+time_zone%3D%27UTC%27", "not one SET", "correct it"),
+        ("mysqlconnector", "auth_plugin=nonsense", "'nonsense' is not supported", "correct it"),
+        ("pymysql", "collation=latin1_swedish_ci", "not one of utf8mb4", "correct it"),
+        ("mysqldb", "collation=nonsense", "not one of utf8mb4", "correct it"),
+        ("pymysql", "bind_address=nonsense", "not an IP address", "correct it"),
+        ("psycopg", "hostaddr=nonsense", "not an IP address", "correct it"),
+        ("psycopg", "hostaddr=127.0.0.1,nonsense", "not an IP address", "correct it"),
+        ("mysqlconnector", "can_handle_expired_passwords=1", "has can_handle_expired_passwords", "the pool relies on"),
+        ("psycopg", "sslpassword=x", "password of a key behind the ?", "key without one"),
+        ("psycopg", "sslnegotiation=direct", "DATABASE_TLS would overrule", "DATABASE_TLS=require"),
+        ("psycopg", "ssl_min_protocol_version=3", "ssl_min_protocol_version", "correct it"),
+        ("psycopg", "application_name=%00x", "NUL", "%00"),
         ("psycopg", "schema=public", 'invalid connection option "schema"', "remove it"),
         ("psycopg", "pgbouncer=true", 'invalid connection option "pgbouncer"', "remove it"),
         ("psycopg", "aplication_name=x", "has aplication_name", "write application_name,"),
@@ -82,6 +99,15 @@ def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said
         ),
         ("mysqldb", "charset=utf8mb4&compress=true&read_default_group=client"),
         ("mysqlconnector", "charset=utf8mb4&compress=true&sql_mode=ANSI"),
+        (
+            "mysqlconnector",
+            "init_command=set+time_zone%3D%27UTC%27&collation=utf8mb4_0900_ai_ci&auth_plugin=caching_sha2_password",
+        ),
+        ("pymysql", "collation=utf8mb4_bin&bind_address=127.0.0.1"),
+        ("mysqldb", "collation=UTF8MB4_GENERAL_CI"),
+        ("psycopg", "hostaddr=127.0.0.1,::1&host=a,b"),
+        ("psycopg", "gssencmode=require&client_encoding=UNICODE"),
+        ("psycopg", "sslcrl=/x&sslsni=0&ssl_min_protocol_version=TLSv1.3&sslcert=/x&sslkey=/y"),
         ("psycopg", "host=/run/postgresql&application_name=x&options=-csearch_path%3Dx&keepalives_idle=30"),
         ("psycopg", "host=a:1&host=b:2&target_session_attrs=read-write&passfile=/x"),
         ("pysqlite", "mode=ro&immutable=1"),
@@ -89,6 +115,14 @@ def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said
 )
 def test_what_the_driver_takes_is_kept(driver, options):
     assert parse_database_url(url_of(driver, options)).query
+
+
+@pytest.mark.parametrize("name", ["pool", "binaryTransfer", "loginTimeout", "currentSchema"])
+def test_a_name_that_is_not_near_is_not_advised(name):
+    with pytest.raises(RefusedError) as caught:
+        parse_database_url(url_of("psycopg", f"{name}=x"))
+
+    assert caught.value.remedy == "correct it, or remove it"
 
 
 def test_a_file_of_sqlite_is_on_no_host():
@@ -100,7 +134,7 @@ def test_a_file_of_sqlite_is_on_no_host():
     ("url", "said"),
     [
         ("mysql://u:p%E4ss@h/d", "not UTF-8"),
-        ("mysql://u:p%00@h/d", "not UTF-8"),
+        ("mysql://u:p%00@h/d", "NUL"),
         ("postgresql://%E4:p@h/d", "not UTF-8"),
         ("mysql://u:p@a..b/d", "host that cannot be one"),
         (f"mysql://u:p@{'x' * 64}.example/d", "host that cannot be one"),
@@ -132,7 +166,7 @@ def test_what_is_taken_never_fails_but_for_want_of_a_server(driver):
             with pytest.raises(DBAPIError):
                 connect(url)
 
-    assert set(taken) & {"init_command", "options"}
+    assert set(taken) & {"init_command", "options", "time_zone"}
 
 
 def module_of(driver: str) -> str:
