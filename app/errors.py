@@ -157,8 +157,8 @@ def _answer_unexpected(raised: Exception) -> Response:
     if isinstance(error, OutcomeUnknownError):
         log.error("outcome unknown", exc_info=error)
         return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
-    if isinstance(error, DatabaseMisconfiguredError):
-        log.error("database misconfigured", error=str(error))
+    if isinstance(error, DatabaseMisconfiguredError) or recovery.is_denied(error):
+        log.error("database misconfigured", error=str(getattr(error, "orig", error)))
         told = "This service is not set up rightly for its database. Its log says what is wrong."
         return _answer_problem(Problem("database-misconfigured", told, retry))
     if recovery.is_busy(error):
