@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
+from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, g, render_template, request
@@ -184,7 +185,7 @@ def _render(
 ) -> Response:
     media_type = _media_type()
     if media_type == JSON:
-        explained = f"{request.script_root}/problems/{slug}"
+        explained = f"{quote(request.script_root)}/problems/{slug}"
         document = ProblemDocument(type=explained, title=title, status=status, detail=detail, request_id=request_id())
         response = Response(document.model_dump_json() + "\n", status, content_type=PROBLEM_JSON)
     elif media_type == HTML:
