@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
+from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, g, render_template, request
@@ -157,8 +158,8 @@ def _answer_unexpected(raised: Exception) -> Response:
     if isinstance(error, OutcomeUnknownError):
         log.error("outcome unknown", exc_info=error)
         return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
-    if isinstance(error, DatabaseMisconfiguredError):
-        log.error("database misconfigured", error=str(error))
+    if isinstance(error, DatabaseMisconfiguredError) or recovery.is_denied(error):
+        log.error("database misconfigured", error=str(getattr(error, "orig", error)))
         told = "This service is not set up rightly for its database. Its log says what is wrong."
         return _answer_problem(Problem("database-misconfigured", told, retry))
     if recovery.is_busy(error):
@@ -184,7 +185,7 @@ def _render(
 ) -> Response:
     media_type = _media_type()
     if media_type == JSON:
-        explained = f"{request.script_root}/problems/{slug}"
+        explained = f"{quote(request.script_root)}/problems/{slug}"
         document = ProblemDocument(type=explained, title=title, status=status, detail=detail, request_id=request_id())
         response = Response(document.model_dump_json() + "\n", status, content_type=PROBLEM_JSON)
     elif media_type == HTML:

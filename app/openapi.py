@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from inspect import cleandoc
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, url_for
 from pydantic import BaseModel
@@ -64,7 +65,7 @@ def show_openapi() -> Response:
     """Return the description for programs."""
     negotiation.require(JSON)
     # Its paths begin at "/" unless it says where this is.
-    where = {"servers": [{"url": request.script_root}]} if request.script_root else {}
+    where = {"servers": [{"url": quote(request.script_root)}]} if request.script_root else {}
     return negotiation.answer(json.dumps(describe(current_app) | where, ensure_ascii=False, indent=1) + "\n", JSON)
 
 

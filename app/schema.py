@@ -4,6 +4,9 @@ import re
 from typing import Literal
 
 from sqlalchemy import Connection, Executable, bindparam, text
+from sqlalchemy.exc import DBAPIError
+
+from app.pool import recovery
 
 # What to change with the tables:
 # - the newest migration; Alembic would tell, but is not loaded into the web server;
@@ -80,6 +83,16 @@ def schema_state(connection: Connection) -> State:
     if version == SCHEMA_HEAD:
         return "current"
     return "newer" if version > SCHEMA_HEAD else "older"
+
+
+def refuse_hidden(connection: Connection, table: str) -> None:
+    """Raise what the database says where it keeps a table from this user: to `schema_state` it is not there then."""
+    key = {**TABLES, "alembic_version": "version_num"}[table]
+    try:
+        connection.execute(_traceless(text(f"SELECT {key} FROM {table} WHERE 1 = 0")))  # noqa: S608 - names of ours
+    except DBAPIError as error:
+        if recovery.is_denied(error):
+            raise
 
 
 def _traceless(ask: Executable) -> Executable:

@@ -15,7 +15,7 @@ from app.cities import models as cities  # noqa: F401 - a room's tables are know
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
 from app.pool import engine_options, watch
-from app.schema import TABLES, columns_of
+from app.schema import SCHEMA_HEAD, TABLES, columns_of, refuse_hidden
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
 
@@ -77,8 +77,22 @@ def is_there(connection: Connection, destination: str | tuple[str, ...] | None) 
     """Tell, also to the person who asked, whether nothing needs to be done."""
     there = current_revision(connection) == destination
     if there:
+        refuse_missing_tables(connection, destination)
         say(connection, f"is at {destination or 'base'} already; nothing to do.", fg="green")
     return there
+
+
+def refuse_missing_tables(connection: Connection, destination: str | tuple[str, ...] | None) -> None:
+    """End with a sentence where the newest revision is noted, and not all of its tables are there."""
+    if destination != SCHEMA_HEAD or stamping():
+        return
+    missing = [name for name in TABLES if not inspect(connection).has_table(name)]
+    connection.rollback()
+    if missing:
+        raise SystemExit(
+            f"alembic_version says {SCHEMA_HEAD}, but there is no table {' and '.join(missing)}; nothing was changed. "
+            "Restore a backup; or, to begin anew, drop alembic_version and what is left of the tables, and migrate."
+        )
 
 
 def say(connection: Connection, what: str, **style: str) -> None:
@@ -156,6 +170,7 @@ def refuse_foreign_tables(connection: Connection) -> None:
     found = sorted(name for name in TABLES if inspect(connection).has_table(name))
     connection.rollback()
     if found and current_revision(connection) is None:
+        refuse_hidden(connection, "alembic_version")
         raise SystemExit(
             f"The database has {' and '.join(found)} already, not made by these migrations; nothing was changed. "
             "The application can read such a Sakila as it is. If a first migration was interrupted, drop the tables."

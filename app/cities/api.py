@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, request, url_for
 from pydantic import BaseModel
+from werkzeug.urls import iri_to_uri
 
 from app import negotiation
 from app.cities import queries
@@ -82,4 +83,6 @@ def _next_link(cursor: Cursor | None, asked: BaseModel) -> str | None:
     if cursor is None:
         return None
     kept = {name: value for name, value in request.args.items() if name in type(asked).model_fields}
-    return url_for(str(request.endpoint), **{**kept, **(request.view_args or {}), "cursor": encode_cursor(cursor)})
+    values = {**kept, **(request.view_args or {}), "cursor": encode_cursor(cursor)}
+    # What a proxy says of where this is comes as it is read, not as it is written in an address.
+    return iri_to_uri(url_for(str(request.endpoint), **values))

@@ -9,8 +9,9 @@ from typing import Literal
 from sqlalchemy import URL, Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
-from app.commands.indexes import index_of
-from app.schema import INDEXES, MAIN, TABLES, columns_of, schema_state
+from app.commands.indexes import columns_read, index_of
+from app.pool import recovery
+from app.schema import INDEXES, MAIN, TABLES, columns_of, refuse_hidden, schema_state
 from config import Settings
 
 Level = Literal["ok", "not checked", "warning", "problem"]
@@ -19,15 +20,14 @@ Role = Literal["reader", "writer"]
 CHANGES = ("INSERT", "UPDATE", "DELETE")
 # EXPLAIN asks for the rights of the statement that it explains, and executes nothing (both servers' manuals).
 EXPLAINED = {
-    "SELECT": "EXPLAIN SELECT {key} FROM {table}",
+    "SELECT": "EXPLAIN SELECT {columns} FROM {table}",
     "INSERT": "EXPLAIN INSERT INTO {table} ({key}) VALUES (0)",
     "UPDATE": "EXPLAIN UPDATE {table} SET {key} = {key} WHERE {key} = 0",
     "DELETE": "EXPLAIN DELETE FROM {table} WHERE {key} = 0",
 }
-DENIED = {1044, 1142, 1143}
 NO_SUCH_TABLE = 1146
 READ_ONLY = {1290, 1792, 1836}
-"""Errors of MySQL and MariaDB: denied, no such table, read-only server or transaction (their error references)."""
+"""Errors of MySQL and MariaDB: no such table, read-only server or transaction (their error references)."""
 
 SQLITE_BUSY, SQLITE_READONLY = 5, 8
 
@@ -107,16 +107,17 @@ def _sqlite_privileges(connection: Connection, role: Role) -> Finding:
 def _mysql_privileges(connection: Connection, role: Role, rights: tuple[str, ...]) -> Finding:
     denied: list[str] = []
     for table, key in TABLES.items():
+        names = {"table": table, "key": key, "columns": ", ".join(columns_read(table))}
         for right in rights:
             try:
-                connection.execute(text(EXPLAINED[right].format(table=table, key=key)))
+                connection.execute(text(EXPLAINED[right].format_map(names)))
             except DBAPIError as error:
                 code = getattr(error.orig, "args", (0,))[0]
                 if code in READ_ONLY:
                     return _read_only()
                 if code == NO_SUCH_TABLE:
                     return _no_table(table)
-                if code not in DENIED:
+                if not recovery.is_denied(error):
                     raise
                 denied.append(f"{right} ON {table}")
     return judge_privileges(role, rights, denied)
@@ -128,14 +129,15 @@ def _postgresql_privileges(connection: Connection, role: Role, rights: tuple[str
     for table in TABLES:
         if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
             return _no_table(table)
-    ask = text("SELECT has_table_privilege(:table, :right)")
-    denied = [
-        f"{right} ON {table}"
-        for table in TABLES
-        for right in rights
-        if not connection.scalar(ask, {"table": table, "right": right})
-    ]
+    denied = [f"{right} ON {table}" for table in TABLES for right in rights if not _may(connection, right, table)]
     return judge_privileges(role, rights, denied)
+
+
+def _may(connection: Connection, right: str, table: str) -> bool:
+    if right != "SELECT":
+        return bool(connection.scalar(text("SELECT has_table_privilege(:t, :r)"), {"t": table, "r": right}))
+    ask = text("SELECT has_column_privilege(:table, :column, 'SELECT')")
+    return all(connection.scalar(ask, {"table": table, "column": column}) for column in columns_read(table))
 
 
 def judge_privileges(role: Role, rights: tuple[str, ...], denied: list[str]) -> Finding:
@@ -143,9 +145,8 @@ def judge_privileges(role: Role, rights: tuple[str, ...], denied: list[str]) -> 
     if not denied:
         return Finding("ok", f"may {', '.join(rights)}")
     told = ", ".join(denied)
-    return Finding(
-        "problem" if role == "reader" else "warning", f"may not {told}", f"GRANT {told} to the {role}'s user"
-    )
+    level: Level = "problem" if role == "reader" else "warning"
+    return Finding(level, f"may not {told}", f"GRANT {told} to the {role}'s user")
 
 
 def _read_only(remedy: str = "point DATABASE_URL at the primary server; this may be a replica") -> Finding:
@@ -232,6 +233,10 @@ def check_migrations(connection: Connection, settings: Settings, role: Role) -> 
             return Finding("ok", "a Sakila that somebody else made, served as it is")
         case "older":
             return Finding("problem", "older than this code", "./run migrate")
+    try:
+        refuse_hidden(connection, MAIN)
+    except DBAPIError:
+        return Finding("problem", f"may not SELECT ON {MAIN}", f"GRANT SELECT ON {MAIN} to the {role}'s user")
     return Finding("problem", f"{state}: no table {MAIN} that this user may see", "./run migrate and ./run seed")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
@@ -105,16 +106,16 @@ def _answered(connection: Connection, seconds: float) -> str:
 
 def _said(error: Exception, settings: Settings) -> str:
     """Return the first line of what the driver said, without any password."""
-    first = remedies.said(error)
-    for url in (settings.database_url, settings.database_read_url):
-        if url.password:
-            first = first.replace(str(url.password), "***")
-    return first
+    first, urls = remedies.said(error), (settings.database_url, settings.database_read_url)
+    secret = "|".join(re.escape(str(url.password)) for url in urls if url.password)
+    # Somebody's password may be in somebody's name, which is told between quotes.
+    names = "|".join(re.escape(str(url.username)) for url in urls if url.username)
+    return re.sub(rf"(['\"](?:{names})['\"])|{secret}", lambda found: found[1] or "***", first) if secret else first
 
 
 def _remedy(error: Exception, role: Role, settings: Settings) -> str:
     remedy = remedies.remedy(error) or "it answered: see to what it says"
-    if remedy == remedies.LOGIN and settings.database_tls == "off":
+    if remedy.startswith(remedies.LOGIN) and settings.database_tls == "off":
         remedy += "; a user who has to use TLS wants a DATABASE_TLS that is not off"
     return remedy.format(name="DATABASE_READ_URL or DATABASE_URL" if role == "reader" else "DATABASE_URL")
 

@@ -5,10 +5,17 @@ from typing import Literal
 
 from sqlalchemy import Connection, inspect
 
+from app.extensions import db
 from app.schema import ignores_case
 
 Judgement = tuple[Literal["ok", "not checked", "warning", "problem"], str, str]
 """The level, what is said, and the remedy."""
+
+
+def columns_read(table: str) -> list[str]:
+    """Return what nobody can do without who reads that table: no folded key, and nothing that fills itself in."""
+    there = db.metadata.tables[table].columns
+    return [each.name for each in there if each.server_default is None and not each.name.endswith("_key")]
 
 
 def index_of(

@@ -24,7 +24,9 @@ TOOK_TOO_LONG = re.compile(r"time(d out|out expired)|within [\d.]+ s")
 
 LOGIN = "correct user and password in {name}"
 START = "start the server, or correct host and port in {name}"
+FOREIGN = "that is no PostgreSQL: correct host and port in {name}"
 FULL = "the server is full: see budget"
+OWN_LIMIT = "the limit is this user's own: ALTER USER … WITH a higher one of what is named (0 for none)"
 UNLOCK = "the account is locked: ALTER USER … ACCOUNT UNLOCK"
 RENEW = "the password has expired: ALTER USER … IDENTIFIED BY a new one, and write it into {name}"
 PLUGIN = "the user logs in by other means than this driver's: ALTER USER … IDENTIFIED BY a password, or another driver"
@@ -36,8 +38,8 @@ BUSY = "others hold what it needs: try again"
 
 # MySQL and MariaDB: their error references · PostgreSQL: Appendix A · SQLite: sqlite.org/rescode.html, the low byte
 REMEDIES: dict[int | str | None, str] = {
-    **dict.fromkeys((1040, 1203, 1226, "53300"), FULL),
-    **dict.fromkeys((4151, 3118, 3955), UNLOCK),
+    **dict.fromkeys((1040, 1203, "53300"), FULL),
+    **dict.fromkeys((4151, 3118), UNLOCK),
     **dict.fromkeys((1820, 1862), RENEW),
     **dict.fromkeys((1251, 1524, 1698, 2054, 2059), PLUGIN),
     **dict.fromkeys((1142, 1143, 1227, 1370, "42501"), GRANT),
@@ -46,12 +48,14 @@ REMEDIES: dict[int | str | None, str] = {
     **dict.fromkeys((1054, 1146, "42703", "42P01"), TABLES),
     **dict.fromkeys((1205, 1213, "40001", "40P01", "55P03", 5, 6), BUSY),
     1044: "GRANT the user access to this database",
-    1045: LOGIN,
+    1045: f"{LOGIN} (or it needs a client certificate, or comes from another host)",
     1049: "create the database, or correct its name in {name}",
     1129: "logins from here were broken off: FLUSH HOSTS (new MySQL: TRUNCATE TABLE performance_schema.host_cache)",
     1130: "the server knows no user from this host: CREATE USER 'user'@'this host' or 'user'@'%'",
+    1226: OWN_LIMIT,
     2061: "the user needs TLS to log in: DATABASE_TLS must not be off",
     3159: "the server wants TLS: DATABASE_TLS must not be off",
+    3955: "something logs in with a wrong password: correct it there and in {name}, then ALTER USER … ACCOUNT UNLOCK",
     14: "./run serve makes the built-in file; otherwise correct the path in {name}",
     26: "that file is no SQLite database: correct the path in {name}",
 }
@@ -64,8 +68,12 @@ SAID_AT_LOGIN = {
     r"authentication failed|no password supplied|role .* does not exist": LOGIN,
     r"permission denied for database": "GRANT the user access to this database",
     r"database .* does not exist": "create the database, or correct its name in {name}",
+    r"is not currently accepting connections": "ALTER DATABASE … ALLOW_CONNECTIONS true, or another database in {name}",
+    r"too many connections for role": "the limit is this role's own: ALTER ROLE … CONNECTION LIMIT a higher one",
+    r"too many connections for database": "the limit is this database's own: ALTER DATABASE … CONNECTION LIMIT",
     r"too many (clients|connections)|slots are reserved": FULL,
-    r"starting up|shutting down|recovery|not (currently|yet) accepting": "wait until the server is ready",
+    r"invalid response to SSL negotiation|expected authentication request": FOREIGN,
+    r"starting up|shutting down|recovery|not (yet )?accepting": "wait until the server is ready",
 }
 
 
@@ -88,7 +96,7 @@ def said(error: BaseException) -> str:
 def answered(error: BaseException) -> bool:
     """Tell whether somebody answered, be it with a no."""
     drivers = _drivers(error)
-    code = recovery._code(drivers)
+    code = _code(drivers)
     if code is not None and code not in SILENT:
         return True
     return bool(TLS_WORDS.search(str(drivers))) or (code is None and not SILENT_WORDS.search(str(drivers)))
@@ -99,7 +107,7 @@ def remedy(error: BaseException) -> str:
     drivers = _drivers(error)
     if not _is_drivers(drivers) or (isinstance(error, DatabaseMisconfiguredError) and not isinstance(drivers, OSError)):
         return "install what it asks for, or correct what stands behind the ? in {name}"
-    code = recovery._code(drivers)
+    code = _code(drivers)
     if code in REMEDIES:
         return REMEDIES[code]
     if not answered(error):
@@ -112,7 +120,7 @@ def _remedy_for_silence(error: BaseException) -> str:
     if isinstance(error.__cause__, socket.gaierror) or UNKNOWN_NAME.search(str(error)):
         return "no name server knows that host: correct it in {name}"
     if isinstance(error.__cause__, TimeoutError) or TOOK_TOO_LONG.search(str(error)):
-        return f"{START}; a firewall may swallow what is sent"
+        return f"{START}; a firewall may swallow what is sent, or another kind of server waits there to be greeted"
     return START
 
 
@@ -120,6 +128,11 @@ def _drivers(error: BaseException) -> BaseException:
     """Return what the driver raised."""
     inner = error.orig if isinstance(error, StatementError) else error.__cause__
     return inner or error
+
+
+def _code(error: BaseException) -> int | str | None:
+    code = recovery._code(error)
+    return None if code == -1 else code  # mysql-connector's for what has none
 
 
 def _is_drivers(error: BaseException) -> bool:

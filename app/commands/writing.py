@@ -4,12 +4,14 @@ import click
 from sqlalchemy import Connection, func, inspect, select, text
 
 from app.extensions import Model
-from app.schema import MAIN, schema_state
+from app.schema import MAIN, refuse_hidden, schema_state
 
 
 def refuse_unknown_schema(connection: Connection) -> None:
-    """Raise ClickException where the tables are missing or not ours."""
-    if schema_state(connection) not in ("current", "newer"):
+    """Raise ClickException where the tables are missing or not ours, the database's no where it hides them."""
+    state = schema_state(connection)
+    if state not in ("current", "newer"):
+        refuse_hidden(connection, "alembic_version" if state == "unmanaged" else MAIN)
         raise click.ClickException("the tables are missing or not ours; nothing was changed. Run ./run migrate first.")
 
 

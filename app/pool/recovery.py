@@ -179,6 +179,11 @@ def is_busy(error: BaseException) -> bool:
     return isinstance(error, exc.DBAPIError) and judge(error) is Verdict.TRY_AGAIN
 
 
+def is_denied(error: BaseException) -> bool:
+    """Tell whether the database knows this user and does not allow what the statement needs."""
+    return isinstance(error, exc.DBAPIError) and _code(error.orig) in DENIED
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Tell whether the database is away: not reached, lost on the way, interrupted, or too busy with others.
 
@@ -200,6 +205,18 @@ def _code(error: BaseException | None) -> int | str | None:
         return int(sqlite) & 0xFF
     return getattr(error, "sqlstate", None)
 
+
+DENIED = {
+    1044,  # this database
+    1142,  # this table
+    1143,  # this column
+    1227,  # this statement
+    1345,  # EXPLAIN, of a view's tables
+    1356,  # a view's tables: to its owner, perhaps
+    1370,  # this routine
+    1449,  # a view's owner, who is no more
+    "42501",  # PostgreSQL: insufficient privilege
+}
 
 SERVER_IS_FULL = {
     1040,  # max_connections

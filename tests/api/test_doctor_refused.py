@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
+from app.commands.remedies import OWN_LIMIT
 from tests.support.databases import Database, administer
 from tests.support.tampering import PASSWORD
 
@@ -72,7 +73,7 @@ class TestMySQL:
             lines = doctor(url, **environ)
 
         if what_now is None:  # reader and writer ask at the same time: one of them is let in
-            assert {lines[role]["remedy"] for role in ("reader", "writer")} <= {None, "the server is full: see budget"}
+            assert {lines[role]["remedy"] for role in ("reader", "writer")} <= {None, OWN_LIMIT}
             return
         assert what_now in refused(lines)
 
@@ -95,7 +96,7 @@ class TestPostgreSQL:
         ("how", "then", "what_now"),
         [
             (f"WITH NOLOGIN PASSWORD '{PASSWORD}'", "SELECT 1", "LOGIN"),
-            (f"WITH PASSWORD '{PASSWORD}' CONNECTION LIMIT 0", "SELECT 1", "the server is full: see budget"),
+            (f"WITH PASSWORD '{PASSWORD}' CONNECTION LIMIT 0", "SELECT 1", "ALTER ROLE … CONNECTION LIMIT"),
             (f"WITH PASSWORD '{PASSWORD}' VALID UNTIL '2020-01-01'", "SELECT 1", "correct user and password"),
             ("WITH PASSWORD NULL", "SELECT 1", "correct user and password"),
         ],
@@ -103,6 +104,22 @@ class TestPostgreSQL:
     def test_a_role_that_is_not_let_in(self, postgresql, doctor: Doctor, how, then, what_now):
         with user(postgresql, how, then) as url:
             assert what_now in refused(doctor(url))
+
+    def test_a_database_that_takes_no_connections(self, postgresql, doctor: Doctor):
+        name = make_url(postgresql.url).database
+        with user(postgresql, f"WITH PASSWORD '{PASSWORD}'") as url:
+            administer(postgresql.admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            try:
+                assert "ALLOW_CONNECTIONS true" in refused(doctor(url))
+            finally:
+                administer(postgresql.admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+    @pytest.mark.parametrize("tls", ["prefer", "off"])
+    def test_the_port_of_a_mysql(self, migrated, doctor: Doctor, tls: str):
+        there = make_url(migrated("mariadb").url)
+        lines = doctor(f"postgresql://u:{PASSWORD}@{there.host}:{there.port}/d", DATABASE_TLS=tls)
+
+        assert refused(lines) == "that is no PostgreSQL: correct host and port in DATABASE_URL"
 
     def test_a_database_that_lets_nobody_in(self, postgresql, doctor: Doctor):
         name = make_url(postgresql.url).database

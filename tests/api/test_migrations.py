@@ -53,6 +53,24 @@ def columns(database: Database) -> dict[str, list[tuple[str, str, bool]]]:
         }
 
 
+@pytest.mark.parametrize("gone", [["city"], ["city", "country"]])
+def test_tables_that_are_gone_are_missed(empty_database: Database, gone: list[str]):
+    run(empty_database, "upgrade", "head")
+    with empty_database.connect() as connection:
+        for table in gone:
+            connection.execute(text(f"DROP TABLE {table}"))
+
+    done = alembic(empty_database.url, "upgrade", "head")
+
+    assert done.returncode == 1
+    assert f"there is no table {' and '.join(gone)}; nothing was changed" in done.stderr
+    with empty_database.connect() as connection:  # what it says leads out
+        for table in OURS - set(gone):
+            connection.execute(text(f"DROP TABLE {table}"))
+    run(empty_database, "upgrade", "head")
+    assert tables(empty_database) == OURS
+
+
 def test_models_and_migrations_agree(database: Database):
     done = run(database, "check")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -37,6 +37,18 @@ def test_a_problems_type(client: FlaskClient):
 
     assert document["type"] == f"{BELOW}/problems/not-found"
     assert ask(client, "/problems/not-found").headers["Location"].startswith(f"{BELOW}/docs#")
+
+
+@pytest.mark.parametrize("below", ["/städte", "/my towns"])
+def test_what_a_document_names_is_a_uri(client: FlaskClient, below: str):
+    def ask(path: str):
+        environ = {"SCRIPT_NAME": below.encode().decode("latin-1")}
+        return client.get(path, headers={"Accept": "application/json"}, environ_overrides=environ).json
+
+    named = [ask("/api/v1/nothing")["type"], ask("/api/v1/cities?limit=1")["next"]]
+    named.append(ask("/openapi.json")["servers"][0]["url"] + "/")
+
+    assert [address for address in named if not address.startswith(f"{quote(below)}/")] == []
 
 
 def test_the_next_page_of_a_list(client: FlaskClient):

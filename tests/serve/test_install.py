@@ -19,6 +19,7 @@ from tests.serve.packages import BACK_END, index_of, pin, source, wheel
 from tests.serve.serving import environment
 
 PACKAGES = ("base", "plugin", "measure", "reader", "mysqlclient")
+FILE = "user = true\ndry-run = true\nconstraint = {newer}\nrequirement = {newer}\n"
 SPOILT = "raise SystemExit('not what was locked')\n"
 # Debian 12 has 23.0; Python 3.12 is too new for it.
 PIPS = [ensurepip.version(), "newest", *(["23.0"] if sys.version_info < (3, 12) else [])]
@@ -102,7 +103,7 @@ def test_what_a_user_is_used_to_changes_nothing_either(tree, habits):
     """All at once, as each alone would send the packages elsewhere, or stop."""
     elsewhere = tree / "elsewhere"
     (tree / "newer").write_text("measure==99.0\n")
-    (tree / "pip.conf").write_text(f"[install]\nuser = true\nconstraint = {tree}/newer\n")
+    (tree / "pip.conf").write_text(f"[install]\n{FILE.format(newer=tree / 'newer')}")
     given = {
         "environment": {
             "PIP_USER": "1",
@@ -110,6 +111,12 @@ def test_what_a_user_is_used_to_changes_nothing_either(tree, habits):
             "PIP_REQUIRE_VIRTUALENV": "1",
             "PIP_TARGET": f"{elsewhere}",
             "PIP_PREFIX": f"{elsewhere}",
+            "PIP_ROOT": f"{elsewhere}",
+            "PIP_PYTHON": sys.executable,
+            "PIP_DRY_RUN": "1",
+            "PIP_VERSION": "23.0",
+            "PIP_EDITABLE": f"{tree}/newer",
+            "PIP_REQUIREMENT": f"{tree}/newer",
         },
         "file": {"PIP_CONFIG_FILE": f"{tree}/pip.conf"},
     }
@@ -119,6 +126,22 @@ def test_what_a_user_is_used_to_changes_nothing_either(tree, habits):
     assert ended.returncode == 0, ended.stderr
     assert_as_locked(tree)
     assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("tree", PIPS[:1], indirect=True)
+@pytest.mark.parametrize("option", ["target", "prefix", "root"])
+def test_what_a_file_sends_elsewhere_is_not_taken_for_installed(tree, option):
+    (tree / "pip.conf").write_text(f"[install]\n{option} = {tree}/elsewhere\n")
+
+    for _ in range(2):
+        ended = install(tree, PIP_CONFIG_FILE=f"{tree}/pip.conf", PYTHONPATH=f"{tree}/elsewhere")
+
+        assert ended.returncode == 1
+        assert "pip installed elsewhere: see 'pip config list'" in ended.stderr
+    assert not list((tree / ".venv").glob(".installed-*"))
+
+    assert install(tree).returncode == 0
+    assert_as_locked(tree)
 
 
 @pytest.mark.parametrize(

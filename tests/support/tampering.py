@@ -29,12 +29,13 @@ def user_with(database: Database, limit: str) -> Iterator[str]:
 
 
 @contextmanager
-def user_who_may(database: Database, rights: str) -> Iterator[str]:
-    """Yield the address for a new user with these rights on our tables and on nothing else."""
+def user_who_may(database: Database, rights: str | dict[str, str]) -> Iterator[str]:
+    """Yield the address for a new user with these rights on our tables, or on each its own, and on nothing else."""
     name, account, has = _new_account(database, "few_rights")
     schema, is_postgresql = make_url(database.url).database, database.name == "postgresql"
-    grants = [f"GRANT {rights} ON {table} TO {account}" for table in TABLES]
-    grants.append(f"GRANT SELECT ON alembic_version TO {account}")
+    if isinstance(rights, str):
+        rights = {**dict.fromkeys(TABLES, rights), "alembic_version": "SELECT"}
+    grants = [f"GRANT {right} ON {table} TO {account}" for table, right in rights.items()]
     with database.connect() as connection:
         connection.execute(text(f"CREATE USER {account} {has} '{PASSWORD}'"))
         for grant in grants if is_postgresql else [grant.replace(" ON ", f" ON {schema}.") for grant in grants]:

@@ -106,6 +106,15 @@ def test_a_password_in_an_error_is_not_repeated(make_settings: Callable[..., Set
     assert doctor._said(error, settings) == "no entry for u with ***, mysql://u:***@db"
 
 
+@pytest.mark.parametrize("name", ["root", "roots", "g3heim"])
+def test_a_password_like_the_users_name_leaves_the_name(make_settings: Callable[..., Settings], name: str):
+    settings = make_settings(DATABASE_URL=f"mysql://{name}:root@db/d")
+
+    error = OperationalError(None, None, Exception(f"denied for user '{name}'@'h' with root"))
+
+    assert doctor._said(error, settings) == f"denied for user '{name}'@'h' with ***"
+
+
 @pytest.mark.parametrize(
     ("role", "denied", "level"),
     [("reader", ["SELECT ON table"], "problem"), ("writer", ["INSERT ON table"], "warning"), ("writer", [], "ok")],

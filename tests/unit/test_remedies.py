@@ -45,6 +45,7 @@ def libpq(text: str) -> OperationalError:
         (libpq("Connection refused\n\tIs the server running?"), "start the server"),
         (libpq("timeout expired"), "a firewall may swallow"),
         (wrapped(Error("[Errno -2] Name or service not known")), "no name server"),
+        (mysql(-1, "no connection could be made within 3.0 s"), "a firewall may swallow"),  # mysql-connector's
         (wrapped(Error("no connection could be made within 3.0 s")), "a firewall may swallow"),
     ],
 )
@@ -61,7 +62,7 @@ def test_only_where_nobody_answered_the_server_is_to_be_started(error, what_now)
         (mysql(1044, "Access denied for user 'u'@'%' to database 'd'"), "GRANT the user access to this database"),
         (mysql(1049, "Unknown database 'd'"), "create the database"),
         (mysql(1040, "Too many connections"), "the server is full: see budget"),
-        (mysql(1226, "User 'u' has exceeded the 'max_user_connections' resource"), "the server is full: see budget"),
+        (mysql(1226, "User 'u' has exceeded the 'max_user_connections' resource"), "this user's own: ALTER USER"),
         (mysql(1129, "Host 'h' is blocked because of many connection errors"), "FLUSH HOSTS"),
         (mysql(1130, "Host 'h' is not allowed to connect"), "CREATE USER"),
         (mysql(1251, "Client does not support authentication protocol"), "IDENTIFIED BY"),
@@ -75,6 +76,14 @@ def test_only_where_nobody_answered_the_server_is_to_be_started(error, what_now)
         (libpq('FATAL:  no pg_hba.conf entry for host "h", user "u", database "d", SSL encryption'), "pg_hba.conf"),
         (libpq("FATAL:  the database system is starting up"), "wait until"),
         (libpq("FATAL:  das Datenbanksystem will anders"), ""),
+        (libpq('FATAL:  database "d" is not currently accepting connections'), "ALLOW_CONNECTIONS"),
+        (libpq('FATAL:  too many connections for role "u"'), "ALTER ROLE"),
+        (libpq('FATAL:  too many connections for database "d"'), "ALTER DATABASE"),
+        (libpq("FATAL:  the database system is not accepting connections"), "wait until"),
+        (libpq("received invalid response to SSL negotiation: J"), "no PostgreSQL: correct host and port"),
+        (libpq("expected authentication request from server, but received J"), "no PostgreSQL"),
+        (mysql(1045, "Access denied for user 'u'@'h'"), "(or it needs a client certificate, or comes from another"),
+        (mysql(3955, "Access denied: account is blocked for 1 day(s) … consecutive failed logins"), "wrong password"),
         (mysql(9999, "Something new"), ""),
     ],
 )
