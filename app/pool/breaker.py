@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 from math import inf
 from random import SystemRandom
-from threading import Condition
+from threading import Condition, RLock
 from time import monotonic
 from typing import Literal
 
@@ -52,7 +52,9 @@ class Breaker:
 
     def __init__(self, clock: Callable[[], float] = monotonic, rest: Rest | None = None) -> None:
         self._clock = clock
-        self._changed = Condition()
+        # Taken as a lock: to enter a Condition is Python code, in which an exception from outside would keep it for good.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._rest = rest or (lambda seconds, knocks: self._await(knocks, seconds))
         self._since = self._opened = 0.0
         self._last_connect = 0.0
@@ -72,7 +74,7 @@ class Breaker:
 
     def wait(self, seconds: float) -> None:
         """Return at once while it is closed, else as soon as it is again; raise DatabaseDownError after so long."""
-        with self._changed:
+        with self._lock:
             if not self._changed.wait_for(lambda: self.state == "closed" or self._given_up, timeout=seconds):
                 raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s")
 
@@ -81,7 +83,7 @@ class Breaker:
 
         Raises DatabaseMisconfiguredError for all others.
         """
-        with self._changed:
+        with self._lock:
             if self._misconfigured and self._clock() < self._next_turn:
                 raise DatabaseMisconfiguredError(self._misconfigured)
             self._next_turn = self._clock() + MISCONFIGURED_SECONDS
@@ -95,7 +97,7 @@ class Breaker:
         if isinstance(error, DatabaseMisconfiguredError):
             self._note_misconfigured(error)
             return
-        with self._changed:
+        with self._lock:
             self._misconfigured = ""
             if self.state != "closed" or self.probe is None or self._given_up:
                 return
@@ -108,7 +110,7 @@ class Breaker:
         log.warning("database suspect: %s", error)
 
     def _note_misconfigured(self, error: DatabaseMisconfiguredError) -> None:
-        with self._changed:
+        with self._lock:
             is_known, self._misconfigured = str(error) == self._misconfigured, str(error)
             self._next_turn = self._clock() + MISCONFIGURED_SECONDS
         if not is_known:
@@ -116,7 +118,7 @@ class Breaker:
 
     def retire(self) -> None:
         """Stop probing: the pool is closed."""
-        with self._changed:
+        with self._lock:
             self._given_up = True
             self._changed.notify_all()
 
@@ -147,7 +149,7 @@ class Breaker:
         self._close(knocks)
 
     def _close(self, knocks: list["Knock"]) -> None:
-        with self._changed:
+        with self._lock:
             if self.state == "open" and not self._misconfigured:
                 log.warning("database back after %.1f s", self._clock() - self._since)
             self.state, self.silent = "closed", False
@@ -157,11 +159,11 @@ class Breaker:
             knock.end_within(0 if self._given_up else PATIENCE_SECONDS)
 
     def _tell(self) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
 
     def _await(self, knocks: Sequence["Knock"], seconds: float) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._given_up or any(knock.has_news for knock in knocks), timeout=seconds)
 
 

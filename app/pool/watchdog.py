@@ -7,6 +7,7 @@ second thread that shuts the socket down is the one way that works for all.
 import logging
 import os
 import time
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import Protocol
 from weakref import WeakSet
@@ -49,14 +50,18 @@ def _start() -> None:
 def _run() -> None:
     while True:
         time.sleep(TICK_SECONDS)
-        with _lock:
-            pools = list(_watched)
-        for pool in pools:
+        for pool in _pools():
             try:
                 pool.patrol(time.monotonic())
             except Exception:
                 log.exception("the watchdog met an error; it goes on")
-        del pools
+
+
+def _pools() -> list[Watched]:
+    """Return them without the lock: whoever holds it, the others are looked after."""
+    while True:
+        with suppress(RuntimeError):  # one was added meanwhile
+            return list(_watched)
 
 
 def _after_fork() -> None:
