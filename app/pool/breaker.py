@@ -52,7 +52,7 @@ class Breaker:
 
     def __init__(self, clock: Callable[[], float] = monotonic, rest: Rest | None = None) -> None:
         self._clock = clock
-        # Taken as a lock: to enter a Condition is Python code, in which an exception from outside would keep it for good.
+        # To enter a Condition is Python code, in which an exception from outside would keep the lock for good.
         self._lock = RLock()
         self._changed = Condition(self._lock)
         self._rest = rest or (lambda seconds, knocks: self._await(knocks, seconds))

@@ -55,7 +55,9 @@ _thread = threading.local()
 
 def current() -> "tuple[LendingPool | None, Loan | None]":
     """Return the pool and the loan for which this thread is just getting a connection, if it is."""
-    return getattr(_thread, "borrowing", (None, None))
+    pool, loan = getattr(_thread, "borrowing", (None, None))
+    # An exception from outside may have kept it from being forgotten.
+    return (None, None) if loan is None or loan.ended or loan.granted is not None else (pool, loan)
 
 
 @contextmanager

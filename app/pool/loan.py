@@ -54,6 +54,8 @@ class Loan:
     """Seconds that went into finding out whether an idle one is good."""
     call_began: float | None = None
     """When the driver began what it is doing now: connecting, or a statement."""
+    ended: bool = False
+    """It was given up, or brought back."""
     committing: bool = False
     unfinished: bool = False
     """A call has begun that has not ended well: an answer may be left unread, or a transaction open."""

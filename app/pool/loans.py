@@ -28,7 +28,7 @@ class Loans:
 
     def end(self, loan: Loan) -> None:
         """Watch it no more: from here on nobody touches its wire. To say so twice does no harm."""
-        now = monotonic()
+        now, loan.ended = monotonic(), True
         with self._lock:
             if loan not in self._open:
                 return

@@ -32,7 +32,7 @@ def engine(request: pytest.FixtureRequest, make_service: Callable[..., Flask], s
 def test_what_threads_meet_leaves_the_pool_whole(engine: Engine, fault_server: FaultServer, user: str):
     users = storm(engine, threads=4, times=300, seed=4)
 
-    assert users.met > 100, "next to nothing was thrown"
+    assert users.met > 30, "next to nothing was thrown"
     assert not users.wrong
     assert_all_is_back(engine, SIZE, lambda: len(fault_server.sessions(user)))
 
@@ -40,7 +40,7 @@ def test_what_threads_meet_leaves_the_pool_whole(engine: Engine, fault_server: F
 def test_what_signals_raise_leaves_the_pool_whole(engine: Engine, fault_server: FaultServer, user: str):
     users = storm_of_signals(engine, times=300, seed=5)
 
-    assert users.met > 100, "next to nothing was thrown"
+    assert users.met > 30, "next to nothing was thrown"
     assert not users.wrong
     assert_all_is_back(engine, SIZE, lambda: len(fault_server.sessions(user)))
 
