@@ -22,7 +22,7 @@ FILES: dict[str, set[str]] = {
     "shapes": TOOLS | {".queries", ".names", "app.schema"},
     "queries": {".models", ".names", ".layout", ".spellings", "app.extensions", "app.pool"},
     "models": {".names", "app.extensions", "app.schema"},
-    "layout": {"app.schema"},
+    "layout": {"app.pool", "app.schema"},
     "spellings": {".models", ".names", ".layout"},
     "names": set(),
 }
@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "migrations.lock": set(),
     "app.extensions": {"app.logging", "app.pool", "config"},
-    "app.schema": set(),
+    "app.schema": {"app.pool"},
     "app.operations": {"app.operations", "app.pool", "app.extensions", "app.schema", "config", *TOOLS},
     "app.commands": COMMANDS | ROOMS,
     **{f"app.commands.{shared}": COMMANDS for shared in ("checks", "doctor", "indexes", "manners", "writing")},

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -66,7 +67,7 @@ def test_500_tells_people_the_request_id(fail: Callable[..., FlaskClient], accep
         (UNAVAILABLE, "database-unavailable"),
         (exc.OperationalError(None, None, Exception(DRIVER_TEXT)), "database-unavailable"),
         (DatabaseDownError("no connection"), "database-unavailable"),
-        (exc.OperationalError("UPDATE x", {}, Exception(1213, DRIVER_TEXT)), "database-busy"),
+        (exc.OperationalError("UPDATE x", {}, pymysql.OperationalError(1213, DRIVER_TEXT)), "database-busy"),
         (PoolExhaustedError("all in use"), "pool-exhausted"),
         (exc.StatementError("while reconnecting", "SELECT 1", {}, PoolExhaustedError("all in use")), "pool-exhausted"),
         (SchemaMissingError("no table"), "schema-missing"),
