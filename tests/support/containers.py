@@ -117,14 +117,15 @@ def _start(
     try:
         remove_orphans()
         container = make(image)  # asks for the engine already
-        container.ports = {f"{port}/tcp": ("127.0.0.1", free_port())}  # the same after a stop and a start
+        published = free_port()
+        container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # the same after a stop and a start
         container.with_kwargs(labels={LABEL: me()})
         container.start()
     except DockerException as error:
         raise MissingError(_advice(name, image, error)) from error
     inside = container.get_wrapped_container()
     control = Container(inside)
-    url = URL.create(DRIVERS[name], user, password, "127.0.0.1", _published(inside, port))
+    url = URL.create(DRIVERS[name], user, password, "127.0.0.1", published)
     if name == "postgresql":
         url = url.set(database="postgres")
     if not wait_until_it_answers(url, control.is_running):
@@ -138,11 +139,6 @@ def _start(
         container.stop()
 
     return Server(name, url, stop, None, lambda path: inside.exec_run(["cat", path]).output, control)
-
-
-def _published(inside, port: int) -> int:
-    inside.reload()
-    return int(inside.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"])
 
 
 def _advice(name: str, image: str, error: Exception) -> str:

@@ -196,7 +196,7 @@ def wait_until_it_answers(url: URL, is_alive: Callable[[], bool], seconds: float
     while time.monotonic() < end and is_alive():
         try:
             _connect(url).close()
-        except (pymysql.Error, psycopg.Error, OSError):
+        except Exception:  # whatever a driver makes of a server that is just starting
             time.sleep(pause)
         else:
             return True
