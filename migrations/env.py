@@ -15,7 +15,7 @@ from app.cities import models as cities  # noqa: F401 - a room's tables are know
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
 from app.pool import engine_options, watch
-from app.schema import SCHEMA_HEAD, TABLES, columns_of, refuse_hidden
+from app.schema import SCHEMA_HEAD, TABLES, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
 
@@ -170,10 +170,10 @@ def refuse_foreign_tables(connection: Connection) -> None:
     found = sorted(name for name in TABLES if inspect(connection).has_table(name))
     connection.rollback()
     if found and current_revision(connection) is None:
-        refuse_hidden(connection, "alembic_version")
         raise SystemExit(
             f"The database has {' and '.join(found)} already, not made by these migrations; nothing was changed. "
-            "The application can read such a Sakila as it is. If a first migration was interrupted, drop the tables."
+            "The application can read such a Sakila as it is. If a first migration was interrupted, drop the tables. "
+            "If they were made by these migrations, this user may not see it: GRANT SELECT ON alembic_version."
         )
 
 
