@@ -12,37 +12,29 @@ from flask import Flask
 from sqlalchemy import Engine, Integer, bindparam, literal, select
 
 from app.pool import Lookup, deadline, read
-from tests.faults.ledger import reader_of, writer_of
+from tests.faults.ledger import reader_of
 from tests.faults.support import FaultServer, on_mariadb
+from tests.support import storming
 from tests.support.databases import Database
-from tests.support.throwing import Thrown, assert_all_is_back, storm, storm_of_signals, thrown_at_line
+from tests.support.throwing import Thrown, thrown_at_line
 
 # What is thrown while a connection is being made leaves it to the garbage collector, which closes it.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 SIZE = 2
 
 
-@pytest.fixture(params=["reader", "writer"])
-def engine(request: pytest.FixtureRequest, make_service: Callable[..., Flask], seeded: Database) -> Engine:
-    """An engine without the proxy in between, whose threads would be slow to answer."""
-    service = make_service(DATABASE_URL=seeded.url, POOL_SIZE=SIZE, WRITER_POOL_SIZE=SIZE, POOL_TIMEOUT_SECONDS=3)
-    return {"reader": reader_of, "writer": writer_of}[request.param](service)
+@pytest.mark.parametrize("role", ["reader", "writer"])
+def test_what_threads_meet_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
+    storming.run(seeded.url, admin_of(fault_server), role, "threads", times=700, seed=4)
 
 
-def test_what_threads_meet_leaves_the_pool_whole(engine: Engine, fault_server: FaultServer, user: str):
-    users = storm(engine, threads=4, times=300, seed=4)
-
-    assert users.met > 30, "next to nothing was thrown"
-    assert not users.wrong
-    assert_all_is_back(engine, SIZE, lambda: len(fault_server.sessions(user)))
+@pytest.mark.parametrize("role", ["reader", "writer"])
+def test_what_signals_raise_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
+    storming.run(seeded.url, admin_of(fault_server), role, "signals", times=500, seed=5)
 
 
-def test_what_signals_raise_leaves_the_pool_whole(engine: Engine, fault_server: FaultServer, user: str):
-    users = storm_of_signals(engine, times=300, seed=5)
-
-    assert users.met > 30, "next to nothing was thrown"
-    assert not users.wrong
-    assert_all_is_back(engine, SIZE, lambda: len(fault_server.sessions(user)))
+def admin_of(server: FaultServer) -> str:
+    return server.server.url.render_as_string(hide_password=False)
 
 
 FILES = ("app/pool/lending.py", "app/pool/direct.py", "app/pool/listening.py", "app/pool/idle.py", "app/pool/loan.py")
