@@ -89,8 +89,8 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
     """Return one of the dialect's calls that get a driver's connection (those for the isolation level), watched."""
 
     def ask(connection: Any, *values: Any) -> T:
-        is_lent = current()[1] is None and isinstance(engine.pool, LendingPool)
-        loan = engine.pool.loans.on(connection) if is_lent else None  # type: ignore[attr-defined]
+        pool = engine.pool
+        loan = pool.loans.on(connection) if isinstance(pool, LendingPool) and current()[1] is None else None
         return call(connection, *values) if loan is None else _timed(loan, call, connection, *values)
 
     return ask

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 
-from app.pool import PoolPolicy, engine_options, in_transaction, watch
+from app.pool import engine_options, in_transaction, watch
 from tests.conftest import leave_out
 from tests.faults.ledger import Unit, Witness, ledger, witness_of
 from tests.support.databases import Database
 from tests.support.group_replication import Member, group
+from tests.support.policies import POLICY
 from tests.support.servers import MissingError, Server
 from tests.support.yard import wait_for
 
@@ -49,20 +51,7 @@ def part_on(member: Member) -> list[tuple]:
 @pytest.fixture
 def writers(members: list[Member]) -> Iterator[list[Engine]]:
     """A writer on each member, and what its driver said at COMMIT."""
-    policy = PoolPolicy(
-        strategy="queue",
-        size=2,
-        max_overflow=0,
-        recycle_seconds=1800,
-        pre_ping=True,
-        timeout_seconds=1.0,
-        ping_after_seconds=30.0,
-        max_waiting=64,
-        leak_seconds=10.0,
-        deadline_seconds=10.0,
-        tls="prefer",
-        tls_ca=None,
-    )
+    policy = replace(POLICY, size=2, deadline_seconds=10.0)
     made = [create_engine(**engine_options(member.url("sakila"), policy, role="writer")) for member in members]
     for engine in made:
         watch(engine, policy, role="writer")

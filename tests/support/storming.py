@@ -14,11 +14,13 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from sqlalchemy import create_engine, make_url, text
 
-from app.pool import PoolPolicy, engine_options, watch
+from app.pool import engine_options, watch
 from tests.support.databases import ROOT, plain_engine
+from tests.support.policies import POLICY
 from tests.support.throwing import assert_all_is_back, storm, storm_of_signals
 
 SIZE, THREADS = 2, 4
@@ -44,20 +46,7 @@ def main() -> None:
     asked = parser.parse_args()
     # What is thrown while a connection is being made leaves it to the garbage collector, which closes it.
     warnings.simplefilter("ignore", ResourceWarning)
-    policy = PoolPolicy(
-        strategy="queue",
-        size=SIZE,
-        max_overflow=0,
-        recycle_seconds=1800,
-        pre_ping=True,
-        timeout_seconds=3.0,
-        ping_after_seconds=30.0,
-        max_waiting=64,
-        leak_seconds=10.0,
-        deadline_seconds=3.0,
-        tls="off",
-        tls_ca=None,
-    )
+    policy = replace(POLICY, size=SIZE, timeout_seconds=3.0, tls="off")
     engine = create_engine(**engine_options(make_url(asked.url), policy, role=asked.role))
     watch(engine, policy, role=asked.role)
     count = counter(asked.url, asked.admin_url)

@@ -11,28 +11,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, create_engine, make_url
 
-from app.pool import PoolPolicy, engine_options, watch
+from app.pool import engine_options, watch
 from app.pool.options import Role
 from config import Settings
 from tests.conftest import applications
 from tests.support.echo import Echo
+from tests.support.policies import POLICY as POLICY
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
-
-POLICY = PoolPolicy(
-    strategy="queue",
-    size=1,
-    max_overflow=0,
-    recycle_seconds=1800,
-    pre_ping=True,
-    timeout_seconds=1.0,
-    ping_after_seconds=30.0,
-    max_waiting=64,
-    leak_seconds=10.0,
-    deadline_seconds=3.0,
-    tls="prefer",
-    tls_ca=None,
-)
 
 
 @pytest.fixture(scope="package", autouse=True)
