@@ -8,7 +8,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -49,6 +49,14 @@ class Fleet:
     def get(self, name: str) -> Server:
         self.begin(name)
         return self._servers[name].result()
+
+    def wait(self) -> None:
+        """Return when each has started or failed.
+
+        Around every test pytest puts a name into os.environ and takes it out, and Docker's client, in another thread,
+        reads the whole of it: now and then it met a name that was there no more.
+        """
+        wait(self._servers.values())
 
     def stop(self) -> None:
         # Popped one by one: a second call (at exit, after Ctrl-C in the first) goes on where the first was stopped.
@@ -92,12 +100,13 @@ def folder_of(nodeid: str) -> str:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start what the chosen tests need, all at once, while the first of them run."""
+    """Start what the chosen tests need, all at once, before the first of them runs."""
     if session.config.option.collectonly:
         return
     for name in servers.NAMES:
         if any(getattr(item, "callspec", None) and name in item.callspec.params.values() for item in session.items):
             session.config.stash[fleet].begin(name)
+    session.config.stash[fleet].wait()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
