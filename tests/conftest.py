@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -21,6 +22,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support import databases, servers
 from tests.support.databases import Database
 from tests.support.servers import MissingError, Server
+from tests.support.waiting import eventually
 
 STARTING = ("browser", "clone", "deploy", "docker", "serve")
 """Folders whose tests start whole programs and mostly wait for them."""
@@ -176,11 +178,25 @@ def make_settings() -> Callable[..., Settings]:
     return lambda **environ: load_settings({name: str(value) for name, value in environ.items()})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
-    """Return an application with these settings; its connections are closed at the end of the session."""
+    """Return an application with these settings; at the end of the test it stops looking for its database."""
     with applications(make_settings) as make:
         yield make
+
+
+@pytest.fixture(scope="module")
+def make_lasting_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """Do the same for fixtures that all tests of a file share."""
+    with applications(make_settings) as make:
+        yield make
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_goes_on_probing() -> Iterator[None]:
+    """A pool that still looked for its database would be in the way of later tests, which count threads and time."""
+    yield
+    assert eventually(lambda: not [thread for thread in enumerate_threads() if thread.name == "database-probe"], 5)
 
 
 @contextmanager
@@ -209,11 +225,10 @@ def dispose(app: Flask) -> None:
 
 
 @pytest.fixture(scope="session")
-def app(database: Database, make_app: Callable[..., Flask]) -> Iterator[Flask]:
+def app(database: Database, make_settings: Callable[..., Settings]) -> Iterator[Flask]:
     """The application on each database in turn. For reading: others use the same data."""
-    made = make_app(DATABASE_URL=database.url)
-    yield made
-    dispose(made)
+    with applications(make_settings) as make:
+        yield make(DATABASE_URL=database.url)
 
 
 @pytest.fixture

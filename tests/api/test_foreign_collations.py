@@ -56,8 +56,8 @@ def sakila(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def reader(sakila: Database, make_app: Callable[..., Flask]) -> Iterator[FlaskClient]:
-    app = make_app(DATABASE_URL=sakila.url)
+def reader(sakila: Database, make_lasting_app: Callable[..., Flask]) -> Iterator[FlaskClient]:
+    app = make_lasting_app(DATABASE_URL=sakila.url)
     client = app.test_client()
     client.get("/?city=London")
     yield client

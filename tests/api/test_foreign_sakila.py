@@ -76,8 +76,8 @@ def somebody_elses_sakila(server: Server, *more: str, collation: str = "") -> It
 
 
 @pytest.fixture(scope="module")
-def reader(foreign: Database, make_app: Callable[..., Flask]) -> Iterator[FlaskClient]:
-    app = make_app(DATABASE_URL=foreign.url)
+def reader(foreign: Database, make_lasting_app: Callable[..., Flask]) -> Iterator[FlaskClient]:
+    app = make_lasting_app(DATABASE_URL=foreign.url)
     yield app.test_client()
     dispose(app)
 

@@ -47,10 +47,10 @@ class Loading(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def loading(server: Server, make_app: Callable[..., Flask]) -> Iterator[Loading]:
+def loading(server: Server, make_lasting_app: Callable[..., Flask]) -> Iterator[Loading]:
     with new_database(server) as database:
         migrate_and_seed(database.url)
-        app = make_app(DATABASE_URL=database.url)
+        app = make_lasting_app(DATABASE_URL=database.url)
         yield Loading(database, app)
         dispose(app)
 

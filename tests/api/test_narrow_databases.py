@@ -70,8 +70,8 @@ def filled(made: Database, whose: str, *more: str) -> Database:
 
 
 @pytest.fixture(scope="module")
-def ask(narrow: Database, make_app: Callable[..., Flask]) -> Iterator[Callable[..., Any]]:
-    app = make_app(DATABASE_URL=narrow.url)
+def ask(narrow: Database, make_lasting_app: Callable[..., Flask]) -> Iterator[Callable[..., Any]]:
+    app = make_lasting_app(DATABASE_URL=narrow.url)
     yield app.test_client().get
     dispose(app)
 

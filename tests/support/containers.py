@@ -155,7 +155,7 @@ def me() -> str:
 def remove_orphans() -> None:
     """Remove what dead processes have left, networks after the containers on them."""
     client = docker.from_env()
-    for old in client.containers.list(all=True, filters={"label": LABEL}):
+    for old in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
         if _is_orphan(old.labels[LABEL]):
             with suppress(APIError):  # another one is about it, too
                 old.remove(force=True, v=True)

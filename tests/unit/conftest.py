@@ -5,34 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import enumerate as enumerate_threads
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine, create_engine, make_url
 
 from app.pool import engine_options, watch
 from app.pool.options import Role
-from config import Settings
-from tests.conftest import applications
 from tests.support.echo import Echo
 from tests.support.policies import POLICY as POLICY
 from tests.support.proxy import Proxy
-from tests.support.waiting import eventually
-
-
-@pytest.fixture(scope="package", autouse=True)
-def nobody_goes_on_probing() -> Iterator[None]:
-    """What is left over would be in the way of tests that count threads."""
-    yield
-    assert eventually(lambda: not [thread for thread in enumerate_threads() if thread.name.startswith("database-")])
-
-
-@pytest.fixture
-def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
-    """Return an application with these settings; with its test, so that no breaker goes on probing, it ends."""
-    with applications(make_settings) as make:
-        yield make
 
 
 @pytest.fixture
