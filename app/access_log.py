@@ -14,8 +14,8 @@ from flask import Flask, Response, request
 from structlog.typing import FilteringBoundLogger
 
 from app.logging import add_request_id, add_time, renderers, seconds_since_start
-from app.pool import deadline
 from config import Settings
+from steadypool import deadline
 
 ASKED_ALL_THE_TIME = frozenset({"/livez", "/readyz", "/metrics", "/pool"})
 REFUSED = (401, 403)

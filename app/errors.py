@@ -20,14 +20,14 @@ from werkzeug.http import parse_accept_header
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.logging import request_id
-from app.pool import recovery
-from app.pool.errors import (
+from app.schema import SchemaMissingError
+from steadypool import recovery
+from steadypool.errors import (
     DatabaseMisconfiguredError,
     DeadlineExceededError,
     OutcomeUnknownError,
     PoolExhaustedError,
 )
-from app.schema import SchemaMissingError
 
 TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
 PROBLEM_JSON = "application/problem+json"

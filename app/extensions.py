@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
 from app.logging import borrower
-from app.pool import Lookup, PoolPolicy, deadline, engine_options, read, recovery, watch
 from config import Settings
+from steadypool import Lookup, PoolPolicy, deadline, engine_options, read, recovery, watch
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

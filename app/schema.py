@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import Connection, Executable, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
-from app.pool import recovery
+from steadypool import recovery
 
 # What to change with the tables:
 # - the newest migration; Alembic would tell, but is not loaded into the web server;

@@ -28,7 +28,7 @@ from benchmarks.stacks import STACKS, Running
 
 # folder in a frame's path -> layer
 LAYERS = {
-    "/app/pool/": "this application: the pool",
+    "/steadypool/": "this application: the pool",
     "/app/": "this application: the rest",
     "/benchmarks/peers/": "the peer's own code",
     "/gunicorn/": "Gunicorn",

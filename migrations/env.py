@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.cities import models as cities  # noqa: F401 - a room's tables are known once they are imported
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
-from app.pool import engine_options, watch
 from app.schema import SCHEMA_HEAD, TABLES, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
+from steadypool import engine_options, watch
 
 INTERRUPTED = (
     "revisions shown as done stay, and to migrate again goes on behind them. "

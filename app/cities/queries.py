@@ -17,7 +17,7 @@ from app.cities.models import City, Country
 from app.cities.names import APOSTROPHES, first_behind, fold, one_slip_away
 from app.cities.spellings import begins_like, is_called, spellings_of
 from app.extensions import db, fetch, or_nothing, reading
-from app.pool import Lookup
+from steadypool import Lookup
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from sqlalchemy import URL, Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
 from app.commands.indexes import columns_read, index_of
-from app.pool import recovery
 from app.schema import INDEXES, MAIN, TABLES, columns_of, refuse_hidden, schema_state
 from config import Settings
+from steadypool import recovery
 
 Level = Literal["ok", "not checked", "warning", "problem"]
 Role = Literal["reader", "writer"]

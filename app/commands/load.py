@@ -13,7 +13,7 @@ from app.commands.tally import Tally, progress, size_of, telling
 from app.commands.writing import refuse_unknown_schema
 from app.extensions import db
 from app.parameters import MAX_ID
-from app.pool import in_transaction
+from steadypool import in_transaction
 
 
 @click.command("load", cls=Command, short_help="Add the cities of a CSV file, or invented ones.")

@@ -18,9 +18,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.commands import remedies
 from app.extensions import db
-from app.pool import recovery
-from app.pool.errors import PoolError
 from config import wants_colour
+from steadypool import recovery
+from steadypool.errors import PoolError
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def in_sentences() -> Iterator[None]:
     """Keep out of the log what the pool and the driver have to say: the command says it itself, in a sentence."""
-    loggers = [logging.getLogger(name) for name in ("app.pool", "sqlalchemy.pool", "psycopg")]
+    loggers = [logging.getLogger(name) for name in ("steadypool", "sqlalchemy.pool", "psycopg")]
     before = [log.level for log in loggers]
     for log in loggers:
         log.setLevel(logging.CRITICAL + 1)

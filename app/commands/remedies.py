@@ -6,8 +6,8 @@ import socket
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from app.logging import redacted
-from app.pool import recovery
-from app.pool.errors import DatabaseMisconfiguredError, DeadlineExceededError, PoolError
+from steadypool import recovery
+from steadypool.errors import DatabaseMisconfiguredError, DeadlineExceededError, PoolError
 
 SILENT = {0, 2002, 2003, 2005, 2006, 2013, 2055}
 """Of MySQL's drivers: nobody answered, or hung up (MySQL's client error reference). All others are answers."""

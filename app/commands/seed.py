@@ -13,8 +13,8 @@ from app.cities.names import fold
 from app.commands.manners import Command, announce, stopped
 from app.commands.writing import continue_numbering, refuse_unknown_schema, wait_for_others
 from app.extensions import db
-from app.pool import in_transaction
-from app.pool.errors import OutcomeUnknownError
+from steadypool import in_transaction
+from steadypool.errors import OutcomeUnknownError
 
 DATA = Path(__file__).parents[1] / "data"
 

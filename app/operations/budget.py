@@ -9,10 +9,10 @@ import structlog
 from flask import Flask
 
 from app.extensions import db
-from app.pool import deadline
-from app.pool.budget import Budget, Limit, Pool, budgets, has_limits, read_limits
-from app.pool.threads import start_thread
 from config import Settings
+from steadypool import deadline
+from steadypool.budget import Budget, Limit, Pool, budgets, has_limits, read_limits
+from steadypool.threads import start_thread
 
 BOUND_SECONDS = 2.0
 

@@ -14,11 +14,11 @@ from sqlalchemy import Engine
 from app.errors import JSON
 from app.extensions import db
 from app.openapi import operation
-from app.pool import deadline
-from app.pool.errors import DatabaseMisconfiguredError, PoolExhaustedError
-from app.pool.lending import LendingPool
-from app.pool.threads import start_thread
 from app.schema import schema_state
+from steadypool import deadline
+from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
+from steadypool.lending import LendingPool
+from steadypool.threads import start_thread
 
 BOUND_SECONDS = 1.0
 

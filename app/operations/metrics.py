@@ -25,8 +25,8 @@ from app.operations import totals
 from app.operations.access import require_operator
 from app.operations.reports import Report, Reporter
 from app.operations.totals import Totals
-from app.pool.stats import BUCKETS, CloseReason
 from config import VERSION, Settings
+from steadypool.stats import BUCKETS, CloseReason
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 

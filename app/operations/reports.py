@@ -22,9 +22,9 @@ from sqlalchemy import Engine
 from app.extensions import db
 from app.operations import totals
 from app.operations.totals import Totals
-from app.pool.forking import begin_anew_after_fork
-from app.pool.lending import LendingPool
-from app.pool.threads import start_thread
+from steadypool.forking import begin_anew_after_fork
+from steadypool.lending import LendingPool
+from steadypool.threads import start_thread
 
 EVERY_SECONDS = 1.0
 SAMPLE_SECONDS = 5

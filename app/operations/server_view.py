@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, text
 
 from app.extensions import db
 from app.operations.budget import described, pools_of
-from app.pool import read, recovery
-from app.pool.budget import budgets, read_limits
-from app.pool.lending import LendingPool
 from config import Settings
+from steadypool import read, recovery
+from steadypool.budget import budgets, read_limits
+from steadypool.lending import LendingPool
 
 MOST = 500
 

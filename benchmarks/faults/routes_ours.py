@@ -7,8 +7,8 @@ from sqlalchemy import Connection, text
 
 from app.cities import queries
 from app.extensions import db, reading
-from app.pool import in_transaction
 from benchmarks.faults import routes
+from steadypool import in_transaction
 from wsgi import app
 
 INSERT, COUNT, SLEEP = (

@@ -16,7 +16,7 @@ from sqlalchemy import literal, select, text
 
 from app.extensions import db
 from app.operations.dashboard import drawn
-from app.pool.stats import CloseReason
+from steadypool.stats import CloseReason
 from tests.conftest import dispose
 from tests.support.asking import LOOKUP
 from tests.support.databases import Database

@@ -14,8 +14,8 @@ from flask import Flask
 from sqlalchemy import Engine, func, make_url, select
 
 from app.extensions import db
-from app.pool import deadline, opening, read
-from app.pool.errors import DatabaseDownError
+from steadypool import deadline, opening, read
+from steadypool.errors import DatabaseDownError
 from tests.conftest import obtain_or_skip
 from tests.support.databases import new_database
 from tests.support.drivers import MYSQLDB

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.pool.stats import CloseReason
+from steadypool.stats import CloseReason
 from tests.support.asking import LOOKUP, PATH
 from tests.support.databases import Database
 

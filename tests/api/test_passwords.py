@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import URL, Engine, event, func, literal, make_url, select
 
 from app.extensions import db
-from app.pool import read
+from steadypool import read
 from tests.conftest import obtain_or_skip
 from tests.support.databases import administer, new_database
 from tests.support.drivers import MYSQLDB

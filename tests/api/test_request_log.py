@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.extensions import db
-from app.pool import in_transaction, read
+from steadypool import in_transaction, read
 from tests.conftest import dispose
 from tests.support.asking import A_ROW, LOOKUP
 from tests.support.databases import Database

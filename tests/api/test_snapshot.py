@@ -12,9 +12,9 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.extensions import db
-from app.pool import deadline
-from app.pool.errors import PoolExhaustedError
-from app.pool.lending import LendingPool
+from steadypool import deadline
+from steadypool.errors import PoolExhaustedError
+from steadypool.lending import LendingPool
 from tests.conftest import dispose
 from tests.support.asking import A_ROW
 from tests.support.databases import Database

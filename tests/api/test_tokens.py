@@ -14,8 +14,8 @@ from sqlalchemy import URL, Engine, create_engine, event, func, literal, make_ur
 from sqlalchemy.exc import DBAPIError
 
 from app.extensions import db
-from app.pool import engine_options, read, watch
-from app.pool.errors import DatabaseDownError
+from steadypool import engine_options, read, watch
+from steadypool.errors import DatabaseDownError
 from tests.conftest import obtain_or_skip
 from tests.support.databases import administer, new_database, plain_engine
 from tests.support.drivers import MYSQLDB

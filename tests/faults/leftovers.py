@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask
 
 from app.extensions import db
-from app.pool.lending import LendingPool
+from steadypool.lending import LendingPool
 from tests.faults.support import FaultServer
 
 WATCHDOG = "pool-watchdog"

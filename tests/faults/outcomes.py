@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, exc, literal, select, table
 
-from app.pool import deadline
-from app.pool.connecting import Connector
-from app.pool.errors import PoolError, PoolExhaustedError
-from app.pool.lending import want_fresh
-from app.pool.recovery import unwrapped
+from steadypool import deadline
+from steadypool.connecting import Connector
+from steadypool.errors import PoolError, PoolExhaustedError
+from steadypool.lending import want_fresh
+from steadypool.recovery import unwrapped
 
 NOW = select(literal(1))
 LONGEST_SECONDS = 60

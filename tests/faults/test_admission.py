@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
 from app.extensions import reading
-from app.pool.errors import PoolError
+from steadypool.errors import PoolError
 from tests.faults.clients import Clients
 from tests.faults.support import Kind, eventually, held, on, on_mariadb, on_mysql_family, reader
 from tests.support.problems import assert_problem

@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 
 from app.cities.models import City
 from app.extensions import reading
-from app.pool import deadline
+from steadypool import deadline
 from tests.faults.clients import Answer, Clients
 from tests.faults.leftovers import assert_nothing_is_lent
 from tests.faults.support import FaultServer, eventually

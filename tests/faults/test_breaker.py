@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from app.extensions import db
-from app.pool import connecting
+from steadypool import connecting
 from tests.conftest import dispose
 from tests.faults.clients import Answer, Clients
 from tests.faults.leftovers import leaving_nothing, pool_of, seconds_until

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, exc, insert, select, update
 
-from app.pool import deadline, in_transaction
-from app.pool.errors import PoolError, TransactionLostError
-from app.pool.work import MOST_TRIES
+from steadypool import deadline, in_transaction
+from steadypool.errors import PoolError, TransactionLostError
+from steadypool.work import MOST_TRIES
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.support import FaultServer, everywhere, on_mariadb118, on_mysql_family, on_postgresql
 from tests.support.databases import Database, plain_engine

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, make_url, select, update
 
 from app.cities.models import City
 from app.extensions import db
-from app.pool import Lookup, deadline, in_transaction, read
-from app.pool.admission import Gate
-from app.pool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError
+from steadypool import Lookup, deadline, in_transaction, read
+from steadypool.admission import Gate
+from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError
 from tests.faults.clients import Clients
 from tests.faults.support import on_mariadb, reader
 from tests.faults.test_deadline import SLACK_SECONDS, THREADS

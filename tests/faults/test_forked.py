@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, Select, event, func, select
 
 from app.extensions import db
-from app.pool import forking, watchdog
+from steadypool import forking, watchdog
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import pool_of
 from tests.faults.support import FaultServer, Kind, held, on, on_mariadb, reader

@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Engine, insert, inspect, select, update
 
 from app import create_app
 from app.extensions import db
-from app.pool import in_transaction
-from app.pool.errors import OutcomeUnknownError
 from config import load_settings
 from migrations import lock
 from migrations.lock import migration_lock
+from steadypool import in_transaction
+from steadypool.errors import OutcomeUnknownError
 from tests.conftest import dispose, leave_out
 from tests.faults.clients import Clients
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of

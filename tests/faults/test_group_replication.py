@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 
-from app.pool import engine_options, in_transaction, watch
+from steadypool import engine_options, in_transaction, watch
 from tests.conftest import leave_out
 from tests.faults.ledger import Unit, Witness, ledger, witness_of
 from tests.support.databases import Database

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, literal, select
 
-from app.pool.admission import Gate
+from steadypool.admission import Gate
 from tests.faults.ledger import reader_of
 from tests.faults.outcomes import Outcomes
 from tests.faults.support import FaultServer, eventually, on_mariadb

@@ -17,8 +17,8 @@ from pymysql.constants import FIELD_TYPE
 from sqlalchemy import Connection, Engine, Result, exc, literal, select, text
 
 from app.cities.models import City
-from app.pool import in_transaction, read
-from app.pool.errors import OutcomeUnknownError
+from steadypool import in_transaction, read
+from steadypool.errors import OutcomeUnknownError
 from tests.faults.ledger import Unit, reader_of, witness_of, writer_of
 from tests.faults.support import FaultServer, on_mysql_family
 from tests.support.databases import Database

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask
 from sqlalchemy import Engine
 
-from app.pool import freshness
+from steadypool import freshness
 from tests.faults.clients import Clients
 from tests.faults.support import FaultServer, eventually, held, on_mariadb, on_mysql_family, reader
 from tests.faults.test_freshness import ask, opened

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from flask import Flask
 
-from app.pool import in_transaction
+from steadypool import in_transaction
 from tests.faults.ledger import Unit, witness_of, writer_of
 from tests.faults.support import FaultServer, held
 from tests.support.databases import Database

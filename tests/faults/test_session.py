@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, exists, func, insert, literal_column,
 from sqlalchemy.orm import Session, selectinload
 
 from app.cities.models import City, Country
-from app.pool import in_transaction, read
+from steadypool import in_transaction, read
 from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
 from tests.faults.support import FaultServer
 from tests.support.databases import Database

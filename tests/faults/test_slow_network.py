@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from app.pool import deadline, read
-from app.pool.breaker import PATIENCE_SECONDS
-from app.pool.errors import PoolError
+from steadypool import deadline, read
+from steadypool.breaker import PATIENCE_SECONDS
+from steadypool.errors import PoolError
 from tests.faults.support import Kind, on, reader
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually

@@ -18,7 +18,7 @@ from sqlalchemy import make_url, update
 from app.cities.models import City
 from app.cities.queries import CITIES
 from app.extensions import db, reading
-from app.pool import in_transaction
+from steadypool import in_transaction
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, leaving_nothing

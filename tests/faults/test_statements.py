@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import exc, literal, select
 
-from app.pool import read
+from steadypool import read
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
 from tests.faults.support import FaultServer, on_mysql_family, reader
 from tests.faults.test_deadline import (

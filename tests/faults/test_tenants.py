@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import Engine, bindparam, event, select, text
 
 from app.cities.models import City
-from app.pool import Lookup, read
+from steadypool import Lookup, read
 from tests.faults.ledger import reader_of
 from tests.faults.support import FaultServer, on_postgresql
 from tests.support.databases import Database

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, Integer, bindparam, literal, select
 
-from app.pool import Lookup, deadline, read
+from steadypool import Lookup, deadline, read
 from tests.faults.ledger import reader_of
 from tests.faults.support import FaultServer, on_mariadb
 from tests.support import storming
@@ -37,7 +37,13 @@ def admin_of(server: FaultServer) -> str:
     return server.server.url.render_as_string(hide_password=False)
 
 
-FILES = ("app/pool/lending.py", "app/pool/direct.py", "app/pool/listening.py", "app/pool/idle.py", "app/pool/loan.py")
+FILES = (
+    "steadypool/lending.py",
+    "steadypool/direct.py",
+    "steadypool/listening.py",
+    "steadypool/idle.py",
+    "steadypool/loan.py",
+)
 
 
 @on_mariadb

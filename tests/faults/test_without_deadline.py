@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, event, exc, select, true
 from sqlalchemy.orm import Session, aliased
 
 from app.cities.models import City
-from app.pool import in_transaction, read, work
-from app.pool.errors import PoolError
+from steadypool import in_transaction, read, work
+from steadypool.errors import PoolError
 from tests.faults.ledger import Unit, Witness, witness_of, writer_of
 from tests.faults.support import eventually
 from tests.support.databases import Database

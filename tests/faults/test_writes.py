@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, event, exc, insert, text
 from werkzeug.test import TestResponse
 
 from app.extensions import db
-from app.pool import deadline, in_transaction
-from app.pool.errors import OutcomeUnknownError, PoolError
+from steadypool import deadline, in_transaction
+from steadypool.errors import OutcomeUnknownError, PoolError
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.support import FaultServer, eventually, on_mysql_family, on_postgresql
 from tests.support.databases import Database

@@ -16,7 +16,17 @@ from tests.serve.serving import Serving
 from tests.support import databases, servers
 from tests.support.databases import Database
 
-PARTS = ["run", "app", "migrations", "config.py", "wsgi.py", "gunicorn.conf.py", "pyproject.toml", "tools"]
+PARTS = [
+    "run",
+    "app",
+    "steadypool",
+    "migrations",
+    "config.py",
+    "wsgi.py",
+    "gunicorn.conf.py",
+    "pyproject.toml",
+    "tools",
+]
 
 
 def copy_project(target: Path) -> Path:

@@ -1,6 +1,6 @@
 """How connections are kept where a test does not say."""
 
-from app.pool import PoolPolicy
+from steadypool import PoolPolicy
 
 POLICY = PoolPolicy(
     strategy="queue",

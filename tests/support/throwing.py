@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Engine, bindparam, literal, select
 
-from app.pool import Lookup, deadline, in_transaction, read
+from steadypool import Lookup, deadline, in_transaction, read
 from tests.support.waiting import eventually
 
 HOUSEKEEPING_SECONDS = 8.0

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, make_url
 
-from app.pool import engine_options, watch
-from app.pool.options import Role
+from steadypool import engine_options, watch
+from steadypool.options import Role
 from tests.support.echo import Echo
 from tests.support.policies import POLICY as POLICY
 from tests.support.proxy import Proxy

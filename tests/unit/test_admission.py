@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.pool.admission import Gate
-from app.pool.errors import PoolExhaustedError, QueueFullError
+from steadypool.admission import Gate
+from steadypool.errors import PoolExhaustedError, QueueFullError
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:

@@ -20,16 +20,16 @@ FILES: dict[str, set[str]] = {
     "api": VIEW,
     "pages": VIEW,
     "shapes": TOOLS | {".queries", ".names", "app.schema"},
-    "queries": {".models", ".names", ".layout", ".spellings", "app.extensions", "app.pool"},
+    "queries": {".models", ".names", ".layout", ".spellings", "app.extensions", "steadypool"},
     "models": {".names", "app.extensions", "app.schema"},
-    "layout": {"app.pool", "app.schema"},
+    "layout": {"steadypool", "app.schema"},
     "spellings": {".models", ".names", ".layout"},
     "names": set(),
 }
 
 COMMANDS = {
     "app.commands",
-    "app.pool",
+    "steadypool",
     "app.extensions",
     "app.operations",
     "app.logging",
@@ -46,23 +46,23 @@ ALLOWED: dict[str, set[str]] = {
         "app",
         "app.commands.manners",
         "app.extensions",
-        "app.pool",
+        "steadypool",
         "app.schema",
         "config",
         "migrations.lock",
         *ROOMS,
     },
     "migrations.lock": set(),
-    "app.extensions": {"app.logging", "app.pool", "config"},
-    "app.schema": {"app.pool"},
-    "app.operations": {"app.operations", "app.pool", "app.extensions", "app.schema", "config", *TOOLS},
+    "app.extensions": {"app.logging", "steadypool", "config"},
+    "app.schema": {"steadypool"},
+    "app.operations": {"app.operations", "steadypool", "app.extensions", "app.schema", "config", *TOOLS},
     "app.commands": COMMANDS | ROOMS,
     **{f"app.commands.{shared}": COMMANDS for shared in ("checks", "doctor", "indexes", "manners", "writing")},
-    "app.pool": {"app.pool"},
+    "steadypool": {"steadypool"},
     # Tables that are missing are an error of their own; its class lives with the schema.
-    "app.errors": TOOLS | {"app.pool", "app.schema"},
+    "app.errors": TOOLS | {"steadypool", "app.schema"},
     "app.logging": {"config"},
-    "app.access_log": {"app.logging", "app.pool", "config"},
+    "app.access_log": {"app.logging", "steadypool", "config"},
     "app.negotiation": TOOLS,
     # How long a name may be.
     "app.parameters": TOOLS | {"app.schema"},
@@ -75,7 +75,7 @@ for room in ROOMS:
         ALLOWED[f"{room}.{file}"] = {room + to if to.startswith(".") else to for to in arrows}
 
 FLASK_FREE = (
-    "app.pool",
+    "steadypool",
     "app.schema",
     *(f"{room}.{file}" for room in ROOMS for file in ("queries", "models", "names", "layout", "spellings")),
 )
@@ -83,13 +83,13 @@ VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages")}
 INHERITED_SOCKETS = 'inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ'
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
-POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "app"}
+POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypool"}
 
 
 def files() -> dict[str, Path]:
     """Return every file of ours that has a place in the picture, by the name that an import uses."""
     paths = [ROOT / "wsgi.py", ROOT / "config.py", ROOT / "gunicorn.conf.py", *(ROOT / "migrations").glob("*.py")]
-    paths += sorted((ROOT / "app").rglob("*.py"))
+    paths += sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "steadypool").rglob("*.py")])
     return {module_name(path): path for path in paths}
 
 
@@ -116,7 +116,9 @@ def deepest(module: str, name: str) -> str:
 
 
 def ours(modules: set[str]) -> set[str]:
-    return {module for module in modules if module.split(".")[0] in {"app", "config", "migrations", "wsgi"}}
+    return {
+        module for module in modules if module.split(".")[0] in {"app", "config", "migrations", "steadypool", "wsgi"}
+    }
 
 
 def within(module: str, rooms: set[str]) -> bool:
@@ -171,7 +173,7 @@ def test_the_pool_could_be_taken_elsewhere():
     from sys import stdlib_module_names
 
     for name, path in files().items():
-        if name.startswith("app.pool"):
+        if name.startswith("steadypool"):
             roots = {module.split(".")[0] for module in imports(path)}
 
             assert roots <= POOL_NEEDS | stdlib_module_names, name

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import DateTime, Engine, Integer, String, bindparam, column, create_engine, exc, func, select, table
 
-from app.pool import Lookup, deadline, in_transaction
-from app.pool.errors import DatabaseDownError
+from steadypool import Lookup, deadline, in_transaction
+from steadypool.errors import DatabaseDownError
 
 notes = table("notes", column("id", Integer), column("note", String), column("at", DateTime))
 BY_NOTE = Lookup(select(notes.c.id).where(notes.c.note == bindparam("note")).order_by(notes.c.id).limit(1))

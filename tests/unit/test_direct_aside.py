@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Pool, String, Table, bindparam, column, event, select, table
 
-from app.pool import Lookup
-from app.pool.lending import LendingPool
+from steadypool import Lookup
+from steadypool.lending import LendingPool
 
 BY_NOTE = Lookup(
     select(table("notes", column("id", Integer), column("note", String)).c.id).where(

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import exc
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.pool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
 from app.schema import SchemaMissingError
+from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
 from tests.support.asking import LOOKUP
 from tests.support.problems import assert_problem
 

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from app.operations import health
 from app.operations.health import Check, Probe, judge
-from app.pool.errors import PoolExhaustedError
-from app.pool.lending import LendingPool
+from steadypool.errors import PoolExhaustedError
+from steadypool.lending import LendingPool
 
 
 @pytest.mark.parametrize(

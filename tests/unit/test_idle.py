@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool.idle import IdleStack
-from app.pool.loan import Link, Loan
-from app.pool.stats import CloseReason, Stats
+from steadypool.idle import IdleStack
+from steadypool.loan import Link, Loan
+from steadypool.stats import CloseReason, Stats
 
 
 class Record(str):

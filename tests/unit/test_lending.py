@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, ExceptionContext, event, exc, literal, select, text
 
-from app.pool import deadline
-from app.pool.admission import Gate
-from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
-from app.pool.lending import current, want_fresh
+from steadypool import deadline
+from steadypool.admission import Gate
+from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
+from steadypool.lending import current, want_fresh
 
 
 class BoomError(Exception):

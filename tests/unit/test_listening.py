@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, Function, func, insert, literal, select, table
 from sqlalchemy.sql import column
 
-from app.pool import in_transaction, read
+from steadypool import in_transaction, read
 
 notes = table("notes", column("note"))
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sqlalchemy.exc import ArgumentError, OperationalError, StatementError
 
 from app.commands.manners import Command, interruptible
-from app.pool.errors import DatabaseDownError, PoolExhaustedError
+from steadypool.errors import DatabaseDownError, PoolExhaustedError
 
 
 @click.command(cls=Command)
@@ -79,12 +79,12 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
 def test_what_the_pool_logs_meanwhile_is_not_said_twice(caplog: pytest.LogCaptureFixture):
     @click.command(cls=Command)
     def failing() -> None:
-        for name in ("app.pool.breaker", "sqlalchemy.pool.impl.QueuePool"):
+        for name in ("steadypool.breaker", "sqlalchemy.pool.impl.QueuePool"):
             logging.getLogger(name).error("database down")
         raise click.ClickException("the database cannot be reached")
 
     result = CliRunner().invoke(failing)
-    logging.getLogger("app.pool.breaker").error("afterwards")
+    logging.getLogger("steadypool.breaker").error("afterwards")
 
     assert result.stderr == "Error: the database cannot be reached\n"
     assert caplog.messages == ["afterwards"]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.pool import opening
-from app.pool.opening import in_time
+from steadypool import opening
+from steadypool.opening import in_time
 from tests.support.waiting import eventually
 
 

@@ -51,8 +51,8 @@ from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.sql.functions import GenericFunction
 
 from app.cities.models import City, Country
-from app.pool import Lookup, in_transaction, read
-from app.pool.plain import is_plain, is_plainly_compiled
+from steadypool import Lookup, in_transaction, read
+from steadypool.plain import is_plain, is_plainly_compiled
 
 LOCK = func.get_lock("a", 0)
 notes = table("notes", column("id", Integer), column("note", String))

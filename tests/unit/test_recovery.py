@@ -10,8 +10,8 @@ import pymysql
 import pytest
 from sqlalchemy import Dialect, NullPool, create_engine, exc, text
 
-from app.pool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
-from app.pool.recovery import (
+from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
+from steadypool.recovery import (
     CLOSES_CONNECTION,
     REFUSES_COMMIT,
     VERDICTS,

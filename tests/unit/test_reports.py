@@ -22,8 +22,8 @@ from app.operations import totals
 from app.operations.overview import overview
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
 from app.operations.server_view import ServerView
-from app.pool.loan import Loan
-from app.pool.stats import BUCKETS, Stats
+from steadypool.loan import Loan
+from steadypool.stats import BUCKETS, Stats
 from tests.conftest import dispose
 from tests.support.waiting import eventually
 

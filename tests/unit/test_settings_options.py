@@ -6,8 +6,8 @@ from sqlalchemy.exc import DBAPIError
 
 import config
 from app.extensions import pool_policy
-from app.pool import engine_options, watch
 from config import DRIVERS, RefusedError, load_settings, parse_database_url
+from steadypool import engine_options, watch
 from tests.serve.serving import free_port
 
 SERVERS = {

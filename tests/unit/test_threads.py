@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from app.pool import deadline
-from app.pool.threads import start_thread
+from steadypool import deadline
+from steadypool.threads import start_thread
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,15 +50,17 @@ def test_a_probe_outlives_the_deadline_of_who_began_it(inheriting: None, engine:
 
 
 def test_nobody_starts_a_thread_in_another_way():
+    folders = [path for name in ("app", "steadypool") for path in (ROOT / name).rglob("*.py")]
+    sources = [*folders, ROOT / "config.py", ROOT / "gunicorn.conf.py", ROOT / "wsgi.py"]
     found = [
         f"{path.relative_to(ROOT)}:{call.lineno}"
-        for path in [*(ROOT / "app").rglob("*.py"), ROOT / "config.py", ROOT / "gunicorn.conf.py", ROOT / "wsgi.py"]
+        for path in sources
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in STARTS
     ]
 
     assert len(found) == 2
-    assert all(place.startswith("app/pool/threads.py:") for place in found)
+    assert all(place.startswith("steadypool/threads.py:") for place in found)
 
 
 STARTS = {"Thread", "Timer", "ThreadPoolExecutor", "start_new_thread", "start_joinable_thread"}

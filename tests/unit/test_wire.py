@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from app.pool.wire import SocketWire
+from steadypool.wire import SocketWire
 
 
 class Forgotten:

@@ -14,14 +14,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
 
-from app.pool import deadline, freshness
-from app.pool.breaker import Knock
-from app.pool.errors import DatabaseMisconfiguredError
-from app.pool.lending import LendingPool, borrowing, current
-from app.pool.loan import Link, Loan
-from app.pool.opening import open_in_time, open_pymysql
-from app.pool.recovery import _code
-from app.pool.wire import wire_of
+from steadypool import deadline, freshness
+from steadypool.breaker import Knock
+from steadypool.errors import DatabaseMisconfiguredError
+from steadypool.lending import LendingPool, borrowing, current
+from steadypool.loan import Link, Loan
+from steadypool.opening import open_in_time, open_pymysql
+from steadypool.recovery import _code
+from steadypool.wire import wire_of
 
 CONNECT_TIMEOUT_SECONDS = 3
 """How long making a connection may take where no deadline is nearer."""

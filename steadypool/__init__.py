@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Dialect, Engine, event
 
-from app.pool import listening, sqlite
-from app.pool.connecting import Connector
-from app.pool.direct import Lookup
-from app.pool.options import PoolPolicy, Role, engine_options
-from app.pool.tls import shared_context
-from app.pool.work import in_transaction, read
+from steadypool import listening, sqlite
+from steadypool.connecting import Connector
+from steadypool.direct import Lookup
+from steadypool.options import PoolPolicy, Role, engine_options
+from steadypool.tls import shared_context
+from steadypool.work import in_transaction, read
 
 __all__ = ["Lookup", "PoolPolicy", "engine_options", "in_transaction", "read", "watch"]
 

@@ -18,10 +18,10 @@ from weakref import ref
 from sqlalchemy import Connection, Dialect, Pool, PoolProxiedConnection, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool import deadline, leaks
-from app.pool.admission import Gate
-from app.pool.breaker import Breaker
-from app.pool.errors import (
+from steadypool import deadline, leaks
+from steadypool.admission import Gate
+from steadypool.breaker import Breaker
+from steadypool.errors import (
     DatabaseDownError,
     DatabaseMisconfiguredError,
     DeadlineExceededError,
@@ -29,15 +29,15 @@ from app.pool.errors import (
     PoolExhaustedError,
     QueueFullError,
 )
-from app.pool.forking import begin_anew_after_fork, disown
-from app.pool.freshness import Freshness
-from app.pool.idle import IdleStack
-from app.pool.loan import Hand, Link, Loan
-from app.pool.loans import Loans
-from app.pool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
-from app.pool.stats import CloseReason, Stats
-from app.pool.watchdog import watch_over
-from app.pool.wire import is_in_transaction
+from steadypool.forking import begin_anew_after_fork, disown
+from steadypool.freshness import Freshness
+from steadypool.idle import IdleStack
+from steadypool.loan import Hand, Link, Loan
+from steadypool.loans import Loans
+from steadypool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
+from steadypool.stats import CloseReason, Stats
+from steadypool.watchdog import watch_over
+from steadypool.wire import is_in_transaction
 
 T = TypeVar("T")
 Lent = TypeVar("Lent", PoolProxiedConnection, ConnectionPoolEntry)

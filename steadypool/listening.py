@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool.errors import DeadlineExceededError, OutcomeUnknownError
-from app.pool.lending import LendingPool, current
-from app.pool.loan import Link, Loan
-from app.pool.plain import is_plainly_compiled
-from app.pool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, REFUSES_COMMIT, Verdict, judge, ran_out_of_time
+from steadypool.errors import DeadlineExceededError, OutcomeUnknownError
+from steadypool.lending import LendingPool, current
+from steadypool.loan import Link, Loan
+from steadypool.plain import is_plainly_compiled
+from steadypool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, REFUSES_COMMIT, Verdict, judge, ran_out_of_time
 
 T = TypeVar("T")
 

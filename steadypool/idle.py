@@ -5,8 +5,8 @@ from threading import RLock
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool.loan import Loan
-from app.pool.stats import CloseReason
+from steadypool.loan import Loan
+from steadypool.stats import CloseReason
 
 Unneeded = list[tuple[ConnectionPoolEntry, CloseReason]]
 

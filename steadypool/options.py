@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from sqlalchemy import URL, NullPool
 
-from app.pool.connecting import CONNECT_TIMEOUT_SECONDS
-from app.pool.lending import Borrower, LendingPool
-from app.pool.sqlite import existing_file
-from app.pool.tls import TLS, tls_arguments
+from steadypool.connecting import CONNECT_TIMEOUT_SECONDS
+from steadypool.lending import Borrower, LendingPool
+from steadypool.sqlite import existing_file
+from steadypool.tls import TLS, tls_arguments
 
 Role = Literal["reader", "writer", "migration"]
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from app.pool.loan import Loan, printed, stack_of
+from steadypool.loan import Loan, printed, stack_of
 
 log = logging.getLogger(__name__)
 

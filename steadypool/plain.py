@@ -21,7 +21,7 @@ from sqlalchemy.sql.selectable import CompoundSelect
 from sqlalchemy.sql.visitors import Visitable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.pool.harmless import FUNCTIONS, LITERALS, NAMES, OPERATORS, TEXTS
+from steadypool.harmless import FUNCTIONS, LITERALS, NAMES, OPERATORS, TEXTS
 
 TEXT = ("_hints", "_statement_hints")
 """Parts of a SELECT that are text of somebody else's; prefixes and suffixes are made of TextClause."""

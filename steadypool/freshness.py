@@ -8,8 +8,8 @@ from sqlalchemy import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool.loan import Link, Loan
-from app.pool.stats import CloseReason
+from steadypool.loan import Link, Loan
+from steadypool.stats import CloseReason
 
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 JITTER = 0.1

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
-from app.pool import deadline, listening
-from app.pool.errors import TransactionLostError
-from app.pool.lending import LendingPool, want_fresh
-from app.pool.recovery import WORTH_ANOTHER_READ, Verdict, judge
-from app.pool.stats import Event
+from steadypool import deadline, listening
+from steadypool.errors import TransactionLostError
+from steadypool.lending import LendingPool, want_fresh
+from steadypool.recovery import WORTH_ANOTHER_READ, Verdict, judge
+from steadypool.stats import Event
 
 T = TypeVar("T")
 

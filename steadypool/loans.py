@@ -7,9 +7,9 @@ from threading import RLock
 from time import monotonic
 from typing import Any
 
-from app.pool import leaks
-from app.pool.loan import Loan
-from app.pool.threads import start_thread
+from steadypool import leaks
+from steadypool.loan import Loan
+from steadypool.threads import start_thread
 
 
 class Loans:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Dialect, exc
 
-from app.pool.errors import DatabaseDownError, PoolError, TransactionLostError
+from steadypool.errors import DatabaseDownError, PoolError, TransactionLostError
 
 
 class Verdict(Enum):

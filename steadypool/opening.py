@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Dialect
 
-from app.pool.loan import Loan
-from app.pool.threads import start_unawaited
-from app.pool.wire import SocketWire
+from steadypool.loan import Loan
+from steadypool.threads import start_unawaited
+from steadypool.wire import SocketWire
 
 T = TypeVar("T")
 

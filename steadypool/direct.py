@@ -13,11 +13,11 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from app.pool import sqlite, work
-from app.pool.errors import DatabaseDownError, DeadlineExceededError
-from app.pool.lending import LendingPool
-from app.pool.plain import is_plain, is_plainly_compiled
-from app.pool.recovery import WORTH_ANOTHER_READ, is_lost, judge
+from steadypool import sqlite, work
+from steadypool.errors import DatabaseDownError, DeadlineExceededError
+from steadypool.lending import LendingPool
+from steadypool.plain import is_plain, is_plainly_compiled
+from steadypool.recovery import WORTH_ANOTHER_READ, is_lost, judge
 
 Columns = TypeVarTuple("Columns")
 

@@ -12,9 +12,9 @@ from weakref import ReferenceType
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool.deadline import Deadline
-from app.pool.stats import CloseReason, Stats
-from app.pool.wire import Wire
+from steadypool.deadline import Deadline
+from steadypool.stats import CloseReason, Stats
+from steadypool.wire import Wire
 
 Stack = Sequence[tuple[CodeType, int]]
 """Code and line of each call, the innermost first."""

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.pool.wire import Wire
+from steadypool.wire import Wire
 
 
 class Forked(Protocol):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL
 
-from app.pool import deadline
+from steadypool import deadline
 
 LONGEST_WAIT_SECONDS = 30.0
 
