@@ -21,12 +21,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.logging import request_id
 from app.schema import SchemaMissingError
-from steadypool import recovery
-from steadypool.errors import (
+from steadypool import (
     DatabaseMisconfiguredError,
     DeadlineExceededError,
     OutcomeUnknownError,
     PoolExhaustedError,
+    is_busy,
+    is_denied,
+    is_unavailable,
+    unwrapped,
 )
 
 TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
@@ -147,7 +150,7 @@ def _answer_http(error: HTTPException) -> AnyResponse:
 
 
 def _answer_unexpected(raised: Exception) -> Response:
-    error = recovery.unwrapped(raised)
+    error = unwrapped(raised)
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, PoolExhaustedError):
         log.warning("pool exhausted", error=str(error))
@@ -158,14 +161,14 @@ def _answer_unexpected(raised: Exception) -> Response:
     if isinstance(error, OutcomeUnknownError):
         log.error("outcome unknown", exc_info=error)
         return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
-    if isinstance(error, DatabaseMisconfiguredError) or recovery.is_denied(error):
+    if isinstance(error, DatabaseMisconfiguredError) or is_denied(error):
         log.error("database misconfigured", error=str(getattr(error, "orig", error)))
         told = "This service is not set up rightly for its database. Its log says what is wrong."
         return _answer_problem(Problem("database-misconfigured", told, retry))
-    if recovery.is_busy(error):
+    if is_busy(error):
         log.warning("database busy", error=str(error))
         return _answer_problem(Problem("database-busy", "Others are in the way. Try again soon.", retry))
-    if recovery.is_unavailable(error):
+    if is_unavailable(error):
         log.warning("database unavailable", error=str(error))
         return _answer_problem(Problem("database-unavailable", "The database is away. Try again soon.", retry))
     if isinstance(error, SchemaMissingError):

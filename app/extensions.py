@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, TypeVarT
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
 from app.logging import borrower
 from config import Settings
-from steadypool import Lookup, PoolPolicy, deadline, engine_options, read, recovery, watch
+from steadypool import Lookup, PoolPolicy, Role, create_pool_engine, deadline, is_refused, read
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,13 +32,13 @@ class Model(DeclarativeBase):
 
 
 class Database(SQLAlchemy):
-    """Flask-SQLAlchemy with the options as they are given.
+    """Flask-SQLAlchemy whose engines have our pool.
 
-    Its own way (`engine_from_config`) reads them like words of a file, and makes a `pool_timeout` of 0.25 s none.
+    Its own way (`engine_from_config`) reads options like words of a file, and makes a `pool_timeout` of 0.25 s none.
     """
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
-        return create_engine(**options)
+        return create_pool_engine(**options)
 
 
 db = Database(model_class=Model)
@@ -51,15 +51,17 @@ def init_app(app: Flask, settings: Settings) -> None:
     """
     reader, writer = pool_policy(settings, settings.pool_size), pool_policy(settings, settings.writer_pool_size)
     app.config["SQLALCHEMY_BINDS"] = {
-        None: engine_options(settings.database_url, writer, role="writer", borrower=borrower),
-        "reader": engine_options(settings.database_read_url, reader, role="reader", borrower=borrower),
+        None: bind(settings.database_url, writer, "writer"),
+        "reader": bind(settings.database_read_url, reader, "reader"),
     }
     db.init_app(app)
     wsgi_app = _within(settings.request_deadline_seconds, app.wsgi_app)
     app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
-    with app.app_context():
-        watch(db.engine, writer, role="writer")
-        watch(db.engines["reader"], reader, role="reader")
+
+
+def bind(url: URL, policy: PoolPolicy, role: Role) -> dict[str, Any]:
+    """Return the options of an engine: `pool_size`, `max_overflow`, `pool_recycle`, `pool_pre_ping` among them."""
+    return {"url": url, "policy": policy, "role": role, "borrower": borrower, **policy.engine_options()}
 
 
 def reading(query: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
@@ -89,7 +91,7 @@ def or_nothing(nothing: Callable[[], Nothing]) -> Callable[[Callable[P, T]], Cal
                 return query(*values, **options)
             except DBAPIError as error:
                 # ascii() writes a backslash for every other character.
-                if recovery.judge(error) is recovery.Verdict.REFUSED and "\\" in ascii((values, options)):
+                if is_refused(error) and "\\" in ascii((values, options)):
                     return nothing()
                 raise
 

@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import Connection, Executable, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
-from steadypool import recovery
+from steadypool import is_denied
 
 # What to change with the tables:
 # - the newest migration; Alembic would tell, but is not loaded into the web server;
@@ -91,7 +91,7 @@ def refuse_hidden(connection: Connection, table: str) -> None:
     try:
         connection.execute(_traceless(text(f"SELECT {key} FROM {table} WHERE 1 = 0")))  # noqa: S608 - names of ours
     except DBAPIError as error:
-        if recovery.is_denied(error):
+        if is_denied(error):
             raise
 
 

@@ -8,7 +8,7 @@ import alembic.command
 import click
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from sqlalchemy import Connection, create_engine, inspect, literal, select, table, text
+from sqlalchemy import Connection, inspect, literal, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cities import models as cities  # noqa: F401 - a room's tables are known once they are imported
@@ -17,7 +17,7 @@ from app.extensions import db, pool_policy
 from app.schema import SCHEMA_HEAD, TABLES, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
-from steadypool import engine_options, watch
+from steadypool import create_pool_engine
 
 INTERRUPTED = (
     "revisions shown as done stay, and to migrate again goes on behind them. "
@@ -30,8 +30,7 @@ def main() -> None:
         raise SystemExit("--sql is not supported: what needs to be done is seen from the database.")
     settings = context.config.attributes.get("settings") or load_settings_or_exit()
     policy = pool_policy(settings, size=1)
-    engine = create_engine(**engine_options(settings.database_url, policy, role="migration"))
-    watch(engine, policy, role="migration")
+    engine = create_pool_engine(settings.database_url, policy, role="migration")
     try:
         if engine.dialect.name == "sqlite":
             Path(settings.database_url.database or "").parent.mkdir(parents=True, exist_ok=True)

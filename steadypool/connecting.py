@@ -17,10 +17,10 @@ from sqlalchemy.pool.base import _ConnectionRecord
 from steadypool import deadline, freshness
 from steadypool.breaker import Knock
 from steadypool.errors import DatabaseMisconfiguredError
-from steadypool.lending import LendingPool, borrowing, current
 from steadypool.loan import Link, Loan
 from steadypool.opening import open_in_time, open_pymysql
-from steadypool.recovery import _code
+from steadypool.pool import SteadyPool, borrowing, current
+from steadypool.recovery import code_of
 from steadypool.wire import wire_of
 
 CONNECT_TIMEOUT_SECONDS = 3
@@ -117,7 +117,7 @@ class Connector:
         record.info["link"], loan.record = link, record
         pool.stats.note_opened(now, loan.opening)
 
-    def _current(self) -> tuple[LendingPool | None, Loan | None]:
+    def _current(self) -> tuple[SteadyPool | None, Loan | None]:
         """Return for whom a connection is being made; a listener may be using another engine meanwhile."""
         pool, loan = current()
         return (pool, loan) if pool is not None and pool.dialect is self._dialect else (None, None)
@@ -187,7 +187,7 @@ class Connector:
             return self._really_connect(*positional, **arguments)
         return open_in_time(dialect, self._really_connect, seconds, positional, arguments)
 
-    def _probe(self, pool: LendingPool, knock: Knock) -> None:
+    def _probe(self, pool: SteadyPool, knock: Knock) -> None:
         """Make a connection and close it again, until it is due: else each probe would leave one behind."""
         attempt = _Attempt(pool.stats, monotonic(), None)
         attempt.knock = knock
@@ -231,7 +231,7 @@ def _is_set_up_wrong(error: Exception, dialect: Dialect) -> bool:
 
 
 def _is_about_an_option(error: Exception, dialect: Dialect) -> bool:
-    dbapi, code = dialect.loaded_dbapi, _code(error)
+    dbapi, code = dialect.loaded_dbapi, code_of(error)
     if dialect.name == "postgresql" and code is None and REFUSES_OPTION_IN_WORDS.search(str(error)):
         return True
     if dialect.driver == "mysqlconnector" and isinstance(error, dbapi.InternalError):  # PyMySQL's are broken packets

@@ -143,7 +143,7 @@ def _is_of_a_driver(error: BaseException | None) -> bool:
 
 
 def _judge(error: BaseException | None) -> Verdict:
-    code = _code(error)
+    code = code_of(error)
     if code in VERDICTS:
         return VERDICTS[code]
     # PEP 249 names the classes alike in all drivers.
@@ -179,9 +179,14 @@ def is_busy(error: BaseException) -> bool:
     return isinstance(error, exc.DBAPIError) and judge(error) is Verdict.TRY_AGAIN
 
 
+def is_refused(error: BaseException) -> bool:
+    """Tell whether the data do not allow what a statement wanted."""
+    return judge(error) is Verdict.REFUSED
+
+
 def is_denied(error: BaseException) -> bool:
     """Tell whether the database knows this user and does not allow what the statement needs."""
-    return isinstance(error, exc.DBAPIError) and _code(error.orig) in DENIED
+    return isinstance(error, exc.DBAPIError) and code_of(error.orig) in DENIED
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -195,7 +200,8 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, DatabaseDownError)
 
 
-def _code(error: BaseException | None) -> int | str | None:
+def code_of(error: BaseException | None) -> int | str | None:
+    """Return the number or SQLSTATE of a driver's error, None where it has none."""
     first = next(iter(getattr(error, "args", ())), None)
     if first == 1180 and "error 149 " in str(error):
         return 1213  # an engine's deadlock, found at COMMIT: in Group Replication another member's change came first
@@ -237,5 +243,5 @@ def is_full(error: BaseException, dialect: Dialect) -> bool:
     """Tell whether a connect was refused because the server, or a limit of this user, has no room for more."""
     if not isinstance(error, dialect.loaded_dbapi.Error):
         return False
-    code = _code(error)
+    code = code_of(error)
     return code in SERVER_IS_FULL if code is not None else FULL_IN_WORDS.search(str(error)) is not None

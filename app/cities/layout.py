@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine
 
 from app.schema import SchemaMissingError, columns_of, ignores_case
-from steadypool.errors import DatabaseMisconfiguredError
+from steadypool import DatabaseMisconfiguredError
 
 _UNICODE = re.compile("utf|ucs2")
 

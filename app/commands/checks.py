@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app.commands.indexes import columns_read, index_of
 from app.schema import INDEXES, MAIN, TABLES, columns_of, refuse_hidden, schema_state
 from config import Settings
-from steadypool import recovery
+from steadypool import is_denied
 
 Level = Literal["ok", "not checked", "warning", "problem"]
 Role = Literal["reader", "writer"]
@@ -117,7 +117,7 @@ def _mysql_privileges(connection: Connection, role: Role, rights: tuple[str, ...
                     return _read_only()
                 if code == NO_SUCH_TABLE:
                     return _no_table(table)
-                if not recovery.is_denied(error):
+                if not is_denied(error):
                     raise
                 denied.append(f"{right} ON {table}")
     return judge_privileges(role, rights, denied)

@@ -18,10 +18,9 @@ from app.commands.checks import CHECKS, Finding, Level, Role
 from app.commands.manners import Command, announce
 from app.extensions import db
 from app.operations.budget import pools_of
+from app.operations.limits import Budget, Limit, budgets, has_limits, read_limits
 from config import Settings
-from steadypool import deadline
-from steadypool.budget import Budget, Limit, budgets, has_limits, read_limits
-from steadypool.threads import start_thread
+from steadypool import deadline, start_thread
 
 BOUND_SECONDS = 5.0
 LEVELS: tuple[Level, ...] = ("ok", "not checked", "warning", "problem")

@@ -19,8 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.commands import remedies
 from app.extensions import db
 from config import wants_colour
-from steadypool import recovery
-from steadypool.errors import PoolError
+from steadypool import PoolError, unwrapped
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +74,7 @@ def stopped(error: KeyboardInterrupt | SQLAlchemyError, what_now: str) -> Except
     if isinstance(error, KeyboardInterrupt):
         kind = TerminatedError if isinstance(error, Terminated) else CtrlCError
         return kind(f"interrupted; {what_now}")
-    cause = recovery.unwrapped(error)
+    cause = unwrapped(error)
     if not isinstance(cause, DBAPIError | PoolError):
         return error
     log.debug("stopped", exc_info=error)

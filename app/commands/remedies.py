@@ -6,8 +6,7 @@ import socket
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from app.logging import redacted
-from steadypool import recovery
-from steadypool.errors import DatabaseMisconfiguredError, DeadlineExceededError, PoolError
+from steadypool import DatabaseMisconfiguredError, DeadlineExceededError, PoolError, code_of
 
 SILENT = {0, 2002, 2003, 2005, 2006, 2013, 2055}
 """Of MySQL's drivers: nobody answered, or hung up (MySQL's client error reference). All others are answers."""
@@ -131,7 +130,7 @@ def _drivers(error: BaseException) -> BaseException:
 
 
 def _code(error: BaseException) -> int | str | None:
-    code = recovery._code(error)
+    code = code_of(error)
     return None if code == -1 else code  # mysql-connector's for what has none
 
 

@@ -13,8 +13,7 @@ from app.cities.names import fold
 from app.commands.manners import Command, announce, stopped
 from app.commands.writing import continue_numbering, refuse_unknown_schema, wait_for_others
 from app.extensions import db
-from steadypool import in_transaction
-from steadypool.errors import OutcomeUnknownError
+from steadypool import OutcomeUnknownError, in_transaction
 
 DATA = Path(__file__).parents[1] / "data"
 

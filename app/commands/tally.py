@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.commands.manners import stopped
 from app.commands.rows import Refusal
 from app.commands.storing import Kept
-from steadypool.errors import OutcomeUnknownError
+from steadypool import OutcomeUnknownError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar

@@ -9,10 +9,9 @@ import structlog
 from flask import Flask
 
 from app.extensions import db
+from app.operations.limits import Budget, Limit, Pool, budgets, has_limits, read_limits
 from config import Settings
-from steadypool import deadline
-from steadypool.budget import Budget, Limit, Pool, budgets, has_limits, read_limits
-from steadypool.threads import start_thread
+from steadypool import deadline, start_thread
 
 BOUND_SECONDS = 2.0
 

@@ -15,10 +15,7 @@ from app.errors import JSON
 from app.extensions import db
 from app.openapi import operation
 from app.schema import schema_state
-from steadypool import deadline
-from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
-from steadypool.lending import LendingPool
-from steadypool.threads import start_thread
+from steadypool import DatabaseMisconfiguredError, PoolExhaustedError, SteadyPool, deadline, start_thread
 
 BOUND_SECONDS = 1.0
 
@@ -96,7 +93,7 @@ class Probe:
 
     def _is_full(self) -> bool:
         pool = self._engine.pool
-        return isinstance(pool, LendingPool) and pool.checkedout() >= pool.snapshot()["size"]
+        return isinstance(pool, SteadyPool) and pool.checkedout() >= pool.snapshot()["size"]
 
 
 def _state_after(error: Exception) -> State:

@@ -26,7 +26,7 @@ from app.operations.access import require_operator
 from app.operations.reports import Report, Reporter
 from app.operations.totals import Totals
 from config import VERSION, Settings
-from steadypool.stats import BUCKETS, CloseReason
+from steadypool import BUCKETS, CloseReason
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 

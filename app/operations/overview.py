@@ -12,7 +12,7 @@ from app.operations import totals
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, Report, Reporter, Sample
 from app.operations.server_view import ServerView
 from app.operations.totals import Totals
-from steadypool.stats import Event
+from steadypool import Event
 
 Document = dict[str, Any]
 COUNTERS = ("borrowed", "opened", *get_args(Event), "probes")

@@ -22,9 +22,7 @@ from sqlalchemy import Engine
 from app.extensions import db
 from app.operations import totals
 from app.operations.totals import Totals
-from steadypool.forking import begin_anew_after_fork
-from steadypool.lending import LendingPool
-from steadypool.threads import start_thread
+from steadypool import SteadyPool, begin_anew_after_fork, start_thread
 
 EVERY_SECONDS = 1.0
 SAMPLE_SECONDS = 5
@@ -160,7 +158,7 @@ class Reporter:
     def _report(self, *, ended: bool = False) -> Report:
         # Asked for each time: `engine.dispose()` puts another pool in its place.
         by_name = {name: engine.pool for name, engine in self._engines.items()}
-        pools = {name: pool for name, pool in by_name.items() if isinstance(pool, LendingPool)}
+        pools = {name: pool for name, pool in by_name.items() if isinstance(pool, SteadyPool)}
         now = {name: totals.of(pool.snapshot()) for name, pool in pools.items()}
         connections = [
             {"pool": name, "worker": self.worker, **seen} for name, pool in pools.items() for seen in pool.connections()

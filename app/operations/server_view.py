@@ -10,10 +10,9 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, text
 
 from app.extensions import db
 from app.operations.budget import described, pools_of
+from app.operations.limits import budgets, read_limits
 from config import Settings
-from steadypool import read, recovery
-from steadypool.budget import budgets, read_limits
-from steadypool.lending import LendingPool
+from steadypool import SteadyPool, read, unwrapped
 
 MOST = 500
 
@@ -56,13 +55,13 @@ def ask() -> ServerView:
         return read(engine, partial(_look, settings=current_app.extensions["settings"]))
     except Exception as error:
         # The page is there to be seen above all when something is wrong; what it is, the log has from elsewhere.
-        return ServerView(silence=f"The server could not be asked: {type(recovery.unwrapped(error)).__name__}.")
+        return ServerView(silence=f"The server could not be asked: {type(unwrapped(error)).__name__}.")
 
 
 def _why_not(engine: Engine) -> str:
     if engine.dialect.name == "sqlite":
         return "SQLite is a file: there is no server."
-    if isinstance(engine.pool, LendingPool):
+    if isinstance(engine.pool, SteadyPool):
         seen = engine.pool.snapshot()
         if seen["breaker"] != "closed":
             return "The server is not asked while it cannot be reached."

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial, reduce
 from typing import Any, get_args
 
-from steadypool.breaker import State
+from steadypool import State
 
 Totals = dict[str, Any]
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.extensions import db
-from steadypool.lending import LendingPool
+from steadypool.pool import SteadyPool
 from steadypool.tls import shared_context
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.certificates import make_certificates
@@ -53,10 +53,11 @@ def engines(make_app: Callable[..., Flask]) -> Iterator[Callable[..., dict[str |
 def test_pool_settings_reach_both_engines(database: Database, engines, role: str | None, size: int):
     pool = engines(DATABASE_URL=database.url, **POOL)[role].pool
 
-    assert isinstance(pool, LendingPool)
+    assert isinstance(pool, SteadyPool)
     assert (pool.size(), pool.max_overflow, pool.snapshot()["size"]) == (size, 5, size + 5)
     assert (pool.recycle, pool.pre_ping, pool.timeout) == (77, False, 0.25)
-    assert (pool.ping_after, pool.max_waiting, pool.leak_after) == (7.5, 3, 0)
+    policy = pool.policy
+    assert (policy.ping_after_seconds, policy.max_waiting, policy.leak_seconds) == (7.5, 3, 0)
 
 
 @pytest.mark.parametrize("role", ["reader", None])
@@ -65,7 +66,8 @@ def test_defaults_reach_both_engines(database: Database, engines, role: str | No
 
     assert pool.size() == {"reader": 8, None: 2}[role]
     assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout) == (0, 1800, True, 1.0)
-    assert (pool.ping_after, pool.max_waiting, pool.leak_after) == (30, 64, 10)
+    policy = pool.policy
+    assert (policy.ping_after_seconds, policy.max_waiting, policy.leak_seconds) == (30, 64, 10)
 
 
 @pytest.mark.parametrize("role", ["reader", None])

@@ -154,7 +154,7 @@ def test_an_index_on_the_name_is_used(sakila: Database, reader: FlaskClient, pat
 @by_index
 def test_a_name_takes_the_short_way(sakila: Database, reader: FlaskClient, monkeypatch: pytest.MonkeyPatch):
     """Not a statement is made for it, nor a transaction of SQLAlchemy's."""
-    monkeypatch.setattr("steadypool.work.read", None)
+    monkeypatch.setattr("steadypool.retry.read", None)
 
     assert reader.get("/?city=london").text == 'City "london" is #312\n'
     assert reader.get("/?city=nuku'alofa").text.startswith("City")

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, g, request
 
 from app.extensions import db
-from steadypool.lending import LendingPool
+from steadypool.pool import SteadyPool
 from tests.conftest import dispose
 from tests.support.asking import A_ROW, LOOKUP
 from tests.support.databases import Database
@@ -54,7 +54,7 @@ def make_leaky(database: Database, make_app: Callable[..., Flask]) -> Iterator[C
         dispose(app)
 
 
-def pool_of(app: Flask) -> LendingPool:
+def pool_of(app: Flask) -> SteadyPool:
     with app.app_context():
         return db.engines["reader"].pool
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.extensions import db
 from steadypool import deadline
 from steadypool.errors import PoolExhaustedError
-from steadypool.lending import LendingPool
+from steadypool.pool import SteadyPool
 from tests.conftest import dispose
 from tests.support.asking import A_ROW
 from tests.support.databases import Database
@@ -27,7 +27,7 @@ TIMES = {"connection_seconds", "busy_seconds", "dead_time"}
 
 
 @pytest.fixture
-def pool(database: Database, make_app: Callable[..., Flask]) -> Iterator[LendingPool]:
+def pool(database: Database, make_app: Callable[..., Flask]) -> Iterator[SteadyPool]:
     """A pool of two on each database, in which one may wait."""
     app = make_app(DATABASE_URL=database.url, POOL_SIZE="2", POOL_MAX_WAITING="1", POOL_TIMEOUT_SECONDS="0.2")
     with app.app_context():
@@ -37,12 +37,12 @@ def pool(database: Database, make_app: Callable[..., Flask]) -> Iterator[Lending
     dispose(app)
 
 
-def use(pool: LendingPool) -> None:
+def use(pool: SteadyPool) -> None:
     with pool.test_engine.connect() as connection:
         connection.execute(A_ROW).all()
 
 
-def test_its_vocabulary_is_fixed_and_can_be_written_as_json(pool: LendingPool):
+def test_its_vocabulary_is_fixed_and_can_be_written_as_json(pool: SteadyPool):
     use(pool)
 
     seen = pool.snapshot()
@@ -52,7 +52,7 @@ def test_its_vocabulary_is_fixed_and_can_be_written_as_json(pool: LendingPool):
     assert set(seen["wait"]) == {"buckets", "count", "sum_seconds"}
 
 
-def test_gauges_and_counters_of_a_few_loans(pool: LendingPool):
+def test_gauges_and_counters_of_a_few_loans(pool: SteadyPool):
     with pool.test_engine.connect(), pool.test_engine.connect():
         seen = pool.snapshot()
         assert (seen["in_use"], seen["idle"], seen["opened"], seen["breaker"]) == (2, 0, 2, "closed")
@@ -64,7 +64,7 @@ def test_gauges_and_counters_of_a_few_loans(pool: LendingPool):
     assert (seen["closed"], seen["retried"], seen["leaked"]) == ({}, 0, 0)
 
 
-def test_who_waits_who_is_refused_and_whose_time_runs_out(pool: LendingPool):
+def test_who_waits_who_is_refused_and_whose_time_runs_out(pool: SteadyPool):
     with pool.test_engine.connect(), pool.test_engine.connect():
         waiting = threading.Thread(target=give_up, args=(pool,))
         waiting.start()
@@ -78,12 +78,12 @@ def test_who_waits_who_is_refused_and_whose_time_runs_out(pool: LendingPool):
     assert (seen["refused"], seen["timed_out"], seen["waiting"]) == (1, 1, 0)
 
 
-def give_up(pool: LendingPool) -> None:
+def give_up(pool: SteadyPool) -> None:
     with pytest.raises(PoolExhaustedError, match=r"in use for 0\.20 s"):
         pool.test_engine.connect()
 
 
-def test_a_close_is_counted_with_its_reason(pool: LendingPool):
+def test_a_close_is_counted_with_its_reason(pool: SteadyPool):
     with pool.test_engine.connect() as connection:
         connection.execute(text("SELECT 1"))
     with pool.test_engine.connect() as connection:
@@ -95,7 +95,7 @@ def test_a_close_is_counted_with_its_reason(pool: LendingPool):
     assert pool.snapshot()["idle"] == 0
 
 
-def test_time_in_which_no_statement_ran_is_dead_time(pool: LendingPool):
+def test_time_in_which_no_statement_ran_is_dead_time(pool: SteadyPool):
     with pool.test_engine.connect() as connection:
         connection.execute(A_ROW).all()
         time.sleep(0.2)
@@ -106,7 +106,7 @@ def test_time_in_which_no_statement_ran_is_dead_time(pool: LendingPool):
     assert seen["dead_time"] == pytest.approx(1 - seen["busy_seconds"] / seen["connection_seconds"], abs=0.01)
 
 
-def test_without_a_connection_there_is_no_dead_time(pool: LendingPool):
+def test_without_a_connection_there_is_no_dead_time(pool: SteadyPool):
     assert pool.snapshot()["dead_time"] is None
 
 
@@ -119,7 +119,7 @@ def test_a_deadline_inside_another_can_only_be_nearer():
     assert deadline.current() is None
 
 
-def test_each_connection_tells_of_itself(pool: LendingPool):
+def test_each_connection_tells_of_itself(pool: SteadyPool):
     use(pool)
     use(pool)
     [idle] = pool.connections()
@@ -132,7 +132,7 @@ def test_each_connection_tells_of_itself(pool: LendingPool):
         assert 0 <= lent["held_seconds"] <= lent["age_seconds"]
 
 
-def test_a_connection_that_is_closed_tells_nothing(pool: LendingPool):
+def test_a_connection_that_is_closed_tells_nothing(pool: SteadyPool):
     with pool.test_engine.connect() as connection:
         connection.invalidate()
         assert pool.connections() == []

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import URL, Engine, create_engine, event, func, literal, make_url, select, text
+from sqlalchemy import URL, Engine, event, func, literal, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.extensions import db
-from steadypool import engine_options, read, watch
+from steadypool import create_pool_engine, read
 from steadypool.errors import DatabaseDownError
 from tests.conftest import obtain_or_skip
 from tests.support.databases import administer, new_database, plain_engine
@@ -184,9 +184,8 @@ def test_a_listener_brings_a_connection_of_its_own(account: Account, engine_of: 
 def test_an_engine_with_a_creator_is_looked_after(account: Account, engine_of: Callable[..., Engine]):
     dialect = engine_of(account).dialect
     arguments = dialect.create_connect_args(account.url.set(password=account.password))[1]
-    options = engine_options(account.url, POLICY, role="reader")
-    engine = create_engine(**options, creator=lambda: dialect.loaded_dbapi.connect(**arguments))
-    watch(engine, POLICY, role="reader")
+    creator = lambda: dialect.loaded_dbapi.connect(**arguments)  # noqa: E731
+    engine = create_pool_engine(account.url, POLICY, role="reader", creator=creator)
 
     assert_it_is_looked_after(engine, account)
     engine.dispose()

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.usefixtures("bench_packages")
 @pytest.mark.parametrize(
     ("path", "layer"),
     [
-        ("/app/steadypool/lending.py", "this application: the pool"),
+        ("/app/steadypool/pool.py", "this application: the pool"),
         ("/app/app/cities/pages.py", "this application: the rest"),
         ("/app/.venv/lib/python3.14/site-packages/sqlalchemy/engine/base.py", "SQLAlchemy"),
         ("/app/.venv/lib/python3.14/site-packages/blinker/base.py", None),

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask
 
 from app.extensions import db
-from steadypool.lending import LendingPool
+from steadypool.pool import SteadyPool
 from tests.faults.support import FaultServer
 
 WATCHDOG = "pool-watchdog"
@@ -21,11 +21,11 @@ LAST_THREADS_SECONDS = 3.0
 """The drivers in C count whole seconds, psycopg at least two: for so long a thread may wait for a connect of theirs."""
 
 
-def pool_of(app: Flask) -> LendingPool:
+def pool_of(app: Flask) -> SteadyPool:
     """Return the reader's pool."""
     with app.app_context():
         pool = db.engines["reader"].pool
-    assert isinstance(pool, LendingPool)
+    assert isinstance(pool, SteadyPool)
     return pool
 
 

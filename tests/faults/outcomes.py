@@ -17,7 +17,7 @@ from sqlalchemy import Engine, exc, literal, select, table
 from steadypool import deadline
 from steadypool.connecting import Connector
 from steadypool.errors import PoolError, PoolExhaustedError
-from steadypool.lending import want_fresh
+from steadypool.pool import want_fresh
 from steadypool.recovery import unwrapped
 
 NOW = select(literal(1))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, exc, insert, select, update
 
 from steadypool import deadline, in_transaction
 from steadypool.errors import PoolError, TransactionLostError
-from steadypool.work import MOST_TRIES
+from steadypool.retry import MOST_TRIES
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.support import FaultServer, everywhere, on_mariadb118, on_mysql_family, on_postgresql
 from tests.support.databases import Database, plain_engine

@@ -107,7 +107,7 @@ def connect_within(seconds: float, engine: Engine) -> None:
 @pytest.mark.parametrize("way", ["read", "lookup"])
 def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, way: str):
     engine = reader(app)
-    engine.pool.longest_call = 0.5
+    engine.pool.longest_call_seconds = 0.5
     lowest = select(City.city_id).limit(1)
     ask = Lookup(lowest).fetch if way == "lookup" else lambda engine: read(engine, lambda c: c.execute(lowest).all())
     assert ask(engine)
@@ -123,7 +123,7 @@ def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, 
 def test_without_a_deadline_a_silent_commit_ends_all_the_same(app: Flask, proxy: Proxy):
     with app.app_context():
         engine = db.engine
-    engine.pool.longest_call = 0.5
+    engine.pool.longest_call_seconds = 0.5
 
     def work(connection: Connection) -> None:
         connection.execute(update(City).where(City.city_id == 1).values(country_id=City.country_id))

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, event, insert, select, update
 
-from steadypool import engine_options, in_transaction, watch
+from steadypool import create_pool_engine, in_transaction
 from tests.conftest import leave_out
 from tests.faults.ledger import Unit, Witness, ledger, witness_of
 from tests.support.databases import Database
@@ -52,9 +52,7 @@ def part_on(member: Member) -> list[tuple]:
 def writers(members: list[Member]) -> Iterator[list[Engine]]:
     """A writer on each member, and what its driver said at COMMIT."""
     policy = replace(POLICY, size=2, deadline_seconds=10.0)
-    made = [create_engine(**engine_options(member.url("sakila"), policy, role="writer")) for member in members]
-    for engine in made:
-        watch(engine, policy, role="writer")
+    made = [create_pool_engine(member.url("sakila"), policy) for member in members]
     yield made
     for engine in made:
         engine.dispose()

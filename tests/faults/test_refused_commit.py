@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, exc, make_url, text
+from sqlalchemy import Connection, Engine, exc, text
 from sqlalchemy.orm import Session
 
-from steadypool import PoolPolicy, deadline, engine_options, in_transaction, sqlite, watch
+from steadypool import PoolPolicy, create_pool_engine, deadline, in_transaction, sqlite
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
 from tests.faults.support import FaultServer, Kind, on, on_mysql_family, on_postgresql
 from tests.support.databases import Database, plain_engine
@@ -58,8 +58,7 @@ def make_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         path = tmp_path / "ledger.sqlite3"
         with plain_engine(f"sqlite:///{path}").begin() as connection:
             metadata.create_all(connection)
-        made.append(create_engine(**engine_options(make_url(f"sqlite:///{path}"), policy, role="writer")))
-        watch(made[-1], policy, role="writer")
+        made.append(create_pool_engine(f"sqlite:///{path}", policy))
         return made[-1]
 
     yield make

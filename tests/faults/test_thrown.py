@@ -38,9 +38,9 @@ def admin_of(server: FaultServer) -> str:
 
 
 FILES = (
-    "steadypool/lending.py",
-    "steadypool/direct.py",
-    "steadypool/listening.py",
+    "steadypool/pool.py",
+    "steadypool/lookup.py",
+    "steadypool/events.py",
     "steadypool/idle.py",
     "steadypool/loan.py",
 )

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event, exc, select, true
 from sqlalchemy.orm import Session, aliased
 
 from app.cities.models import City
-from steadypool import in_transaction, read, work
+from steadypool import in_transaction, read
 from steadypool.errors import PoolError
 from tests.faults.ledger import Unit, Witness, witness_of, writer_of
 from tests.faults.support import eventually
@@ -40,7 +40,7 @@ def witness(seeded: Database) -> Iterator[Witness]:
 def writer(service: Flask, witness: Witness) -> Engine:
     engine = writer_of(service)
     in_transaction(engine, Unit())
-    engine.pool.longest_call = LONGEST_SECONDS
+    engine.pool.longest_call_seconds = LONGEST_SECONDS
     return engine
 
 
@@ -87,12 +87,12 @@ def test_nor_a_rollback(writer: Engine, proxy: Proxy):
 def test_nor_a_row_of_a_stream(writer: Engine, proxy: Proxy, fetch: str):
     other = aliased(City)  # more rows than lie in buffers on the way
     rows = select(City.city, City.city_key, other.city).join(other, true())
-    writer.pool.longest_call = 30
+    writer.pool.longest_call_seconds = 30
     with writer.connect().execution_options(yield_per=2) as connection:
         result = connection.execute(rows)
         assert result.fetchone()[0]
         proxy.black_hole()
-        writer.pool.longest_call = LONGEST_SECONDS
+        writer.pool.longest_call_seconds = LONGEST_SECONDS
         ways = {
             "one": lambda: [result.fetchone() for _ in range(400_000)],
             "all": result.all,
@@ -105,12 +105,12 @@ def test_nor_a_row_of_a_stream(writer: Engine, proxy: Proxy, fetch: str):
 
 def test_nor_the_rest_of_a_stream_that_nobody_wants(writer: Engine, proxy: Proxy):
     other = aliased(City)
-    writer.pool.longest_call = 30
+    writer.pool.longest_call_seconds = 30
     with writer.connect().execution_options(yield_per=2) as connection:
         result = connection.execute(select(City.city, other.city).join(other, true()))
         assert result.fetchone()[0]
         proxy.black_hole()
-        writer.pool.longest_call = LONGEST_SECONDS
+        writer.pool.longest_call_seconds = LONGEST_SECONDS
         began = time.monotonic()
         del result
         gc.collect()
@@ -223,7 +223,7 @@ def test_whatever_the_rollback_raises(writer: Engine, first: type[BaseException]
     event.remove(writer, "rollback", fail_too)
 
     assert writer.pool.snapshot()["in_use"] == 0
-    assert work.in_transaction(writer, Unit())
+    assert in_transaction(writer, Unit())
 
 
 def test_a_number_is_no_code_unless_the_driver_says_it(writer: Engine):

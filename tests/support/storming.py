@@ -16,9 +16,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url, text
 
-from steadypool import engine_options, watch
+from steadypool import create_pool_engine
 from tests.support.databases import ROOT, plain_engine
 from tests.support.policies import POLICY
 from tests.support.throwing import assert_all_is_back, storm, storm_of_signals
@@ -47,8 +47,7 @@ def main() -> None:
     # What is thrown while a connection is being made leaves it to the garbage collector, which closes it.
     warnings.simplefilter("ignore", ResourceWarning)
     policy = replace(POLICY, size=SIZE, timeout_seconds=3.0, tls="off")
-    engine = create_engine(**engine_options(make_url(asked.url), policy, role=asked.role))
-    watch(engine, policy, role=asked.role)
+    engine = create_pool_engine(asked.url, policy, role=asked.role)
     count = counter(asked.url, asked.admin_url)
     if asked.kind == "signals":
         users = storm_of_signals(engine, times=asked.times, seed=asked.seed)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine
 
-from steadypool import engine_options, watch
-from steadypool.options import Role
+from steadypool import create_pool_engine
+from steadypool.engine import Role
 from tests.support.echo import Echo
 from tests.support.policies import POLICY as POLICY
 from tests.support.proxy import Proxy
@@ -37,8 +37,7 @@ def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
 
     def make(role: Role = "reader", url: str = f"sqlite:///{tmp_path}/empty.sqlite3", **policy: object) -> Engine:
         chosen = replace(POLICY, **policy)
-        made.append(create_engine(**engine_options(make_url(url), chosen, role=role)))
-        watch(made[-1], chosen, role=role)
+        made.append(create_pool_engine(url, chosen, role=role))
         return made[-1]
 
     yield make

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import make_url
 
 from app.operations.budget import pools_of
+from app.operations.limits import RESERVE, Budget, Limit, Pool, budgets, has_limits
 from config import Settings
-from steadypool.budget import RESERVE, Budget, Limit, Pool, budgets, has_limits
 
 MAX = Limit("max_connections", 12, "server")
 OF_USER = Limit("max_user_connections", 7, "user")

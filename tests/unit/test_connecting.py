@@ -11,10 +11,10 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, literal, make_url, select
+from sqlalchemy import Engine, event, literal, select
 from sqlalchemy.exc import DBAPIError
 
-from steadypool import deadline, engine_options, read, watch
+from steadypool import create_pool_engine, deadline, read
 from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
 from tests.support.waiting import eventually
 from tests.unit.conftest import POLICY
@@ -67,9 +67,7 @@ def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any):
         return made[-1]
 
     (tmp_path / "file.sqlite3").touch()
-    options = engine_options(make_url(f"sqlite:///{tmp_path}/file.sqlite3"), POLICY, role=role)
-    engine = create_engine(**options, creator=create)
-    watch(engine, POLICY, role=role)
+    engine = create_pool_engine(f"sqlite:///{tmp_path}/file.sqlite3", POLICY, role=role, creator=create)
     for _ in range(2):
         assert ask(engine) == 1
         engine.dispose()

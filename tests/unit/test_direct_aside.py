@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Pool, String, Table, bindparam, column, event, select, table
 
 from steadypool import Lookup
-from steadypool.lending import LendingPool
+from steadypool.pool import SteadyPool
 
 BY_NOTE = Lookup(
     select(table("notes", column("id", Integer), column("note", String)).c.id).where(
@@ -37,8 +37,8 @@ def reader(make_engine: Callable[..., Engine]) -> Engine:
 def lent(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What went the short way."""
     seen: list[object] = []
-    lend = LendingPool.lend
-    monkeypatch.setattr(LendingPool, "lend", lambda pool, use: (seen.append(pool), lend(pool, use))[1])
+    lend = SteadyPool.lend
+    monkeypatch.setattr(SteadyPool, "lend", lambda pool, use: (seen.append(pool), lend(pool, use))[1])
     return seen
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from app.commands import checks, doctor
+from app.operations.limits import Limit, Pool, budgets
 from config import Settings
-from steadypool.budget import Limit, Pool, budgets
 
 
 @pytest.mark.parametrize(

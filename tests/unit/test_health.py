@@ -11,7 +11,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 from app.operations import health
 from app.operations.health import Check, Probe, judge
 from steadypool.errors import PoolExhaustedError
-from steadypool.lending import LendingPool
+from steadypool.pool import SteadyPool
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_only_a_pool_of_which_all_is_lent_is_busy(
         raise PoolExhaustedError("the test is over")
 
     with engine.connect(), engine.connect():
-        monkeypatch.setattr(LendingPool, "connect", connect)
+        monkeypatch.setattr(SteadyPool, "connect", connect)
         check = Probe(engine).start()
         assert waits.wait(5)
         seen = check.state

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, ExceptionContext, event, exc, literal, select, te
 from steadypool import deadline
 from steadypool.admission import Gate
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
-from steadypool.lending import current, want_fresh
+from steadypool.pool import current, want_fresh
 
 
 class BoomError(Exception):

@@ -1,7 +1,7 @@
 """The pictures of the documents say what the code does."""
 
 from config import ROOT
-from steadypool.work import MOST_TRIES
+from steadypool.retry import MOST_TRIES
 
 
 def test_the_way_of_a_read_says_how_often_a_write_is_tried():

@@ -1,13 +1,14 @@
 """What a database URL may say behind its ?: what the driver takes and the pool can live with, or a refusal by name."""
 
 import pytest
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 import config
 from app.extensions import pool_policy
 from config import DRIVERS, RefusedError, load_settings, parse_database_url
-from steadypool import engine_options, watch
+from steadypool import create_pool_engine
+from steadypool.engine import connect_arguments
 from tests.serve.serving import free_port
 
 SERVERS = {
@@ -175,16 +176,14 @@ def module_of(driver: str) -> str:
 
 def connect(url: URL) -> None:
     policy = pool_policy(load_settings({}), 1)
-    engine = create_engine(**engine_options(url, policy, role="migration"))
-    watch(engine, policy, role="migration")
-    engine.connect()
+    create_pool_engine(url, policy, role="migration").connect()
 
 
 @pytest.mark.parametrize("role", ["reader", "writer", "migration"])
 @pytest.mark.parametrize("driver", SERVERS)
 def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver, role):
     policy = pool_policy(load_settings({}), 1)
-    set_here = engine_options(parse_database_url(url_of(driver, "")), policy, role=role)["connect_args"]
+    set_here = connect_arguments(parse_database_url(url_of(driver, "")), policy, role)
 
     for name in set_here.keys() - {"options", "charset"}:  # the first is added to, the second may only be the same
         with pytest.raises(RefusedError):

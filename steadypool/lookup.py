@@ -2,7 +2,7 @@
 
 For one row, SQLAlchemy's Connection with its transaction, its result and its proxy takes longer than the driver. Here
 the pool's own record is lent, for the length of one call. What the driver refuses is asked again in the usual way,
-`work.read`, which knows what each error means; only what ran out of time is not. That way is also taken, by itself,
+`read`, which knows what each error means; only what ran out of time is not. That way is also taken, by itself,
 where somebody else wants to see or to change what is sent: a listener, an execution option, a log of statements.
 """
 
@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from steadypool import sqlite, work
+from steadypool import retry, sqlite
 from steadypool.errors import DatabaseDownError, DeadlineExceededError
-from steadypool.lending import LendingPool
 from steadypool.plain import is_plain, is_plainly_compiled
+from steadypool.pool import SteadyPool
 from steadypool.recovery import WORTH_ANOTHER_READ, is_lost, judge
 
 Columns = TypeVarTuple("Columns")
@@ -34,7 +34,7 @@ class Lookup(Generic[*Columns]):
     def fetch(self, engine: Engine, **values: object) -> "Sequence[tuple[*Columns]]":
         """Return all rows from an engine in autocommit, as `read` would: within the deadline, sent twice if need be."""
         pool, used = engine.pool, None
-        if not isinstance(pool, LendingPool) or _somebody_is_there(engine):
+        if not isinstance(pool, SteadyPool) or _somebody_is_there(engine):
             return self._fetch_by_core(engine, values)
 
         def send(connection: DBAPIConnection) -> Any:
@@ -46,7 +46,7 @@ class Lookup(Generic[*Columns]):
         try:
             return pool.lend(send)
         except pool.dialect.loaded_dbapi.Error as error:
-            was_sent, is_over = used is not None, not work.time_is_left()
+            was_sent, is_over = used is not None, not retry.time_is_left()
             if is_over and not was_sent:
                 pool.stats.note("turned_away")
                 raise DatabaseDownError(f"no connection could be made within the deadline: {error}") from error
@@ -61,7 +61,7 @@ class Lookup(Generic[*Columns]):
     def _fetch_by_core(
         self, engine: Engine, values: Mapping[str, object], *, again: bool = False
     ) -> "Sequence[tuple[*Columns]]":
-        return work.read(engine, lambda connection: connection.execute(self.statement, values).all(), again=again)
+        return retry.read(engine, lambda connection: connection.execute(self.statement, values).all(), again=again)
 
     def _compile(self, dialect: Dialect, connection: DBAPIConnection) -> "_Compiled":
         # Somebody is connected, so the dialect knows its server.

@@ -15,9 +15,9 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from steadypool.errors import DeadlineExceededError, OutcomeUnknownError
-from steadypool.lending import LendingPool, current
 from steadypool.loan import Link, Loan
 from steadypool.plain import is_plainly_compiled
+from steadypool.pool import SteadyPool, current
 from steadypool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, REFUSES_COMMIT, Verdict, judge, ran_out_of_time
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
 
     def ask(connection: Any, *values: Any) -> T:
         pool = engine.pool
-        loan = pool.loans.on(connection) if isinstance(pool, LendingPool) and current()[1] is None else None
+        loan = pool.loans.on(connection) if isinstance(pool, SteadyPool) and current()[1] is None else None
         return call(connection, *values) if loan is None else _timed(loan, call, connection, *values)
 
     return ask
@@ -175,7 +175,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     context.invalidate_pool_on_disconnect = False
     if verdict in CONCERNS_ALL and context.engine is not None:
         pool = context.engine.pool
-        if isinstance(pool, LendingPool):
+        if isinstance(pool, SteadyPool):
             pool.freshness.doom()
     if not isinstance(error, Exception):
         return None  # Ctrl-C stays what it is

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
-from steadypool import deadline, listening
+from steadypool import deadline, events
 from steadypool.errors import TransactionLostError
-from steadypool.lending import LendingPool, want_fresh
+from steadypool.pool import SteadyPool, want_fresh
 from steadypool.recovery import WORTH_ANOTHER_READ, Verdict, judge
 from steadypool.stats import Event
 
@@ -71,7 +71,7 @@ def _again(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = False) -> T:
     with _connect(engine, fresh=fresh) as connection:
-        return work(connection)  # on the way out a ROLLBACK that fails replaces no error (listening.ended)
+        return work(connection)  # on the way out a ROLLBACK that fails replaces no error (events.ended)
 
 
 def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
@@ -79,7 +79,7 @@ def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
         transaction = connection.begin()
         try:
             result = work(connection)
-            if listening.is_lost(connection):
+            if events.is_lost(connection):
                 raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
         except BaseException:
             with suppress(Exception):  # what failed first is what the caller is to hear; the connection is not kept
@@ -117,5 +117,5 @@ def time_is_left() -> bool:
 
 
 def _note(engine: Engine, event: Event) -> None:
-    if isinstance(engine.pool, LendingPool):
+    if isinstance(engine.pool, SteadyPool):
         engine.pool.stats.note(event)

@@ -34,6 +34,7 @@ from steadypool.freshness import Freshness
 from steadypool.idle import IdleStack
 from steadypool.loan import Hand, Link, Loan
 from steadypool.loans import Loans
+from steadypool.policy import PoolPolicy
 from steadypool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
 from steadypool.stats import CloseReason, Stats
 from steadypool.watchdog import watch_over
@@ -53,7 +54,7 @@ _thread = threading.local()
 """`borrowing`: the pool and loan this thread is busy with; `fresh`: its next loan is to be a new connection."""
 
 
-def current() -> "tuple[LendingPool | None, Loan | None]":
+def current() -> "tuple[SteadyPool | None, Loan | None]":
     """Return the pool and the loan for which this thread is just getting a connection, if it is."""
     pool, loan = getattr(_thread, "borrowing", (None, None))
     # An exception from outside may have kept it from being forgotten.
@@ -61,7 +62,7 @@ def current() -> "tuple[LendingPool | None, Loan | None]":
 
 
 @contextmanager
-def borrowing(pool: "LendingPool", loan: Loan) -> Iterator[None]:
+def borrowing(pool: "SteadyPool", loan: Loan) -> Iterator[None]:
     """Have this thread be busy with a loan that the pool does not know of: a probe."""
     outer, _thread.borrowing = current(), (pool, loan)
     try:
@@ -75,13 +76,11 @@ def want_fresh() -> None:
     _thread.fresh = True
 
 
-class LendingPool(Pool):
+class SteadyPool(Pool):
     """Keeps at most `pool_size` connections and lends at most `max_overflow` more.
 
     `timeout` bounds the wait for a permit and `recycle` a connection's life (seconds); `pre_ping` has an idle one
-    tested. Ours are `max_waiting` threads, `ping_after` seconds of idling before the test costs a round trip,
-    `leak_after` seconds of holding, 0 for never, `longest_call` seconds for who is under no deadline, and
-    `borrower`, which says for whom a connection is borrowed.
+    tested; the rest is in the policy. `borrower` says for whom a connection is borrowed.
     """
 
     def __init__(
@@ -93,28 +92,25 @@ class LendingPool(Pool):
         timeout: float,
         recycle: float,
         pre_ping: bool,
-        max_waiting: int,
-        ping_after: float,
-        leak_after: float,
-        longest_call: float,
+        policy: PoolPolicy,
         dialect: Dialect,
         borrower: Borrower = dict,
         **more: Any,
     ) -> None:
         super().__init__(creator, dialect=dialect, **more)
-        self.pool_size, self.max_overflow, self.max_waiting = pool_size, max_overflow, max_waiting
+        self.pool_size, self.max_overflow, self.policy = pool_size, max_overflow, policy
         self.timeout, self.recycle, self.pre_ping = timeout, recycle, pre_ping
-        self.ping_after, self.leak_after, self.longest_call = ping_after, leak_after, longest_call
+        self.longest_call_seconds = policy.longest_call_seconds
         self.dialect, self.borrower = dialect, borrower
         self._begin()
         begin_anew_after_fork(self)
 
     def _begin(self) -> None:
-        self._gate = Gate(self.pool_size + self.max_overflow, self.max_waiting)
+        self._gate = Gate(self.pool_size + self.max_overflow, self.policy.max_waiting)
         self._idle = IdleStack(self.pool_size)
         self.loans = Loans()
         self._forsaken: set[Loan] = set()
-        self.freshness = Freshness(self.dialect, pre_ping=self.pre_ping, ping_after=self.ping_after)
+        self.freshness = Freshness(self.dialect, pre_ping=self.pre_ping, ping_after=self.policy.ping_after_seconds)
         self._next_tidy = 0.0
         self._first = threading.RLock()
         self.stats = Stats()
@@ -130,7 +126,7 @@ class LendingPool(Pool):
         loan.proxy = ref(proxy, lambda _: None)
         # SQLAlchemy's Connection shows each of its statements. An event would say who asks, for ten times as much.
         loan.changed = sys._getframe(2).f_code is not CORE_CONNECTS
-        if self.leak_after:
+        if self.policy.leak_seconds:
             loan.remember(self.borrower())
         return proxy
 
@@ -381,10 +377,7 @@ class LendingPool(Pool):
             timeout=self.timeout,
             recycle=self.recycle,
             pre_ping=self.pre_ping,
-            max_waiting=self.max_waiting,
-            ping_after=self.ping_after,
-            leak_after=self.leak_after,
-            longest_call=self.longest_call,
+            policy=self.policy,
             dialect=self.dialect,
             borrower=self.borrower,
             echo=self.echo,
@@ -399,13 +392,13 @@ class LendingPool(Pool):
 
     def patrol(self, now: float) -> None:
         """Cut what is overdue, tell of leaks and, once a second, let connections go that are not needed."""
-        if self.loans.cut_overdue(now, self.longest_call):
+        if self.loans.cut_overdue(now, self.longest_call_seconds):
             self.breaker.suspect("a call was cut at its deadline")
         for loan in self.loans.write_off(now):
             self._gate.leave(loan)
             leaks.report_written_off(loan)
-        if self.leak_after:
-            self.loans.report_leaks(now, self.leak_after)
+        if self.policy.leak_seconds:
+            self.loans.report_leaks(now, self.policy.leak_seconds)
         if now >= self._next_tidy:
             self._next_tidy = now + TIDY_EVERY_SECONDS
             for record, reason in self._idle.sort_out(partial(self.freshness.why_unneeded, now)):

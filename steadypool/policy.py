@@ -1,0 +1,77 @@
+"""How connections are kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from steadypool.tls import TLS
+
+UNLIMITED = 1000
+"""Connections that strategy `request` may have open: as many as a process can have threads."""
+
+STATEMENT_SHARE = 2 / 3
+"""How much of the deadline the server gives a statement: it should stop before we do, so that the connection survives
+and nothing goes on for a client that has gone."""
+
+LONGEST_CALL_SECONDS = 35.0
+"""When the watchdog ends a call that is under no deadline. SQLite's own wait for another writer (30 s) is shorter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPolicy:
+    """How the connections of one engine are kept; raises ValueError for what makes no sense."""
+
+    strategy: Literal["queue", "request"] = "queue"
+    """`queue` keeps connections; `request` makes one each time and closes it, to compare or behind a pooler."""
+    size: int = 8
+    """Connections that are kept; at least 1."""
+    max_overflow: int = 0
+    """Connections beyond those, which are closed when they come back."""
+    timeout_seconds: float = 1.0
+    """The longest wait for a connection, where no deadline is nearer."""
+    max_waiting: int = 64
+    """Threads that may wait for one; whoever comes then is refused at once."""
+    recycle_seconds: int = 1800
+    """The longest life of a connection; up to a tenth shorter, so that not all end at once."""
+    pre_ping: bool = True
+    """Whether an idle connection is tested before it is lent: its socket always, by a ping after long idling."""
+    ping_after_seconds: float = 30.0
+    """How long a connection may be idle before the test costs a round trip."""
+    leak_seconds: float = 10.0
+    """How long one may be held before that is told, with its holder's stack; 0: never."""
+    deadline_seconds: float = 3.0
+    """How long the work of a request may take (`deadline.within`); the server stops a statement after two thirds."""
+    tls: TLS = "prefer"
+    """`off`, `prefer`, `require`, or `verify` the server's certificate and name."""
+    tls_ca: Path | None = None
+    """A file with the certificates that `verify` trusts; None: the system's."""
+
+    def __post_init__(self) -> None:
+        least = {"size": 1, "max_overflow": 0, "max_waiting": 0, "ping_after_seconds": 0, "leak_seconds": 0}
+        for name, value in least.items():
+            if not getattr(self, name) >= value:
+                raise ValueError(f"{name} must be at least {value}, not {getattr(self, name)}")
+        for name in ("timeout_seconds", "recycle_seconds", "deadline_seconds"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
+
+    def engine_options(self) -> dict[str, Any]:
+        """Return what SQLAlchemy's own options say of it, by their names."""
+        keeps = self.strategy == "queue"
+        return {
+            "pool_size": self.size if keeps else 0,
+            "max_overflow": self.max_overflow if keeps else UNLIMITED,
+            "pool_recycle": self.recycle_seconds,
+            "pool_pre_ping": self.pre_ping,
+            "pool_timeout": self.timeout_seconds,
+        }
+
+    @property
+    def statement_seconds(self) -> float:
+        """How long the server lets a statement run."""
+        return self.deadline_seconds * STATEMENT_SHARE
+
+    @property
+    def longest_call_seconds(self) -> float:
+        """How long a call may take that is under no deadline."""
+        return max(LONGEST_CALL_SECONDS, self.deadline_seconds)
