@@ -2,7 +2,8 @@
 
 from steadypool import deadline
 from steadypool.breaker import State
-from steadypool.engine import Role, create_pool_engine
+from steadypool.drivers import Role
+from steadypool.engine import create_pool_engine
 from steadypool.errors import (
     DatabaseDownError,
     DatabaseMisconfiguredError,

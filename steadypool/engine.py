@@ -1,25 +1,17 @@
 """The one way in: an engine whose connections are kept as a policy says."""
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Dialect, Engine, NullPool, create_engine, event, make_url
 
-from steadypool import events, sqlite
-from steadypool.connecting import CONNECT_TIMEOUT_SECONDS, Connector
+from steadypool import events
+from steadypool.connecting import Connector
+from steadypool.drivers import Driver, Role, driver_named, sqlite
 from steadypool.policy import PoolPolicy
 from steadypool.pool import Borrower, SteadyPool
-from steadypool.tls import shared_context, tls_arguments
-
-Role = Literal["reader", "writer", "migration"]
-
-READ_TIMEOUT_SECONDS = 30
-"""How long mysqlclient waits for each piece of an answer where no deadline is set, as in commands.
-
-A migration may rebuild a table for hours and is watched by the person who typed it.
-"""
 
 EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")
 ISOLATION = ("get_isolation_level", "set_isolation_level", "reset_isolation_level")
@@ -42,19 +34,25 @@ def create_pool_engine(
     """
     url = make_url(url)
     if url.get_backend_name() == "sqlite" and role != "migration":
-        url = sqlite.existing_file(url)
-    connect_args = connect_arguments(url, policy, role) | dict(options.pop("connect_args", {}))
-    kept = {"poolclass": NullPool} if role == "migration" else _pool_options(policy, borrower)
+        url = existing_file(url)
+    driver = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role)
+    connect_args = driver.connect_arguments(url.query) | dict(options.pop("connect_args", {}))
+    kept = {"poolclass": NullPool} if role == "migration" else _pool_options(policy, driver, borrower)
     engine = create_engine(url, connect_args=connect_args, **_transaction_options(role), **_merged(kept, options))
-    _watch(engine, policy, role)
+    _watch(engine, driver, role)
     return engine
 
 
-def _pool_options(policy: PoolPolicy, borrower: Borrower) -> dict[str, Any]:
+def existing_file(url: URL) -> URL:
+    """Return the URL that opens the file but never creates it: a mistyped path is an error, not an empty database."""
+    return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
+
+
+def _pool_options(policy: PoolPolicy, driver: Driver, borrower: Borrower) -> dict[str, Any]:
     # Whoever began a transaction ends it, and what was used in any other way is closed. A ROLLBACK to be sure would be
     # one more round trip, and might be sent by the garbage collector, in a thread that must not wait.
-    ours = {"poolclass": SteadyPool, "pool_reset_on_return": None, "policy": policy, "borrower": borrower}
-    return policy.engine_options() | ours
+    ours = {"poolclass": SteadyPool, "pool_reset_on_return": None}
+    return policy.engine_options() | ours | {"policy": policy, "driver": driver, "borrower": borrower}
 
 
 def _merged(kept: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,44 +70,9 @@ def _transaction_options(role: Role) -> dict[str, Any]:
     return {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 
 
-def connect_arguments(url: URL, policy: PoolPolicy, role: Role) -> dict[str, Any]:
-    """Return what this driver's `connect` is told."""
-    driver = url.get_driver_name()
-    tls = tls_arguments(driver, policy.tls, policy.tls_ca)
-    read_timeout = None if role == "migration" else max(READ_TIMEOUT_SECONDS, math.ceil(policy.deadline_seconds))
-    match driver:
-        case "pymysql":
-            # Without time-outs of its own, for which Python would ask the kernel once more before each piece that it
-            # sends or reads: the watchdog has the same. `autocommit` said here saves a SET when connecting.
-            return {"autocommit": role == "reader", "connect_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
-        case "mysqldb":
-            timeouts = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "read_timeout": read_timeout or 0}
-            return {"charset": "utf8mb4", "autocommit": role == "reader", **timeouts, **tls}
-        case "mysqlconnector":
-            # The extension in C wants to be built against the server's own library; the pure one runs everywhere.
-            # It shows no socket to the watchdog: a silent server is left after so long for each piece of an answer.
-            silence = None if role == "migration" else math.ceil(policy.deadline_seconds)
-            limits: dict[str, int | None] = {
-                "connection_timeout": CONNECT_TIMEOUT_SECONDS,
-                "read_timeout": silence,
-                "write_timeout": silence,
-            }
-            return {"use_pure": True, **limits, **tls}
-        case "psycopg":
-            limit = f"{url.query.get('options', '')} -c statement_timeout={policy.statement_seconds * 1000:.0f}"
-            options = {} if role == "migration" else {"options": limit.strip()}
-            # A statement that is prepared on its sixth run costs one more round trip, and fails behind PgBouncer.
-            session: dict[str, Any] = {"prepare_threshold": None, **options}
-            # Otherwise that of the database, which may lack a character that somebody asks for: the driver would fail.
-            session["client_encoding"] = "utf8"
-            return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **session, **tls}
-    return {"timeout": CONNECT_TIMEOUT_SECONDS}
-
-
-def _watch(engine: Engine, policy: PoolPolicy, role: Role) -> None:
+def _watch(engine: Engine, driver: Driver, role: Role) -> None:
     """Attach to an engine what its options alone cannot express, in the order in which it happens."""
-    preferred = shared_context(False, policy.tls_ca) if policy.tls == "prefer" else None
-    connector = Connector(engine, preferred=preferred, statement_seconds=policy.statement_seconds)
+    connector = Connector(engine, driver)
     # No listener of do_connect: the first that returns a connection is the last that is asked.
     engine.pool._creator = connector.create
     engine.dialect.connect = connector.reach  # type: ignore[method-assign]

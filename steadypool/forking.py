@@ -9,7 +9,8 @@ from weakref import WeakSet
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from steadypool.wire import Wire
+from steadypool.drivers import Driver
+from steadypool.drivers.wire import Wire
 
 
 class Forked(Protocol):
@@ -31,7 +32,7 @@ def begin_anew_after_fork(holder: Forked) -> None:
     _holders.add(holder)
 
 
-def disown(records: Iterable[ConnectionPoolEntry]) -> None:
+def disown(records: Iterable[ConnectionPoolEntry], driver: Driver) -> None:
     """Keep a parent's connections unused and unclosed: a goodbye would end the parent's session.
 
     mysqlclient says it even so, when the process ends; it is said to /dev/null. Where that cannot be opened, with as
@@ -41,10 +42,9 @@ def disown(records: Iterable[ConnectionPoolEntry]) -> None:
     for record in records:
         connection: Any = record.dbapi_connection
         _inherited.append((record, connection))
-        # PyMySQL shows its socket alone; what is in somebody's hands just now must not reach the server either.
-        if fileno := getattr(connection, "fileno", None) or getattr(getattr(connection, "_sock", None), "fileno", None):
-            with suppress(Exception):  # closed, by psycopg's word
-                _silence(fileno(), record.info["link"].wire)
+        with suppress(Exception):  # closed, by psycopg's word
+            if (fileno := driver.file_descriptor(connection)) is not None:
+                _silence(fileno, record.info["link"].wire)
 
 
 def _silence(fileno: int, wire: Wire | None) -> None:

@@ -13,8 +13,8 @@ from weakref import ReferenceType
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from steadypool.deadline import Deadline
+from steadypool.drivers.wire import Wire
 from steadypool.stats import CloseReason, Stats
-from steadypool.wire import Wire
 
 Stack = Sequence[tuple[CodeType, int]]
 """Code and line of each call, the innermost first."""

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from steadypool import retry, sqlite
+from steadypool import retry
+from steadypool.drivers import sqlite
 from steadypool.errors import DatabaseDownError, DeadlineExceededError
 from steadypool.plain import is_plain, is_plainly_compiled
 from steadypool.pool import SteadyPool

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from steadypool.tls import TLS
+TLS = Literal["prefer", "require", "verify", "off"]
 
 UNLIMITED = 1000
 """Connections that strategy `request` may have open: as many as a process can have threads."""

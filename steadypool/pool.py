@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from steadypool import deadline, leaks
 from steadypool.admission import Gate
 from steadypool.breaker import Breaker
+from steadypool.drivers import Driver
 from steadypool.errors import (
     DatabaseDownError,
     DatabaseMisconfiguredError,
@@ -38,7 +39,6 @@ from steadypool.policy import PoolPolicy
 from steadypool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
 from steadypool.stats import CloseReason, Stats
 from steadypool.watchdog import watch_over
-from steadypool.wire import is_in_transaction
 
 T = TypeVar("T")
 Lent = TypeVar("Lent", PoolProxiedConnection, ConnectionPoolEntry)
@@ -93,6 +93,7 @@ class SteadyPool(Pool):
         recycle: float,
         pre_ping: bool,
         policy: PoolPolicy,
+        driver: Driver,
         dialect: Dialect,
         borrower: Borrower = dict,
         **more: Any,
@@ -101,7 +102,7 @@ class SteadyPool(Pool):
         self.pool_size, self.max_overflow, self.policy = pool_size, max_overflow, policy
         self.timeout, self.recycle, self.pre_ping = timeout, recycle, pre_ping
         self.longest_call_seconds = policy.longest_call_seconds
-        self.dialect, self.borrower = dialect, borrower
+        self.dialect, self.driver, self.borrower = dialect, driver, borrower
         self._begin()
         begin_anew_after_fork(self)
 
@@ -198,7 +199,7 @@ class SteadyPool(Pool):
     def _grant(self, loan: Loan, link: Link) -> None:
         if link.stats is not self.stats and loan.record is not None:
             parents: Any = loan.record
-            disown([parents])
+            disown([parents], self.driver)
             parents.dbapi_connection = None  # so that whoever drops the proxy says nothing on it
             raise DatabaseDownError(
                 "the process was forked in the middle of borrowing; this is its parent's connection"
@@ -290,7 +291,7 @@ class SteadyPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         link: Link | None = record.info.get("link")
         if link is not None and link.stats is not self.stats:
-            disown([record])  # lent before the fork
+            disown([record], self.driver)  # lent before the fork
             return
         loan = link.loan if link else None
         if link is None or loan is None:
@@ -322,7 +323,7 @@ class SteadyPool(Pool):
             return "overdue"
         if loan.unfinished:
             return "error"
-        if loan.proxy is not None and is_in_transaction(record.dbapi_connection):
+        if loan.proxy is not None and self.driver.is_in_transaction(record.dbapi_connection):
             return "changed"  # by a cursor of the driver's, past SQLAlchemy: the next COMMIT would keep it
         return "changed" if loan.changed else self.freshness.why_over(record, link.used)
 
@@ -378,6 +379,7 @@ class SteadyPool(Pool):
             recycle=self.recycle,
             pre_ping=self.pre_ping,
             policy=self.policy,
+            driver=self.driver,
             dialect=self.dialect,
             borrower=self.borrower,
             echo=self.echo,
@@ -419,7 +421,7 @@ class SteadyPool(Pool):
         held = [loan.record for loan in self.loans.left_behind() if loan.record is not None]
         idle = self._idle
         self._begin()
-        disown([*idle.left_behind(), *held])
+        disown([*idle.left_behind(), *held], self.driver)
 
     # ---- telling ----
 

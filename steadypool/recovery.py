@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Dialect, exc
 
+from steadypool.drivers.driver import error_code
 from steadypool.errors import DatabaseDownError, PoolError, TransactionLostError
 
 
@@ -205,11 +206,9 @@ def code_of(error: BaseException | None) -> int | str | None:
     first = next(iter(getattr(error, "args", ())), None)
     if first == 1180 and "error 149 " in str(error):
         return 1213  # an engine's deadlock, found at COMMIT: in Group Replication another member's change came first
-    if isinstance(first, int):
-        return first
     if sqlite := getattr(error, "sqlite_errorcode", 0):
         return int(sqlite) & 0xFF
-    return getattr(error, "sqlstate", None)
+    return error_code(error)
 
 
 DENIED = {

@@ -14,7 +14,8 @@ from flask import Flask
 from sqlalchemy import Engine, func, make_url, select
 
 from app.extensions import db
-from steadypool import deadline, opening, read
+from steadypool import deadline, read
+from steadypool.drivers import opening
 from steadypool.errors import DatabaseDownError
 from tests.conftest import obtain_or_skip
 from tests.support.databases import new_database

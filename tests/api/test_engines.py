@@ -14,8 +14,8 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.extensions import db
+from steadypool.drivers.tls import shared_context
 from steadypool.pool import SteadyPool
-from steadypool.tls import shared_context
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.certificates import make_certificates
 from tests.support.databases import Database

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask, before_render_template
 
 from app import negotiation
-from steadypool import tls
+from steadypool.drivers import tls
 from tests.faults.clients import EXPECTED, NAMES, Clients
 from tests.faults.support import (
     FaultServer,

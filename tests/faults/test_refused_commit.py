@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Connection, Engine, exc, text
 from sqlalchemy.orm import Session
 
-from steadypool import PoolPolicy, create_pool_engine, deadline, in_transaction, sqlite
+from steadypool import PoolPolicy, create_pool_engine, deadline, in_transaction
+from steadypool.drivers import sqlite
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
 from tests.faults.support import FaultServer, Kind, on, on_mysql_family, on_postgresql
 from tests.support.databases import Database, plain_engine

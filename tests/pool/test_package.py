@@ -1,4 +1,4 @@
-"""The pool as a package: built from its folder, installed where nothing else of ours is, and its smallest program run."""
+"""The pool as a package: built from its folder, installed where nothing else of ours is, and used."""
 
 from __future__ import annotations
 

@@ -59,6 +59,8 @@ ALLOWED: dict[str, set[str]] = {
     "app.commands": COMMANDS | ROOMS,
     **{f"app.commands.{shared}": COMMANDS for shared in ("checks", "doctor", "indexes", "manners", "writing")},
     "steadypool": {"steadypool"},
+    "steadypool.drivers": {"steadypool.deadline", "steadypool.drivers", "steadypool.policy", "steadypool.threads"},
+    **{f"steadypool.{name}": set() for name in ("deadline", "policy", "stats", "threads")},
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"steadypool", "app.schema"},
     "app.logging": {"config"},
@@ -83,6 +85,7 @@ VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages")}
 INHERITED_SOCKETS = 'inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ'
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
+CORE = {f"steadypool.{name}" for name in ("breaker", "deadline", "policy", "stats", "threads", "watchdog")}
 POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypool"}
 
 
@@ -177,6 +180,23 @@ def test_the_pool_could_be_taken_elsewhere():
             roots = {module.split(".")[0] for module in imports(path)}
 
             assert roots <= POOL_NEEDS | stdlib_module_names, name
+
+
+def test_a_driver_knows_no_sqlalchemy():
+    inner = [name for name in files() if name.startswith("steadypool.drivers") or name in CORE]
+    assert len(inner) > len(CORE)
+
+    for name in inner:
+        assert not {"sqlalchemy"} & {module.split(".")[0] for module in imports(files()[name])}, name
+
+
+def test_nobody_reaches_past_what_the_pool_s_package_names():
+    for name, path in files().items():
+        if not name.startswith("steadypool"):
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            sources = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+            assert not [source for source in sources if source.startswith("steadypool.")], name
 
 
 def test_only_config_reads_the_environment():

@@ -222,7 +222,7 @@ def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine, driver: Call
 def test_what_fails_after_the_connection_was_made_does_not_lose_it(engine: Engine, monkeypatch: pytest.MonkeyPatch):
     made = sqlite3.connect(":memory:", check_same_thread=False)
     event.listen(engine, "do_connect", lambda *_: made)
-    monkeypatch.setattr("steadypool.connecting.wire_of", raising(OSError(24, "Too many open files")))
+    monkeypatch.setattr("steadypool.drivers.sqlite.SQLite.wire_of", raising(OSError(24, "Too many open files")))
 
     with pytest.raises(OSError, match="Too many"):
         ask(engine)

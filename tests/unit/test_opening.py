@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from steadypool import opening
-from steadypool.opening import in_time
+from steadypool.drivers import opening
+from steadypool.drivers.opening import in_time
 from tests.support.waiting import eventually
 
 

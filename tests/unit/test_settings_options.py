@@ -8,7 +8,7 @@ import config
 from app.extensions import pool_policy
 from config import DRIVERS, RefusedError, load_settings, parse_database_url
 from steadypool import create_pool_engine
-from steadypool.engine import connect_arguments
+from steadypool.drivers import driver_named
 from tests.serve.serving import free_port
 
 SERVERS = {
@@ -183,7 +183,8 @@ def connect(url: URL) -> None:
 @pytest.mark.parametrize("driver", SERVERS)
 def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver, role):
     policy = pool_policy(load_settings({}), 1)
-    set_here = connect_arguments(parse_database_url(url_of(driver, "")), policy, role)
+    url = parse_database_url(url_of(driver, ""))
+    set_here = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role).connect_arguments(url.query)
 
     for name in set_here.keys() - {"options", "charset"}:  # the first is added to, the second may only be the same
         with pytest.raises(RefusedError):

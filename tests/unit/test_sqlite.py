@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import make_url
 
-from steadypool.sqlite import existing_file
+from steadypool.engine import existing_file
 
 
 @pytest.mark.parametrize(

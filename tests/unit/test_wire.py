@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from steadypool.wire import SocketWire
+from steadypool.drivers.wire import SocketWire
 
 
 class Forgotten:

@@ -5,12 +5,8 @@ import ctypes
 import os
 import select
 import socket
-import sqlite3
 from threading import RLock
 from typing import Any, Protocol
-
-SERVER_STATUS_IN_TRANS = 1
-"""A flag of MySQL's protocol, in each answer that is no error."""
 
 
 class _PollFd(ctypes.Structure):
@@ -64,41 +60,7 @@ class SocketWire:
             self._socket.close()
 
 
-class LocalWire:
-    """SQLite has no socket; its connection can be interrupted."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def is_quiet(self) -> bool:
-        """There is nobody who could close it."""
-        return True
-
-    def cut(self) -> None:
-        """Interrupt the statement."""
-        with contextlib.suppress(sqlite3.ProgrammingError):  # closed in the meantime
-            self._connection.interrupt()
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
-def wire_of(connection: Any) -> Wire | None:
-    """Return the wire of a driver's connection, None where the driver does not show its socket (mysql-connector)."""
-    if isinstance(connection, sqlite3.Connection):
-        return LocalWire(connection)
-    # PyMySQL's connection has none itself; those that we open have their wire before there is a connection.
-    fileno = getattr(connection, "fileno", None) or getattr(getattr(connection, "_sock", None), "fileno", None)
+def socket_wire(connection: Any) -> SocketWire | None:
+    """Return the wire of a driver's connection, None where it shows no socket."""
+    fileno = getattr(connection, "fileno", None)
     return SocketWire(fileno()) if fileno else None
-
-
-def is_in_transaction(connection: Any) -> bool:
-    """Tell whether a driver's connection has a transaction open, by what the driver knows without asking the server.
-
-    PyMySQL and psycopg were told so with the last answer; mysqlclient does not tell.
-    """
-    if (libpq := getattr(connection, "pgconn", None)) is not None:
-        return bool(libpq.transaction_status)  # 0 is idle (libpq's PQTRANS_IDLE)
-    if (status := getattr(connection, "server_status", None)) is not None:
-        return bool(status & SERVER_STATUS_IN_TRANS)
-    return bool(getattr(connection, "in_transaction", False))

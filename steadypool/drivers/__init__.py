@@ -1,0 +1,32 @@
+"""The drivers: one file each, over what those of its database share. A new driver is a new file and a line here."""
+
+from steadypool.drivers.driver import Call, Driver, Role
+from steadypool.drivers.mysql import MySQL
+from steadypool.drivers.mysqlconnector import MySQLConnector
+from steadypool.drivers.mysqldb import MySQLdb
+from steadypool.drivers.postgresql import PostgreSQL
+from steadypool.drivers.psycopg import Psycopg
+from steadypool.drivers.pymysql import PyMySQL
+from steadypool.drivers.sqlite import SQLite
+
+__all__ = ["Call", "Driver", "Role", "driver_named", "register"]
+
+_drivers: dict[tuple[str, str], type[Driver]] = {
+    ("mysql", "pymysql"): PyMySQL,
+    ("mysql", "mysqldb"): MySQLdb,
+    ("mysql", "mysqlconnector"): MySQLConnector,
+    ("postgresql", "psycopg"): Psycopg,
+    ("sqlite", "pysqlite"): SQLite,
+}
+_databases: dict[str, type[Driver]] = {"mysql": MySQL, "postgresql": PostgreSQL}
+
+
+def driver_named(database: str, driver: str) -> type[Driver]:
+    """Return the class for a driver, by SQLAlchemy's names; for an unknown one what is known of its database."""
+    database = "mysql" if database == "mariadb" else database
+    return _drivers.get((database, driver)) or _databases.get(database, Driver)
+
+
+def register(database: str, driver: str, kind: type[Driver]) -> None:
+    """Have a class of one's own used for a driver, by SQLAlchemy's names: ("postgresql", "pg8000")."""
+    _drivers[database, driver] = kind

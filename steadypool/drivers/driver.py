@@ -1,0 +1,83 @@
+"""What the pool knows of a driver: one small class, which each driver fills in."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from steadypool.drivers.opening import in_time
+from steadypool.drivers.wire import Wire, socket_wire
+from steadypool.policy import PoolPolicy
+
+Role = Literal["reader", "writer", "migration"]
+
+WITHOUT_CODE = (None, -1)
+"""Errors of the drivers' own; the second is Connector/Python's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a driver's `connect`, as SQLAlchemy and whoever listens to it want it."""
+
+    dbapi: Any
+    """The driver's module."""
+    connect: Callable[..., Any]
+    close: Callable[[Any], object]
+    positional: Sequence[Any]
+    arguments: Mapping[str, Any]
+
+
+class Driver:
+    """One driver, for one engine; as it stands here, one that follows PEP 249 and shows nothing more of itself."""
+
+    arrives_unseen = False
+    """Whether nobody knows, until it is through, how far a connect has come, and the server counts those that end."""
+
+    def __init__(self, policy: PoolPolicy, role: Role) -> None:
+        self.policy, self.role = policy, role
+
+    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `connect` is told besides what the URL says; `query` is what stands in that behind the `?`."""
+        return {}
+
+    def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
+        """Return a connection within so many seconds, or raise the driver's error.
+
+        `note` is told of the wire as soon as there is one, so that others can cut it.
+        """
+        # The drivers in C count whole seconds, psycopg at least two, for each host that is named in a row.
+        hosts = max(str(call.arguments.get(name)).count(",") for name in ("host", "hostaddr")) + 1
+        known = {name: max(2, math.ceil(seconds / hosts)) for name in ("connect_timeout",) if name in call.arguments}
+        try:
+            return in_time(lambda: call.connect(*call.positional, **{**call.arguments, **known}), call.close, seconds)
+        except TimeoutError as error:
+            raise call.dbapi.OperationalError(str(error)) from error
+
+    def wire_of(self, connection: Any) -> Wire | None:
+        """Return what a connection goes over, None where the driver does not show it."""
+        return socket_wire(connection)
+
+    def is_in_transaction(self, connection: Any) -> bool:
+        """Tell whether a transaction is open, by what the driver knows without asking the server; False if unknown."""
+        return False
+
+    def agree_on_limits(self, connection: Any, *, is_mariadb: bool) -> float | None:
+        """Have the server stop a statement before we give up on it; return for how long it keeps an idle client."""
+        return None
+
+    def refuses_option(self, dbapi: Any, error: Exception) -> bool:
+        """Tell whether a connect failed because of an option: neither the server nor the network is to blame."""
+        return (
+            isinstance(error, (dbapi.ProgrammingError, dbapi.NotSupportedError)) and error_code(error) in WITHOUT_CODE
+        )
+
+    def file_descriptor(self, connection: Any) -> int | None:
+        """Return that of a connection's socket, None where it has none that is shown."""
+        fileno = getattr(connection, "fileno", None)
+        return int(fileno()) if fileno else None
+
+
+def error_code(error: BaseException | None) -> int | str | None:
+    """Return the number or SQLSTATE of a driver's error, one of WITHOUT_CODE where it is of the driver's own making."""
+    first = next(iter(getattr(error, "args", ())), None)
+    return first if isinstance(first, int) else getattr(error, "sqlstate", None)

@@ -1,0 +1,36 @@
+"""MySQL's Connector/Python, the part in Python: its extension wants to be built against the server's own library."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from steadypool.drivers.driver import WITHOUT_CODE, error_code
+from steadypool.drivers.mysql import MySQL
+from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
+
+
+class MySQLConnector(MySQL):
+    """mysql+mysqlconnector and mariadb+mysqlconnector."""
+
+    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Return it with limits of its own: it shows no socket that could be cut, so a silent server is left by it."""
+        silence = None if self.role == "migration" else math.ceil(self.policy.deadline_seconds)
+        verify = {"ssl_verify_cert": True, "ssl_verify_identity": True} if self.policy.tls == "verify" else {}
+        return {
+            "use_pure": True,
+            "connection_timeout": CONNECT_TIMEOUT_SECONDS,
+            "read_timeout": silence,
+            "write_timeout": silence,
+            "ssl_disabled": self.policy.tls == "off",
+            **verify,
+        } | ({"ssl_ca": str(self.policy.tls_ca)} if self.policy.tls_ca else {})
+
+    def is_in_transaction(self, connection: Any) -> bool:
+        """Tell it by the driver's word."""
+        return bool(connection.in_transaction)
+
+    def refuses_option(self, dbapi: Any, error: Exception) -> bool:
+        """Tell it by what is an InternalError here alone; PyMySQL's are broken packets."""
+        if isinstance(error, dbapi.InternalError):
+            return error_code(error) in WITHOUT_CODE
+        return super().refuses_option(dbapi, error)

@@ -1,0 +1,75 @@
+"""SQLite, which needs telling to behave like the servers: foreign keys, and waiting for other writers."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from steadypool import deadline
+from steadypool.drivers.driver import Call, Driver
+from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
+from steadypool.drivers.wire import Wire
+
+LONGEST_WAIT_SECONDS = 30.0
+
+
+class SQLite(Driver):
+    """sqlite, by the standard library."""
+
+    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how long it waits for another writer while connecting."""
+        return {"timeout": CONNECT_TIMEOUT_SECONDS}
+
+    def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
+        """Open the file at once: there is nobody to wait for."""
+        return call.connect(*call.positional, **call.arguments)
+
+    def wire_of(self, connection: Any) -> Wire | None:
+        """Return a handle that interrupts, None for another's connection class."""
+        return LocalWire(connection) if isinstance(connection, sqlite3.Connection) else None
+
+    def is_in_transaction(self, connection: Any) -> bool:
+        """Tell it by the library's word."""
+        return bool(connection.in_transaction)
+
+
+class LocalWire:
+    """SQLite has no socket; its connection can be interrupted."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def is_quiet(self) -> bool:
+        """There is nobody who could close it."""
+        return True
+
+    def cut(self) -> None:
+        """Interrupt the statement."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed in the meantime
+            self._connection.interrupt()
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def waiting(call: Callable[..., None]) -> Callable[..., None]:
+    """Return one of the dialect's calls such that it waits for other writers as long as the request may still take."""
+
+    def run(on: Any, *values: Any) -> None:
+        wait_for_writers(on.connection if isinstance(on, sqlite3.Cursor) else on)
+        call(on, *values)
+
+    return run
+
+
+def wait_for_writers(connection: Any) -> None:
+    """Have what comes next on a connection wait so long for another writer."""
+    milliseconds = deadline.seconds_for(LONGEST_WAIT_SECONDS) * 1000
+    with suppress(sqlite3.OperationalError):  # interrupted: so will be what comes
+        connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds:.0f}")
+
+
+def enforce_foreign_keys(connection: Any, _record: object) -> None:
+    """Switch foreign keys on, which SQLite leaves off on every new connection."""
+    connection.execute("PRAGMA foreign_keys = ON")
