@@ -11,13 +11,13 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
 
-from steadypool import deadline, freshness
+from steadypool import deadline
 from steadypool.breaker import Knock
 from steadypool.drivers import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 from steadypool.drivers.wire import Wire
 from steadypool.errors import DatabaseMisconfiguredError
-from steadypool.loan import Link, Loan
+from steadypool.loan import Loan
 from steadypool.pool import SteadyPool, borrowing, current
 
 GARBAGE = (IndexError, UnicodeDecodeError, struct.error)
@@ -78,11 +78,7 @@ class Connector:
             return
         is_mariadb = bool(getattr(self._dialect, "is_mariadb", False))
         wait_timeout = self._driver.agree_on_limits(connection, is_mariadb=is_mariadb)
-        lifetime = freshness.lifetime(pool.recycle, wait_timeout)
-        now = monotonic()
-        link = Link(pool.stats, loan.wire, opened=now, used=now, expires=now + lifetime, loan=loan)
-        record.info["link"], loan.record = link, record
-        pool.stats.note_opened(now, loan.opening)
+        pool.introduce(record, loan, wait_timeout)
 
     def _current(self) -> tuple[SteadyPool | None, Loan | None]:
         """Return for whom a connection is being made; a listener may be using another engine meanwhile."""

@@ -18,8 +18,8 @@ class IdleStack:
     steps leaves it with one owner: the loan, which is settled later, or nobody, and then it lies here.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, *, lifo: bool = True) -> None:
+        self._most, self._from = most, reversed if lifo else iter
         self._stack: dict[ConnectionPoolEntry, None] = {}  # in order; one may be taken out of the middle
         self._lock = RLock()  # the garbage collector may return a forgotten connection at any time
 
@@ -38,7 +38,7 @@ class IdleStack:
     def pop(self, loan: Loan) -> ConnectionPoolEntry | None:
         """Return the connection that was used last; it belongs to that loan."""
         with self._lock:
-            record = next(reversed(self._stack), None)
+            record = next(self._from(self._stack), None)
             if record is not None:
                 record.info["link"].loan, loan.record = loan, record
                 del self._stack[record]

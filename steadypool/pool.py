@@ -11,14 +11,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Any, Self, TypeVar
 from weakref import ref
 
-from sqlalchemy import Connection, Dialect, Pool, PoolProxiedConnection, exc
+from sqlalchemy import Connection, Pool, PoolProxiedConnection, exc
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool.base import ResetStyle
 
-from steadypool import deadline, leaks
+from steadypool import deadline, freshness, leaks
 from steadypool.admission import Gate
 from steadypool.breaker import Breaker
 from steadypool.drivers import Driver
@@ -77,38 +79,43 @@ def want_fresh() -> None:
 
 
 class SteadyPool(Pool):
-    """Keeps at most `pool_size` connections and lends at most `max_overflow` more.
+    """Keeps at most `pool_size` connections and lends at most `max_overflow` more, -1 for any number.
 
-    `timeout` bounds the wait for a permit and `recycle` a connection's life (seconds); `pre_ping` has an idle one
-    tested; the rest is in the policy. `borrower` says for whom a connection is borrowed.
+    What QueuePool takes it takes as well, by the same names and with the same meaning. `timeout` bounds the wait for a permit and `recycle` a connection's life (seconds, -1 for no end); `pre_ping`
+    has an idle one tested. The rest is in the policy. `borrower` says for whom a connection is borrowed.
     """
 
     def __init__(
         self,
         creator: Any,
         # No bare * here: create_engine passes on what it finds among the positional names.
-        pool_size: int,
-        max_overflow: int,
-        timeout: float,
-        recycle: float,
-        pre_ping: bool,
-        policy: PoolPolicy,
-        driver: Driver,
-        dialect: Dialect,
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        timeout: float = 30.0,
+        use_lifo: bool = True,
+        recycle: float = -1,
+        pre_ping: bool = False,
+        policy: PoolPolicy | None = None,
+        driver: Driver | None = None,
         borrower: Borrower = dict,
         **more: Any,
     ) -> None:
-        super().__init__(creator, dialect=dialect, **more)
-        self.pool_size, self.max_overflow, self.policy = pool_size, max_overflow, policy
-        self.timeout, self.recycle, self.pre_ping = timeout, recycle, pre_ping
-        self.longest_call_seconds = policy.longest_call_seconds
-        self.dialect, self.driver, self.borrower = dialect, driver, borrower
+        super().__init__(creator, **more)
+        self.pool_size, self.max_overflow, self.use_lifo = pool_size, max_overflow, use_lifo
+        self.recycle, self.pre_ping = recycle if recycle >= 0 else inf, pre_ping
+        self.policy = policy or PoolPolicy()
+        self.longest_call_seconds = self.policy.longest_call_seconds
+        self.dialect: Any = self._dialect
+        self._resets_nothing = self._reset_on_return is ResetStyle.reset_none
+        self.driver, self.borrower, self._timeout = driver or Driver(self.policy, "writer"), borrower, timeout
         self._begin()
         begin_anew_after_fork(self)
 
     def _begin(self) -> None:
-        self._gate = Gate(self.pool_size + self.max_overflow, self.policy.max_waiting)
-        self._idle = IdleStack(self.pool_size)
+        kept = 0 if self.policy.strategy == "request" else self.pool_size or sys.maxsize
+        unlimited = self.max_overflow < 0 or kept == sys.maxsize
+        self._gate = Gate(sys.maxsize if unlimited else kept + self.max_overflow, self.policy.max_waiting)
+        self._idle = IdleStack(kept, lifo=self.use_lifo)
         self.loans = Loans()
         self._forsaken: set[Loan] = set()
         self.freshness = Freshness(self.dialect, pre_ping=self.pre_ping, ping_after=self.policy.ping_after_seconds)
@@ -126,7 +133,8 @@ class SteadyPool(Pool):
         # With a callback, so that it is dead by the time a finalizer looks at it.
         loan.proxy = ref(proxy, lambda _: None)
         # SQLAlchemy's Connection shows each of its statements. An event would say who asks, for ten times as much.
-        loan.changed = sys._getframe(2).f_code is not CORE_CONNECTS
+        # Nor does it matter where a ROLLBACK puts everything back, as QueuePool has it.
+        loan.changed = self._resets_nothing and sys._getframe(2).f_code is not CORE_CONNECTS
         if self.policy.leak_seconds:
             loan.remember(self.borrower())
         return proxy
@@ -212,7 +220,7 @@ class SteadyPool(Pool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         _, loan = _thread.borrowing
-        self._enter(loan, self.timeout)
+        self._enter(loan, self._timeout)
         while (record := self._fit_record(loan)) is None:
             try:
                 return self._new_record()
@@ -251,13 +259,25 @@ class SteadyPool(Pool):
             loan.wire.close()
             loan.wire = None
         self._gate.leave(loan)
-        self._enter(loan, self.timeout - (monotonic() - loan.asked), first=True)
+        self._enter(loan, self._timeout - (monotonic() - loan.asked), first=True)
 
     def _new_record(self) -> ConnectionPoolEntry:
         record = self._create_first() if not self.stats.opened else self._create_connection()
+        if "link" not in record.info:  # nobody watches an engine
+            self.introduce(record, current()[1], None)
         if self._gate.limit < self._gate.permits and self._gate.grow_to(self._alive()):
             log.warning("the server has room for all %d connections again", self._gate.permits)
         return record
+
+    def introduce(self, record: ConnectionPoolEntry, loan: Loan | None, wait_timeout: float | None) -> None:
+        """Note what is to be known of a new connection, which the server keeps idle for so many seconds."""
+        if loan is None:
+            return
+        now = monotonic()
+        expires = now + freshness.lifetime(self.recycle, wait_timeout)
+        link = Link(self.stats, loan.wire, opened=now, used=now, expires=expires, loan=loan)
+        record.info["link"], loan.record = link, record
+        self.stats.note_opened(now, loan.opening)
 
     def _create_first(self) -> ConnectionPoolEntry:
         # SQLAlchemy gets to know the server with the first connection, under a lock for which others would wait as long
@@ -375,8 +395,9 @@ class SteadyPool(Pool):
             self._creator,
             pool_size=self.pool_size,
             max_overflow=self.max_overflow,
-            timeout=self.timeout,
-            recycle=self.recycle,
+            timeout=self._timeout,
+            use_lifo=self.use_lifo,
+            recycle=-1 if self.recycle == inf else self.recycle,
             pre_ping=self.pre_ping,
             policy=self.policy,
             driver=self.driver,
@@ -447,6 +468,10 @@ class SteadyPool(Pool):
         """Return how many connections are kept."""
         return self.pool_size
 
+    def timeout(self) -> float:
+        """Return how long one waits for a connection, in seconds."""
+        return self._timeout
+
     def checkedin(self) -> int:
         """Return how many are idle."""
         return len(self._idle)
@@ -454,6 +479,10 @@ class SteadyPool(Pool):
     def checkedout(self) -> int:
         """Return how many are lent, or being made."""
         return self._gate.in_use
+
+    def overflow(self) -> int:
+        """Return how many more there are than are kept; below 0, how many are missing to that."""
+        return self.checkedin() + self.checkedout() - self.pool_size
 
     def status(self) -> str:
         """Return the gauges in words."""
