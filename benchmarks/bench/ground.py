@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import psutil
 
 from benchmarks.stacks import Running
-from tests.faults.support import FaultServer, Kind, obtain, seeded_database
-from tests.support import processes, servers
+from testkit import processes, servers
+from testkit.fault_servers import FaultServer, Kind, obtain, seeded_database
 
 MOST_CONNECTIONS = 1000
 """All stacks are connected at once, and wait for their turn."""

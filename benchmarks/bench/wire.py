@@ -16,8 +16,8 @@ import pymysql
 from sqlalchemy import make_url
 
 from benchmarks.bench import wrk
-from tests.support.packets import COM_QUIT, Packet
-from tests.support.proxy import Proxy
+from testkit.packets import COM_QUIT, Packet
+from testkit.proxy import Proxy
 
 PINGS = 200
 ASKED = 100

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.support import cities
+from testkit import cities
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 SEED = 4

@@ -12,7 +12,7 @@ from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.pace import FULL, QUICK, Pace
 from benchmarks.faults.rule import colour_of
 from benchmarks.faults.stage import ROUTES, Stage, new_stage
-from tests.faults.incidents import INCIDENTS
+from testkit.incidents import INCIDENTS
 
 SIGNS = {"green": "+", "yellow": "~", "red": "!"}
 ANSI = {"green": "\033[32m", "yellow": "\033[33m", "red": "\033[31m"}

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from sqlalchemy import URL, make_url
 
 from benchmarks.faults.routes import TABLES
-from tests.faults.support import FaultServer, seeded_database
-from tests.support import servers
-from tests.support.databases import PREFIX, administer
-from tests.support.proxy import Proxy
+from testkit import servers
+from testkit.databases import PREFIX, administer
+from testkit.fault_servers import FaultServer, seeded_database
+from testkit.proxy import Proxy
 
 
 class Ground:

@@ -20,9 +20,9 @@ from benchmarks.faults.ground import Address, Ground, new_ground
 from benchmarks.faults.outcome import Outcome, Times, measure
 from benchmarks.faults.pace import Pace
 from benchmarks.stacks import STACKS, Stack
-from tests.faults.incidents import Incident, Player, Scene
-from tests.support.databases import plain_engine
-from tests.support.proxy import Proxy
+from testkit.databases import plain_engine
+from testkit.incidents import Incident, Player, Scene
+from testkit.proxy import Proxy
 
 ROUTES = {
     "flask-sqlalchemy": "benchmarks.faults.routes_flask_sqlalchemy:app",

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.bench.ground import Ground, web_cpu_seconds
 from benchmarks.stacks import Running
-from tests.support import cities
+from testkit import cities
 
 # siege's own defaults, written down so that nobody's ~/.siege changes them.
 SETTINGS = """

@@ -16,11 +16,11 @@ from sqlalchemy import Engine, func, make_url, select
 from app.extensions import db
 from app.pool import deadline, opening, read
 from app.pool.errors import DatabaseDownError
+from testkit.databases import new_database
+from testkit.drivers import MYSQLDB
+from testkit.proxy import Proxy
+from testkit.servers import Server
 from tests.conftest import obtain_or_skip
-from tests.support.databases import new_database
-from tests.support.drivers import MYSQLDB
-from tests.support.proxy import Proxy
-from tests.support.servers import Server
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from sqlalchemy.exc import OperationalError
 from app.extensions import db
 from app.pool.lending import LendingPool
 from app.pool.tls import shared_context
+from testkit.certificates import make_certificates
+from testkit.databases import Database
+from testkit.servers import MissingError, Server, start_mariadb_locally
 from tests.conftest import dispose, obtain_or_skip
-from tests.support.certificates import make_certificates
-from tests.support.databases import Database
-from tests.support.servers import MissingError, Server, start_mariadb_locally
 
 POOL = {
     "POOL_SIZE": "3",

@@ -15,9 +15,9 @@ from app.extensions import db
 from app.pool import deadline
 from app.pool.errors import PoolExhaustedError
 from app.pool.lending import LendingPool
+from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import A_ROW
-from tests.support.databases import Database
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
 TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}

@@ -14,7 +14,7 @@ from flask import Flask
 
 from app.extensions import db
 from app.pool.lending import LendingPool
-from tests.faults.support import FaultServer
+from testkit.fault_servers import FaultServer
 
 WATCHDOG = "pool-watchdog"
 LAST_THREADS_SECONDS = 3.0

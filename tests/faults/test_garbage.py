@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, literal, select
 
+from testkit.proxy import Proxy
 from tests.faults.clients import Clients
 from tests.faults.ledger import reader_of, writer_of
 from tests.faults.support import on_mariadb
-from tests.support.proxy import Proxy
 
 DEADLINE_SECONDS, SLACK_SECONDS = 1.0, 0.5
 LEAK_SECONDS = 0.2

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 
+from testkit.drivers import MYSQLDB
+from testkit.fault_servers import FaultServer
+from testkit.packets import Cut, Direction
+from testkit.proxy import Proxy
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
-from tests.faults.support import FaultServer, everywhere, on_mysql_family, on_postgresql
-from tests.support.drivers import MYSQLDB
-from tests.support.packets import Cut, Direction
-from tests.support.proxy import Proxy
+from tests.faults.support import everywhere, on_mysql_family, on_postgresql
 
 EVERY_SECONDS = 0.4
 FAULT_SECONDS = 4.0
@@ -160,8 +161,8 @@ def test_a_graceful_restart(fault_server: FaultServer, service: Flask, user: str
         back = fault_server.start()
         time.sleep(1.7)
 
-    before = [answer for answer in clients.answers if answer.at < began]
-    after = [answer for answer in clients.answers if answer.at - answer.seconds > back + 1]
+    before = [answer for answer in clients.answers if answer.ended < began]
+    after = [answer for answer in clients.answers if answer.began > back + 1]
     assert len(before) > 50
     assert len(after) > 50
     assert [answer for answer in before + after if answer.status != 200] == []

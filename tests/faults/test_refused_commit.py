@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Engine, create_engine, exc, make_url, text
 from sqlalchemy.orm import Session
 
 from app.pool import PoolPolicy, deadline, engine_options, in_transaction, sqlite, watch
+from testkit.databases import Database, plain_engine
+from testkit.fault_servers import FaultServer, Kind
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
-from tests.faults.support import FaultServer, Kind, on, on_mysql_family, on_postgresql
-from tests.support.databases import Database, plain_engine
+from tests.faults.support import on, on_mysql_family, on_postgresql
 from tests.unit.conftest import POLICY
 
 

@@ -12,10 +12,11 @@ from flask import Flask
 from sqlalchemy import Engine, Integer, bindparam, literal, select
 
 from app.pool import Lookup, deadline, read
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
 from tests.faults.ledger import reader_of
-from tests.faults.support import FaultServer, on_mariadb
+from tests.faults.support import on_mariadb
 from tests.support import storming
-from tests.support.databases import Database
 from tests.support.throwing import Thrown, thrown_at_line
 
 # What is thrown while a connection is being made leaves it to the garbage collector, which closes it.

@@ -19,7 +19,8 @@ from dataclasses import replace
 from sqlalchemy import create_engine, make_url, text
 
 from app.pool import engine_options, watch
-from tests.support.databases import ROOT, plain_engine
+from testkit import ROOT
+from testkit.databases import plain_engine
 from tests.support.policies import POLICY
 from tests.support.throwing import assert_all_is_back, storm, storm_of_signals
 

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, create_engine, make_url
 
 from app.pool import engine_options, watch
 from app.pool.options import Role
-from tests.support.echo import Echo
+from testkit.echo import Echo
+from testkit.proxy import Proxy
 from tests.support.policies import POLICY as POLICY
-from tests.support.proxy import Proxy
 
 
 @pytest.fixture

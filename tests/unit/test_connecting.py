@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.pool import deadline, engine_options, read, watch
 from app.pool.errors import DatabaseMisconfiguredError, PoolExhaustedError
-from tests.support.waiting import eventually
+from testkit.waiting import eventually
 from tests.unit.conftest import POLICY
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.pool import opening
 from app.pool.opening import in_time
-from tests.support.waiting import eventually
+from testkit.waiting import eventually
 
 
 class Made:
