@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,8 @@ from typing import NoReturn
 from testkit import ROOT
 
 SECONDS = 90
+IMPORTED_BEFORE = ("alembic.config", "flask.cli", "app", "migrations.lock", "pymysql", "psycopg")
+"""What the commands will need. It is for the process that becomes them: this package imports none of it."""
 
 
 def run(module: str, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -32,10 +35,11 @@ def run(module: str, *arguments: str, env: dict[str, str]) -> subprocess.Complet
         said = [Path(folder, name) for name in ("stdout", "stderr")]
         asking.settimeout(SECONDS)
         asking.connect(_forker())
-        request = {"argv": [module, *arguments], "env": env, "said": list(map(str, said))}
+        command = [module, *arguments]
+        request = {"argv": command, "env": env, "said": list(map(str, said))}
         asking.sendall(json.dumps(request).encode() + b"\n")
         answer = asking.makefile().readline()
-        return subprocess.CompletedProcess(request["argv"], int(answer), *(path.read_text() for path in said))
+        return subprocess.CompletedProcess(command, int(answer), *(path.read_text() for path in said))
 
 
 _starting = threading.Lock()
@@ -51,9 +55,8 @@ def _started() -> str:
     """Return the address of the process that forks; it ends with this one."""
     folder = tempfile.TemporaryDirectory(prefix="forker-")
     address = f"{folder.name}/socket"
-    forker = subprocess.Popen(
-        [sys.executable, "-m", __name__, address], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    command = [sys.executable, "-m", __name__, address, *IMPORTED_BEFORE]
+    forker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert forker.stdout
     assert forker.stdout.readline() == b"ready\n"
 
@@ -65,9 +68,11 @@ def _started() -> str:
     return address
 
 
-def serve(address: str) -> None:
-    """Fork for each request, until standard input ends."""
-    import_everything()
+def serve(address: str, modules: Sequence[str]) -> None:
+    """Import what those who are forked shall have; then fork for each request, until standard input ends."""
+    for name in modules:
+        import_module(name)
+    assert threading.active_count() == 1, "a thread does not live on in a process that is forked"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who answer
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
@@ -78,13 +83,6 @@ def serve(address: str) -> None:
             if os.fork() == 0:
                 answer(asking)
             asking.close()
-
-
-def import_everything() -> None:
-    """Import what commands will need: those who are forked have it."""
-    for name in ("alembic.config", "flask.cli", "app", "migrations.lock", "pymysql", "psycopg"):
-        import_module(name)
-    assert threading.active_count() == 1, "a thread does not live on in a process that is forked"
 
 
 def answer(asking: socket.socket) -> None:
@@ -112,4 +110,4 @@ def become(argv: list[str], env: dict[str, str], said: list[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2:])

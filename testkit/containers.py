@@ -10,13 +10,14 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
 os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 
-import docker
-from docker.errors import APIError, DockerException
+import docker  # type: ignore[import-untyped]
+from docker.errors import APIError, DockerException  # type: ignore[import-untyped]
 from sqlalchemy import URL
 from testcontainers.community.mysql import MySqlContainer
 from testcontainers.core.container import DockerContainer
@@ -39,7 +40,7 @@ class MySql(MySqlContainer):
 class Container:
     """A server in a container that can be started again on its data, and treated badly."""
 
-    def __init__(self, inside) -> None:
+    def __init__(self, inside: Any) -> None:
         self.inside = inside
 
     def freeze(self) -> None:
@@ -65,8 +66,9 @@ class Container:
         self.inside.start()
 
     def is_running(self) -> bool:
+        """Tell whether it runs, or is frozen no more."""
         self.inside.reload()
-        return self.inside.status == "running"
+        return bool(self.inside.status == "running")
 
 
 def start_mysql(password: str, *options: str, keeps_data: bool = False) -> Server:
@@ -118,7 +120,8 @@ def _start(
         remove_orphans()
         container = make(image)  # asks for the engine already
         published = free_port()
-        container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # the same after a stop and a start
+        # The same after a stop and a start; testcontainers itself would take the machine's every address.
+        container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item]
         container.with_kwargs(labels={LABEL: me()})
         container.start()
     except DockerException as error:
@@ -149,6 +152,7 @@ def _advice(name: str, image: str, error: Exception) -> str:
 
 
 def me() -> str:
+    """Return the process that wants a container, as its label has it."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 

@@ -49,6 +49,7 @@ def new_database(server: Server) -> Iterator[Database]:
     """Yield a database that nobody else has, without a table, and drop it afterwards."""
     name = PREFIX + secrets.token_hex(6)
     if server.name == "sqlite":
+        assert server.folder
         path = server.folder / f"{name}.sqlite3"
         url = f"sqlite:///{path}"
         yield Database("sqlite", url, url, server)

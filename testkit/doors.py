@@ -33,6 +33,7 @@ class Door:
             self.listener.listen(256)
 
     def close(self) -> None:
+        """Give the port up."""
         for sock in (self.listener, *self._fillers):
             sock.close()
         self._fillers = []

@@ -15,11 +15,12 @@ class Echo:
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.heard, self.ends = bytearray(), []
+        self.heard, self.ends = bytearray(), list[str]()
         self.threads = [threading.Thread(target=self._accept)]
         self.threads[0].start()
 
     def stop(self) -> None:
+        """Take nobody any more, and wait for those who talk."""
         with suppress(OSError):  # stopped before
             self.listener.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
@@ -45,6 +46,7 @@ class Echo:
 
 
 def connect(proxy: Proxy, seconds: float = 2) -> socket.socket:
+    """Return a client's end of a connection through the proxy."""
     return socket.create_connection(("127.0.0.1", proxy.port), seconds)
 
 
@@ -63,6 +65,7 @@ def asked(client: socket.socket, data: bytes) -> bytes:
 
 
 def is_silent(client: socket.socket, seconds: float = 0.2) -> bool:
+    """Tell whether nothing comes for so long, neither bytes nor an end."""
     client.settimeout(seconds)
     try:
         client.recv(1)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
-import pymysql
-from sqlalchemy import URL
+import pymysql  # type: ignore[import-untyped]
 
 from testkit import processes, servers
 from testkit.certificates import make_certificates
@@ -45,10 +44,12 @@ class FaultServer:
     """A server that nobody else uses, with a connection to it that no fault of the network touches."""
 
     def __init__(self, server: Server, ca: Path | None = None) -> None:
+        assert server.control, "a server that was given by its address is not ours to break"
         self.name, self.server, self.control, self.ca = server.name, server, server.control, ca
         self.backend = server.url.get_backend_name()
         self.is_mysql = self.backend != "postgresql"
-        self._lock, self._connection = threading.RLock(), None
+        self._lock = threading.RLock()
+        self._connection: Any = None  # PyMySQL's or psycopg's
 
     # ---- faults ----
 
@@ -57,6 +58,7 @@ class FaultServer:
         self.control.freeze()
 
     def thaw(self) -> None:
+        """Let it go on."""
         self.control.thaw()
 
     def stop(self) -> None:
@@ -86,7 +88,7 @@ class FaultServer:
 
     # ---- questions and orders ----
 
-    def admin(self, sql: str, *values: Any) -> list[tuple]:
+    def admin(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run a statement as the administrator, on a connection of its own that stays open."""
         with self._lock:
             if self._connection is None:
@@ -159,15 +161,15 @@ class FaultServer:
             self._connection.close()
         self.server.stop()
 
-    def _connect(self):
-        url: URL = self.server.url
-        to = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    def _connect(self) -> Any:
+        url = self.server.url
+        to: dict[str, Any] = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
         if self.is_mysql:
             return pymysql.connect(**to, autocommit=True, connect_timeout=10, read_timeout=20)
         return psycopg.connect(**to, dbname=url.database, autocommit=True, connect_timeout=10)
 
     def _is_open(self) -> bool:
-        return self._connection.open if self.is_mysql else not self._connection.closed
+        return bool(self._connection.open if self.is_mysql else not self._connection.closed)
 
 
 @contextmanager
@@ -198,12 +200,11 @@ def seeded_database(server: FaultServer) -> Iterator[Database]:
 def obtain(kind: Kind) -> FaultServer:
     """Return a server of that kind of our own, or raise `MissingError`."""
     # A killed server has what it has committed: the defaults of the other tests keep the log in memory for a second.
+    options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF"
     match kind:
         case Kind.MYSQL:
-            options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF", "--skip-log-bin"
-            return FaultServer(start_mysql(secrets.token_hex(8), *options, keeps_data=True))
+            return FaultServer(start_mysql(secrets.token_hex(8), *options, "--skip-log-bin", keeps_data=True))
         case Kind.MARIADB118:
-            options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF"
             return FaultServer(start_mariadb118(secrets.token_hex(8), *options, keeps_data=True))
         case Kind.MARIADB:
             return _mariadb()
@@ -223,4 +224,4 @@ def _mariadb() -> FaultServer:
     for file in files.values():
         file.unlink()
     folder.rmdir()
-    return FaultServer(started, started.folder / "ca.pem")
+    return FaultServer(started, started.folder and started.folder / "ca.pem")

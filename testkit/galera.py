@@ -12,10 +12,11 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-import pymysql
-from docker.models.containers import Container
-from docker.models.networks import Network
+import pymysql  # type: ignore[import-untyped]
+from docker.models.containers import Container  # type: ignore[import-untyped]
+from docker.models.networks import Network  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
 from testkit.containers import MARIADB118_IMAGE
@@ -72,7 +73,7 @@ class Node:
     password: str
     port: int
 
-    def ask(self, sql: str) -> list[tuple]:
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement as the administrator, on a connection of its own."""
         to = {"host": "127.0.0.1", "port": self.port, "user": "root", "password": self.password}
         with pymysql.connect(**to, autocommit=True, connect_timeout=5, read_timeout=20) as connection:
@@ -83,7 +84,7 @@ class Node:
     def status(self, name: str) -> str:
         """Return one of the server's counters, "" while it does not answer."""
         try:
-            return self.ask(f"SHOW STATUS LIKE '{name}'")[0][1]
+            return str(self.ask(f"SHOW STATUS LIKE '{name}'")[0][1])
         except (pymysql.Error, IndexError):
             return ""
 

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
 from testkit.containers import MYSQL_IMAGE
@@ -41,6 +42,7 @@ class Member:
     port: int
 
     def url(self, database: str | None = None) -> URL:
+        """Return its address for the administrator."""
         return URL.create(DRIVERS["mysql"], "root", self.password, "127.0.0.1", self.port, database)
 
     def connect(self) -> pymysql.Connection:
@@ -48,7 +50,7 @@ class Member:
         to = {"host": "127.0.0.1", "port": self.port, "user": "root", "password": self.password}
         return pymysql.connect(**to, autocommit=True, connect_timeout=5, read_timeout=60)
 
-    def ask(self, *statements: str) -> list[tuple]:
+    def ask(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements as the administrator, on a connection of its own; return the rows of the last."""
         with self.connect() as connection:
             cursor = connection.cursor()

@@ -32,9 +32,11 @@ class Weather:
     counts: Counts = field(default_factory=Counts)
 
     def clear_up(self) -> None:
-        self.__init__(counts=self.counts)
+        """End all faults; the counts go on."""
+        vars(self).update(vars(Weather(counts=self.counts)))
 
     def is_frozen(self) -> bool:
+        """Tell whether nothing may move now."""
         return monotonic() < self.frozen_until
 
 
@@ -54,9 +56,11 @@ class Way:
         return inf if not self.waiting or self.is_blocked else max(self.waiting[0][0], self.not_before)
 
     def is_full(self) -> bool:
+        """Tell whether no more should be read, until some of it has gone on."""
         return sum(len(data) for _, data in self.waiting) > MOST_WAITING_BYTES
 
     def put(self, data: bytes, due: float) -> None:
+        """Have these bytes go on at that time, and not before."""
         if self.waiting and self.waiting[-1][0] == due:
             data = self.waiting.pop()[1] + data
         self.waiting.append((due, data))
@@ -90,7 +94,7 @@ class Link:
         if not data:
             way.has_ended = True
         elif not self.is_deaf:
-            self._take(way, data[: min(len(data), self.bytes_left)])
+            self._take(way, data[: int(min(len(data), self.bytes_left))])
 
     def move_on(self) -> None:
         """Pass on what is due."""

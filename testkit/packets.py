@@ -49,6 +49,7 @@ class Counts:
         return Counts(*(getattr(self, part.name) - getattr(before, part.name) for part in fields(self)))
 
     def copy(self) -> Counts:
+        """Return what has passed so far, which later packets do not change."""
         return deepcopy(self)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 
 class FailedError(Exception):
@@ -35,6 +36,7 @@ class Program:
         self._process = self._starter.submit(start, self.command, self.folder, self._user).result()
 
     def is_running(self) -> bool:
+        """Tell whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def freeze(self) -> None:
@@ -47,7 +49,7 @@ class Program:
 
     def shut_down(self) -> None:
         """End it as an operator would; its data stays."""
-        if self.is_running():
+        if self._process and self.is_running():
             self._process.send_signal(self._goodbye)
             try:
                 self._process.wait(10)
@@ -57,7 +59,8 @@ class Program:
     def kill(self) -> None:
         """End it as a crash would."""
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        if self._process:
+            self._process.wait()
 
     def remove(self) -> None:
         """End it, and all it has written."""
@@ -77,14 +80,16 @@ class Program:
                 os.kill(pid, number)
 
     def _pids(self) -> list[int]:
-        if not self.is_running():
+        if not self._process or not self.is_running():
             return []
+        parent = self._process.pid
         table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-        children = [int(pid) for pid, parent in map(str.split, table.splitlines()) if int(parent) == self._process.pid]
-        return [self._process.pid, *children]
+        children = [int(pid) for pid, its in map(str.split, table.splitlines()) if int(its) == parent]
+        return [parent, *children]
 
 
 def new_folder(name: str) -> Path:
+    """Return a temporary folder, which is for the caller to remove."""
     return Path(tempfile.mkdtemp(prefix=f"sakila-{name}-"))
 
 
@@ -106,17 +111,19 @@ def run(command: Sequence[str], folder: Path, user: str | None) -> None:
 
 
 def start(command: Sequence[str], folder: Path, user: str | None) -> subprocess.Popen[bytes]:
+    """Start a program in this folder, where it logs, as this user; it does not outlive the thread that calls this."""
     # Ended by the kernel with us, however we end. A session of its own keeps Ctrl-C from it: we stop it in order.
     leash = ["setpriv", "--pdeathsig", "TERM"] if sys.platform == "linux" and shutil.which("setpriv") else []
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
+        started: subprocess.Popen[bytes] = subprocess.Popen(
             [*leash, *command], cwd=folder, stdout=log, stderr=log, start_new_session=True, **_kept_apart(folder, user)
         )
+    return started
 
 
-def _kept_apart(folder: Path, user: str | None) -> dict[str, object]:
+def _kept_apart(folder: Path, user: str | None) -> dict[str, Any]:
     # MariaDB clears its temporary folder of such files as another one may be using at the moment.
-    apart: dict[str, object] = {"env": {**os.environ, "TMPDIR": str(folder)}}
+    apart: dict[str, Any] = {"env": {**os.environ, "TMPDIR": str(folder)}}
     return apart | ({"user": user, "group": _group_of(user), "extra_groups": []} if user else {})
 
 
@@ -140,4 +147,4 @@ def free_port() -> int:
     while True:
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
-            return probe.getsockname()[1]
+            return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, make_url
 
@@ -37,7 +37,7 @@ class Proxy:
         self.port = self._door.port
         self._server, self._is_mysql = (host, port), is_mysql
         self._weather, self._links, self._numbers = Weather(), set[Link](), itertools.count(1)
-        self._calls: deque[tuple[Callable[[], object], Future]] = deque()
+        self._calls: deque[tuple[Callable[[], object], Future[Any]]] = deque()
         self._selector, self._is_stopped = selectors.DefaultSelector(), False
         self._ear, self._bell = socket.socketpair()
         for end in (self._ear, self._bell):
@@ -89,6 +89,10 @@ class Proxy:
     def drip(self, seconds: float) -> None:
         """Give clients one byte at a time, with that pause between two."""
         self._call(lambda: setattr(self._weather, "drip", seconds))
+
+    def lead_to(self, port: int) -> None:
+        """Lead new connections to another server, as in a fail-over, for good; those that are open stay."""
+        self._call(lambda: setattr(self, "_server", ("127.0.0.1", port)))
 
     def reset_all(self) -> int:
         """Send RST to all clients; return to how many."""
@@ -153,7 +157,7 @@ class Proxy:
         for left in (self._door, self._ear, self._bell, self._selector):
             left.close()
 
-    def _answer(self, work: Callable[[], object], done: Future) -> Callable[[], None]:
+    def _answer(self, work: Callable[[], object], done: Future[Any]) -> Callable[[], None]:
         try:
             result = work()
         except Exception as error:

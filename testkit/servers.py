@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 from sqlalchemy import URL, make_url
 
 from testkit import processes
@@ -42,12 +42,23 @@ class MissingError(Exception):
 class Control(Protocol):
     """What can be done to a server of the tests' own; its address and its data stay."""
 
-    def freeze(self) -> None: ...
-    def thaw(self) -> None: ...
-    def shut_down(self) -> None: ...
-    def kill(self) -> None: ...
-    def start(self) -> None: ...
-    def is_running(self) -> bool: ...
+    def freeze(self) -> None:
+        """Stop it where it is: nothing is closed, nothing is answered."""
+
+    def thaw(self) -> None:
+        """Let it go on, if it was stopped."""
+
+    def shut_down(self) -> None:
+        """End it as an operator would."""
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+
+    def start(self) -> None:
+        """Start it again; it does not answer yet."""
+
+    def is_running(self) -> bool:
+        """Tell whether it has not ended."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +118,8 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
 
     `options` go to the daemon; `{folder}` in them is that folder.
     """
-    install = processes.program("mariadb-install-db")
-    if not install:
+    install, daemon = processes.program("mariadb-install-db"), processes.program("mariadbd")
+    if not (install and daemon):
         raise MissingError("install MariaDB's server to have it")
     folder, user = processes.new_folder("mariadb"), processes.unprivileged("mysql")
     for name, source in (files or {}).items():
@@ -126,7 +137,7 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
     make = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"]
     _make_data(make, folder, user)
     command = [
-        processes.program("mariadbd"),
+        daemon,
         "--no-defaults",
         f"--datadir={data}",
         f"--port={port}",
@@ -203,7 +214,7 @@ def wait_until_it_answers(url: URL, is_alive: Callable[[], bool], seconds: float
     return False
 
 
-def _connect(url: URL):
+def _connect(url: URL) -> Any:
     host, port = url.host or "127.0.0.1", url.port
     if url.get_backend_name() == "postgresql":
         return psycopg.connect(

@@ -16,7 +16,7 @@ import psutil
 from sqlalchemy import make_url
 
 from benchmarks.faults.crowd import Crowd
-from benchmarks.faults.ground import Address, Ground, new_ground
+from benchmarks.faults.ground import Ground, new_ground
 from benchmarks.faults.outcome import Outcome, Times, measure
 from benchmarks.faults.pace import Pace
 from benchmarks.stacks import STACKS, Stack
@@ -64,7 +64,7 @@ class Stage:
                 stack.enter_context(server.set_globally(**incident.variables))
             urls = [stack.enter_context(self._database(incident)) for _ in keys]
             # Before anything is started: a process just forked holds for a moment the port that is being tried out.
-            proxies = [stack.enter_context(Address("127.0.0.1", server.server.url.port)) for _ in keys]
+            proxies = [stack.enter_context(Proxy("127.0.0.1", server.server.url.port)) for _ in keys]
             starters = stack.enter_context(ThreadPoolExecutor(len(keys)))  # must outlive what they start
 
             def enter(key: str, url: str, proxy: Proxy) -> Player:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
+from testkit.clients import Request
 from testkit.databases import plain_engine
 from testkit.fault_servers import FaultServer
 from testkit.packets import Cut, Direction
@@ -23,11 +24,27 @@ Interval = tuple[float, float]
 class Audience(Protocol):
     """Those who ask one stack."""
 
-    def rest(self) -> None: ...
-    def go_on(self) -> None: ...
-    def visiting(self, path: str, clients: int) -> Any: ...
-    def writing(self, clients: int) -> Any: ...
-    def ask_once(self, path: str) -> None: ...
+    @property
+    def requests(self) -> Sequence[Request]:
+        """All that was asked so far."""
+
+    def rest(self) -> None:
+        """Ask nothing new for a while."""
+
+    def go_on(self) -> None:
+        """Ask again."""
+
+    def end(self) -> None:
+        """Ask nothing new for good."""
+
+    def visiting(self, path: str, clients: int) -> AbstractContextManager[None]:
+        """Let so many more ask for this during the block."""
+
+    def writing(self, clients: int) -> AbstractContextManager[None]:
+        """Let so many more write during the block."""
+
+    def ask_once(self, path: str) -> None:
+        """Ask for this, and do not wait for the answer."""
 
 
 class Master(Protocol):
@@ -35,7 +52,8 @@ class Master(Protocol):
 
     pid: int
 
-    def send_signal(self, number: int) -> None: ...
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal."""
 
 
 @dataclass
@@ -114,7 +132,7 @@ class Scene:
     def kill_connections(self) -> None:
         """End all connections to the server that the stacks have now."""
         for player in self.players:
-            self.server.kill_connections(make_url(player.url).username)
+            self.server.kill_connections(make_url(player.url).username or "")
 
     @contextmanager
     def holding(self, order: str) -> Iterator[None]:

@@ -40,9 +40,10 @@ def row_locked(scene: Scene) -> None:
 @incident(touches_server=True, needs_standby=True)
 def read_only_failover(scene: Scene) -> None:
     """The server becomes read-only (error 1290), and a second later its address leads to another; nothing is closed."""
+    assert scene.standby
     with scene.writing(clients=4):
         with scene.write_outage():
             scene.lasting.enter_context(scene.server.set_globally(read_only=1))
             scene.wait(1)
-            scene.network.lead_to(scene.standby)
+            scene.network.lead_to(scene.standby.server.url.port)
         scene.wait()
