@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Generator
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from testkit.leaving_out import REQUIRE_ALL
 
@@ -35,7 +35,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return TwoShares(config, log)
 
 
-class TwoShares(LoadScopeScheduling):
+class TwoShares(LoadScopeScheduling):  # type: ignore[misc] # it has no types
     """In xdist 3.8 the mark `xdist_group`, which is made for this, does nothing under pytest 9.2."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -18,8 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from gunicorn.arbiter import Arbiter
-from gunicorn.glogging import Logger
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 # Gunicorn executes this file again on SIGHUP, and its workers inherit what it has imported: the new version must be
 # read, or new code would meet old settings.
@@ -86,7 +86,7 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 
 
-class WithoutAccessLog(Logger):
+class WithoutAccessLog(Logger):  # type: ignore[misc] # it has no types
     """Gunicorn's logger, silent about requests: the application logs them itself, with the request id."""
 
     def access(self, *_: Any) -> None:
@@ -97,7 +97,7 @@ logger_class = WithoutAccessLog
 
 
 # Loaded by its path, because importing it as app.logging would bring in the whole application before the fork.
-_spec = importlib.util.spec_from_file_location("_app_logging", Path(__file__).parent / "app" / "logging.py")
+_spec: Any = importlib.util.spec_from_file_location("_app_logging", Path(__file__).parent / "app" / "logging.py")
 _logging = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_logging)
 logconfig_dict = _logging.logging_config(settings)
@@ -190,7 +190,7 @@ def post_fork(server: Any, worker: Any) -> None:
     # By its number, not by its process: else each worker that is replaced would leave files behind for good.
     try:
         _make_room_for_counters(run_directory / f"histogram_{worker.number}.db")
-        values.ValueClass = values.MultiProcessValue(lambda: worker.number)
+        values.ValueClass = values.MultiProcessValue(lambda: worker.number)  # type: ignore[no-untyped-call] # theirs
     except OSError as error:
         server.log.error("This worker's requests are missing from /metrics: no room in %s (%s)", run_directory, error)
         values.ValueClass = values.MutexValue

@@ -170,7 +170,7 @@ def _load(database: Database, cities: int) -> dict[str, Any]:
 
 def _resident(pid: int) -> int:
     try:
-        return psutil.Process(pid).memory_info().rss
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:  # it ends just now
         return 0
 

@@ -51,6 +51,11 @@ class FaultServer:
         self._lock = threading.RLock()
         self._connection: Any = None  # PyMySQL's or psycopg's
 
+    @property
+    def port(self) -> int:
+        """Return where it listens, on this machine."""
+        return int(self.server.url.port or 0)
+
     # ---- faults ----
 
     def freeze(self) -> None:

@@ -97,19 +97,28 @@ def _has_ended(request: Request, times: Times) -> bool:
 
 
 def _seconds(request: Request, times: Times) -> float:
-    return (request.ended if _has_ended(request, times) else times.closed) - request.began
+    return _ended(request, times) - request.began
+
+
+def _ended(request: Request, times: Times) -> float:
+    """Return when it was answered, at the latest at the end of all."""
+    return times.closed if request.ended is None else min(request.ended, times.closed)
 
 
 def _first_good(requests: Iterable[Request], times: Times) -> float | None:
     """Return after how long both reads and, where writes were refused, writes were well again; None for never."""
     good = [each for each in requests if _is_good(each) and _has_ended(each, times)]
     outages = {"read": times.outages, "write": times.write_outages}
-    backs = [
-        min((each.ended - ended for each in good if each.kind == kind and each.ended >= ended), default=None)
-        for kind, intervals in outages.items()
-        if (ended := max((end for _, end in intervals), default=times.recovered if kind == "read" else None))
-    ]
-    return None if None in backs else max(backs)
+    backs: list[float] = []
+    for kind, intervals in outages.items():
+        if not intervals and kind == "write":
+            continue
+        up = max((end for _, end in intervals), default=times.recovered)
+        later = [_ended(each, times) - up for each in good if each.kind == kind and _ended(each, times) >= up]
+        if not later:
+            return None
+        backs.append(min(later))
+    return max(backs)
 
 
 def _wrong_writes(requests: Iterable[Request], kept: Counter[str]) -> int:

@@ -83,4 +83,5 @@ def _siege(running: Running, clients: int, seconds: int, folder: Path) -> dict[s
         timeout=seconds + 60,
         check=True,
     )
-    return json.loads(done.stdout[done.stdout.index("{") :])
+    said: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+    return said

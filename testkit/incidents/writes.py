@@ -45,5 +45,5 @@ def read_only_failover(scene: Scene) -> None:
         with scene.write_outage():
             scene.lasting.enter_context(scene.server.set_globally(read_only=1))
             scene.wait(1)
-            scene.network.lead_to(scene.standby.server.url.port)
+            scene.network.lead_to(scene.standby.port)
         scene.wait()
