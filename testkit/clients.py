@@ -106,10 +106,12 @@ class Clients:
         self._open = threading.Event()
         self._open.set()
 
-    def begin(self, number: int, choose: Choice) -> Group:
-        """Let so many more clients ask until their group is ended; each asks once at the least."""
+    def begin(self, number: int, choose: Choice, *, once: bool = False) -> Group:
+        """Let so many more clients ask until their group is ended, but at least once, or just `once`."""
         group = Group()
         self._groups.append(group)
+        if once:
+            group.end()
         for place in itertools.islice(self._numbers, number):
             arguments = (place, choose, group.over)
             group.threads.append(

@@ -40,7 +40,7 @@ class Crowd(Clients):
 
     def ask_once(self, path: str) -> None:
         """Ask for this, and do not wait for the answer."""
-        self.begin(1, other(path)).end()
+        self.begin(1, other(path), once=True)
 
     @contextmanager
     def _during(self, clients: int, choose: Choice) -> Iterator[None]:

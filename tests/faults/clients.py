@@ -14,7 +14,7 @@ from urllib.parse import quote
 from flask import Flask
 
 from testkit import cities, clients
-from testkit.clients import Question, Request
+from testkit.clients import LONGEST_JOIN_SECONDS, Question, Request
 
 EXPECTED = cities.first_ids()
 NAMES = list(EXPECTED)
@@ -62,8 +62,7 @@ class Clients(clients.Clients):
     def ask_once(self) -> list[Request]:
         """Let every client ask one thing, all at once; return the answers."""
         before = len(self.requests)
-        with self.running():
-            self.end()
+        self.stuck = self.begin(self.number, self._choose, once=True).wait(LONGEST_JOIN_SECONDS)
         return [request for request in self.requests[before:] if request.ended is not None]
 
     def _choose(self, number: int, dice: random.Random) -> Question:
