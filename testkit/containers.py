@@ -120,7 +120,7 @@ def _start(
         remove_orphans()
         container = make(image)  # asks for the engine already
         published = free_port()
-        # The same after a stop and a start; testcontainers itself would take the machine's every address.
+        # The same after a stop and a start, and on this machine's own address.
         container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item]
         container.with_kwargs(labels={LABEL: me()})
         container.start()
