@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
@@ -65,3 +66,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, count in skipped.items():
         terminalreporter.write_line(f"{count} tests: {reason.removeprefix('Skipped: ')}")
     terminalreporter.write_line("REQUIRE_ALL=1 makes this an error.")
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C heard: a shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -171,11 +170,3 @@ def app(database: Database, make_settings: Callable[..., Settings]) -> Iterator[
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Have Ctrl-C heard: a shell that starts the tests in the background has them ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
