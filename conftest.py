@@ -25,10 +25,27 @@ FAULTS = re.compile("tests/faults/|benchmarks/tests/test_matrix")
 """What watches the clock."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let all be asked for."""
+    parser.addoption("--long", action="store_true", help="all cases of the long matrices, too (ten minutes more)")
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the faults, which watch the clock, come last: by then the other worker, if there is one, has finished."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the faults, which watch the clock, come last: by then the other worker, if there is one, has finished.
+
+    Of a test that is marked `short_form("a", "b")` only the cases a and b are run, unless all are asked for.
+    """
     items.sort(key=lambda item: FAULTS.match(item.nodeid) is not None)
+    left_out = [] if config.option.long else [item for item in items if not is_in_the_short_form(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def is_in_the_short_form(item: pytest.Item) -> bool:
+    """Tell whether a test is run without `--long`."""
+    short = item.get_closest_marker("short_form")
+    return short is None or not set(short.args).isdisjoint(re.split(r"[\[\]-]", item.name))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

@@ -185,6 +185,10 @@ def post_fork(server: Any, worker: Any) -> None:
     """
     ours.load_settings_or_exit = lambda: settings
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the arbiter's handler, which would pass it over
+    # For all processes (a terminal that is closed, pkill) it is the arbiter's, too: a worker would just die. Taken from
+    # what Gunicorn sets back, or it would while it imports the application.
+    worker.SIGNALS = [number for number in worker.SIGNALS if number != signal.SIGHUP]
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from prometheus_client import values  # only now: by the variable above it knows that it is one of several
 
     # By its number, not by its process: else each worker that is replaced would leave files behind for good.
@@ -204,12 +208,8 @@ def _make_room_for_counters(file: Path) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Leave Ctrl-C to the arbiter, which tells its workers: two signals at once can lock up a worker's thread pool.
-
-    A SIGHUP for all processes (a terminal that is closed, pkill) is the arbiter's too: a worker would just die.
-    """
+    """Leave Ctrl-C to the arbiter, which tells its workers: two signals at once can lock up a worker's thread pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # One of as many workers as are started together asks the databases: each start and each reload does so once.
     if (worker.age - 1) % worker.cfg.workers == 0:
         _check_budget(worker)

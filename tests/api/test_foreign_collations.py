@@ -82,6 +82,7 @@ def test_every_name_finds_its_city(reader: FlaskClient, spelling: str):
 
 @pytest.mark.no_cover
 @everywhere
+@pytest.mark.short_form("in lower case")
 @pytest.mark.parametrize("spelling", cities.SPELLINGS)
 def test_nothing_is_lost_that_lower_would_find(sakila: Database, reader: FlaskClient, spelling: str):
     """As the lookup was once: what a collation ignores is its own affair, and some tell Š from š, or even J from j."""

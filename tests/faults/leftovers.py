@@ -17,7 +17,7 @@ from app.pool.lending import LendingPool
 from testkit.fault_servers import FaultServer
 
 WATCHDOG = "pool-watchdog"
-LAST_THREADS_SECONDS = 3.0
+LAST_THREADS_SECONDS = 6.0
 """The drivers in C count whole seconds, psycopg at least two: for so long a thread may wait for a connect of theirs."""
 
 

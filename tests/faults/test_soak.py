@@ -39,6 +39,7 @@ def connections_of(fault_server: FaultServer, user: str) -> int:
     return len(fault_server.sessions(user))
 
 
+@pytest.mark.short_form("mariadb", "postgresql")
 def test_kills_and_restarts_leave_nothing(fault_server: FaultServer, make_service: Callable[..., Flask], user: str):
     connections_of(fault_server, user)  # the administrator's own connection is open from here on
     with leaving_nothing():

@@ -24,11 +24,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 SIZE = 2
 
 
+@pytest.mark.short_form("mariadb")
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_what_threads_meet_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
     storming.run(seeded.url, admin_of(fault_server), role, "threads", times=700, seed=4)
 
 
+@pytest.mark.short_form("mariadb")
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_what_signals_raise_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
     storming.run(seeded.url, admin_of(fault_server), role, "signals", times=500, seed=5)
@@ -42,6 +44,7 @@ FILES = ("app/pool/lending.py", "app/pool/direct.py", "app/pool/listening.py", "
 
 
 @on_mariadb
+@pytest.mark.short_form("again after ()", "again after (5,)")
 @pytest.mark.parametrize("way", ["lookup", "read"])
 @pytest.mark.parametrize("again", [(), (1,), (2,), (5,)], ids=lambda steps: f"again after {steps}")
 def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(
