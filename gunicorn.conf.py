@@ -18,8 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from gunicorn.arbiter import Arbiter
-from gunicorn.glogging import Logger
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 # Gunicorn executes this file again on SIGHUP, and its workers inherit what it has imported: the new version must be
 # read, or new code would meet old settings.
@@ -86,7 +86,7 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 
 
-class WithoutAccessLog(Logger):
+class WithoutAccessLog(Logger):  # type: ignore[misc] # it has no types
     """Gunicorn's logger, silent about requests: the application logs them itself, with the request id."""
 
     def access(self, *_: Any) -> None:
@@ -97,7 +97,7 @@ logger_class = WithoutAccessLog
 
 
 # Loaded by its path, because importing it as app.logging would bring in the whole application before the fork.
-_spec = importlib.util.spec_from_file_location("_app_logging", Path(__file__).parent / "app" / "logging.py")
+_spec: Any = importlib.util.spec_from_file_location("_app_logging", Path(__file__).parent / "app" / "logging.py")
 _logging = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_logging)
 logconfig_dict = _logging.logging_config(settings)
@@ -185,12 +185,16 @@ def post_fork(server: Any, worker: Any) -> None:
     """
     ours.load_settings_or_exit = lambda: settings
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the arbiter's handler, which would pass it over
+    # For all processes (a terminal that is closed, pkill) it is the arbiter's, too: a worker would just die. Taken from
+    # what Gunicorn sets back, or it would while it imports the application.
+    worker.SIGNALS = [number for number in worker.SIGNALS if number != signal.SIGHUP]
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from prometheus_client import values  # only now: by the variable above it knows that it is one of several
 
     # By its number, not by its process: else each worker that is replaced would leave files behind for good.
     try:
         _make_room_for_counters(run_directory / f"histogram_{worker.number}.db")
-        values.ValueClass = values.MultiProcessValue(lambda: worker.number)
+        values.ValueClass = values.MultiProcessValue(lambda: worker.number)  # type: ignore[no-untyped-call] # theirs
     except OSError as error:
         server.log.error("This worker's requests are missing from /metrics: no room in %s (%s)", run_directory, error)
         values.ValueClass = values.MutexValue
@@ -204,12 +208,8 @@ def _make_room_for_counters(file: Path) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Leave Ctrl-C to the arbiter, which tells its workers: two signals at once can lock up a worker's thread pool.
-
-    A SIGHUP for all processes (a terminal that is closed, pkill) is the arbiter's too: a worker would just die.
-    """
+    """Leave Ctrl-C to the arbiter, which tells its workers: two signals at once can lock up a worker's thread pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # One of as many workers as are started together asks the databases: each start and each reload does so once.
     if (worker.age - 1) % worker.cfg.workers == 0:
         _check_budget(worker)

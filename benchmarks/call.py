@@ -13,6 +13,7 @@ import resource
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -20,7 +21,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from benchmarks.bench.ground import ground, what_is_missing
 
 ROUNDS, CALLS = 100, 40
-ASKED = EnvironBuilder("/", query_string={"city": "London"}, headers={"Accept": "*/*"}).get_environ()
+ASKED = EnvironBuilder("/", query_string={"city": "London"}, headers=[("Accept", "*/*")]).get_environ()
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def measure(apps: dict[str, Flask], rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in apps}
     for _ in range(rounds):
         for name, app in apps.items():
-            times[name].append(_cpu(lambda app=app: _answer(app)))
+            times[name].append(_cpu(partial(_answer, app)))
     return {name: statistics.median(each) for name, each in times.items()}
 
 

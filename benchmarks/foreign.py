@@ -17,9 +17,9 @@ from pathlib import Path
 from benchmarks.bench import wrk
 from benchmarks.bench.ground import what_is_missing
 from benchmarks.stacks import STACKS, Running
-from tests.api.test_foreign_sakila import somebody_elses_sakila
-from tests.support.databases import migrate_and_seed, new_database
-from tests.support.servers import start_mariadb_locally
+from testkit.databases import migrate_and_seed, new_database
+from testkit.foreign_sakila import somebody_elses_sakila
+from testkit.servers import start_mariadb_locally
 
 CLIENTS = 16
 OWN, INDEXED, BARE = "our own tables", "somebody else's, index on city", "somebody else's, no index"

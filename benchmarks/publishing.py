@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markers import replace_between
-from tests.support import processes
+from testkit import processes
 
 FOLDER = Path(__file__).parent
 PACKAGES = ("Flask", "Werkzeug", "gunicorn", "SQLAlchemy", "Flask-SQLAlchemy", "PyMySQL")

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, bindparam, make_url, text
 
-from tests.faults.support import FaultServer
-from tests.support.databases import Database
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
 
 NAMES, PREFIXES, LIMIT = 5000, 300, 20
 

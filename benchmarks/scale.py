@@ -28,10 +28,10 @@ from benchmarks.bench import wrk
 from benchmarks.publishing import circumstances, publish, table
 from benchmarks.questions import LIMIT, NAMES, PREFIXES, ask, explained, questions_about, write
 from benchmarks.stacks import STACKS, Running
-from tests.faults.support import FaultServer, seeded_database
-from tests.support import servers
-from tests.support.databases import ROOT, Database, environment
-from tests.support.servers import MissingError
+from testkit import ROOT, servers
+from testkit.databases import Database, environment
+from testkit.fault_servers import FaultServer, seeded_database
+from testkit.servers import MissingError
 
 SIZES = (600, 60_000, 6_000_000)
 BUFFER_POOL = "1G"
@@ -170,7 +170,7 @@ def _load(database: Database, cities: int) -> dict[str, Any]:
 
 def _resident(pid: int) -> int:
     try:
-        return psutil.Process(pid).memory_info().rss
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:  # it ends just now
         return 0
 

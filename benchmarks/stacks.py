@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.databases import ROOT, environment
-from tests.support.processes import free_port
+from testkit import ROOT
+from testkit.databases import environment
+from testkit.processes import free_port
 
 START_SECONDS = 40
 STOP_SECONDS = 15

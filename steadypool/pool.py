@@ -81,8 +81,9 @@ def want_fresh() -> None:
 class SteadyPool(Pool):
     """Keeps at most `pool_size` connections and lends at most `max_overflow` more, -1 for any number.
 
-    What QueuePool takes it takes as well, by the same names and with the same meaning. `timeout` bounds the wait for a permit and `recycle` a connection's life (seconds, -1 for no end); `pre_ping`
-    has an idle one tested. The rest is in the policy. `borrower` says for whom a connection is borrowed.
+    What QueuePool takes it takes as well, by the same names and with the same meaning. `timeout` bounds the wait for a
+    permit and `recycle` a connection's life (seconds, -1 for no end); `pre_ping` has an idle one tested. The rest is in
+    the policy. `borrower` says for whom a connection is borrowed.
     """
 
     def __init__(

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import atexit
-import os
-import re
-import signal
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import enumerate as enumerate_threads
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
-from tests.support import databases, servers
-from tests.support.databases import Database
-from tests.support.servers import MissingError, Server
-from tests.support.waiting import eventually
-
-STARTING = ("browser", "clone", "deploy", "docker", "serve")
-"""Folders whose tests start whole programs and mostly wait for them."""
-
-COMMANDS = re.compile(
-    r"tests/api/test_(commands|doctor|foreign|load|migrations|narrow|passwords|seed)|tests/faults/test_(galera|group)"
-)
-"""So do these files: commands, and clusters in containers."""
-
-REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
+from testkit import databases, servers
+from testkit.databases import Database
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError, Server
+from testkit.waiting import eventually
 
 
 class Fleet:
@@ -79,28 +64,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[fleet] = Fleet()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the faults, which watch the clock, come last: by then the other worker, if there is one, has finished."""
-    items.sort(key=lambda item: folder_of(item.nodeid) == "faults")
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Deal the tests out to two workers: one has those that start programs, the other the rest."""
-    return TwoShares(config, log)
-
-
-class TwoShares(LoadScopeScheduling):
-    """In xdist 3.8 the mark `xdist_group`, which is made for this, does nothing under pytest 9.2."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "starting" if folder_of(nodeid) in STARTING or COMMANDS.match(nodeid) else "asking"
-
-
-def folder_of(nodeid: str) -> str:
-    return nodeid.split("/")[1]
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, all at once, before the first of them runs."""
     if session.config.option.collectonly:
@@ -115,26 +78,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[fleet].stop()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn every skip into a failure where all is required, whoever skipped."""
-    report = yield
-    if REQUIRE_ALL and report.skipped:
-        report.outcome, report.longrepr = "failed", f"REQUIRE_ALL forbids this skip: {report.longrepr}"
-    return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what was left out, each reason once; it tells how to get it."""
-    skipped = Counter(report.longrepr[2] for report in terminalreporter.getreports("skipped"))
-    if not skipped:
-        return
-    terminalreporter.section(f"LEFT OUT: {skipped.total()} TESTS", sep="!", red=True, bold=True)
-    for reason, count in skipped.items():
-        terminalreporter.write_line(f"{count} tests: {reason.removeprefix('Skipped: ')}")
-    terminalreporter.write_line("REQUIRE_ALL=1 makes this an error.")
-
-
 @pytest.fixture(scope="session", params=servers.NAMES)
 def server(request: pytest.FixtureRequest) -> Server:
     """Each kind of database server in turn."""
@@ -146,13 +89,6 @@ def obtain_or_skip(config: pytest.Config, name: str) -> Server:
         return config.stash[fleet].get(name)
     except MissingError as error:
         leave_out(name, error)
-
-
-def leave_out(name: str, error: MissingError) -> NoReturn:
-    """Skip a test whose server cannot be had here, or fail it where all is required."""
-    if REQUIRE_ALL:
-        pytest.fail(f"{name} is required (REQUIRE_ALL) but {error}", pytrace=False)
-    pytest.skip(f"{name}: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -234,11 +170,3 @@ def app(database: Database, make_settings: Callable[..., Settings]) -> Iterator[
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Have Ctrl-C heard: a shell that starts the tests in the background has them ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)

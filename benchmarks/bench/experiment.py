@@ -75,15 +75,17 @@ class Experiment:
 
     def _start(self, running: ExitStack, stack: Stack, condition: Condition, place: Ground, url: str) -> Running | None:
         """Start a stack for a condition and warm it up; without an answer, note why."""
-        environ = {"DATABASE_TLS": "require"} if condition.tls else {}
+        environ: dict[str, Any] = {"DATABASE_TLS": "require"} if condition.tls else {}
         accepted = place.counters()["Ssl_accepts"]
         try:
             one = running.enter_context(stack.start(url, self.folder, condition.workers, **environ))
             wrk.load(one.url, self.names, max(condition.clients), WARM_UP_SECONDS)
         except (NotStartedError, wrk.WrkError) as error:
-            return self._leave_out(stack, condition, str(error))
+            self._leave_out(stack, condition, str(error))
+            return None
         if condition.tls and stack.key != FLOOR and place.counters()["Ssl_accepts"] == accepted:
-            return self._leave_out(stack, condition, "does not use TLS when asked to")
+            self._leave_out(stack, condition, "does not use TLS when asked to")
+            return None
         self.advance.step(SECONDS_TO_START)
         return one
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import psutil
 
 from benchmarks.stacks import Running
-from tests.faults.support import FaultServer, Kind, obtain, seeded_database
-from tests.support import processes, servers
+from testkit import processes, servers
+from testkit.fault_servers import FaultServer, Kind, obtain, seeded_database
 
 MOST_CONNECTIONS = 1000
 """All stacks are connected at once, and wait for their turn."""
@@ -32,6 +32,7 @@ class Ground:
 
     def cpu_seconds(self) -> float:
         """Return how much CPU the server has used."""
+        assert self.server.server.folder
         pid = int((self.server.server.folder / "pid").read_text())
         return _cpu_seconds(psutil.Process(pid))
 
@@ -65,14 +66,14 @@ def web_cpu_seconds(running: Running) -> float:
     """Return how much CPU a stack has used, the children that have ended included."""
     master = psutil.Process(running.process.pid)
     ended = master.cpu_times()
-    return sum(map(_cpu_seconds, [master, *master.children()])) + ended.children_user + ended.children_system
+    return float(sum(map(_cpu_seconds, [master, *master.children()])) + ended.children_user + ended.children_system)
 
 
 def web_memory_mb(running: Running) -> float:
     """Return the resident memory of the largest process that answers."""
-    return max(psutil.Process(pid).memory_info().rss for pid in running.workers()) / 1e6
+    return float(max(psutil.Process(pid).memory_info().rss for pid in running.workers()) / 1e6)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)

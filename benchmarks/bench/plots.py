@@ -17,7 +17,7 @@ OURS, THEIRS, LIMIT = "#1b6ca8", "#9aa5b1", "#d8dee4"
 LIMITS = ("floor", "raw")
 """No application, but what one can be measured by."""
 # Fonts as text and no random ids: the same numbers give the same file.
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9, "axes.spines.top": False}
+STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9, "axes.spines.top": False}
 STYLE |= {"axes.spines.right": False, "figure.constrained_layout.use": True}
 
 
@@ -47,7 +47,8 @@ def _requests(summary: Summary, folder: Path) -> None:
 
 def _clients(summary: Summary, folder: Path) -> None:
     figure, axes = plt.subplots(figsize=(9, 4))
-    axes.set_prop_cycle(color=mpl.colormaps["tab20"].colors)
+    shades: Any = mpl.colormaps["tab20"]
+    axes.set_prop_cycle(color=shades.colors)
     for stack in summary.stacks():
         if known := _speeds(summary, stack):
             own = {"linewidth": 2.5, "color": OURS, "zorder": 3} if stack == "ours" else {"linewidth": 1}

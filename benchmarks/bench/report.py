@@ -11,7 +11,7 @@ from benchmarks.bench import plots, tables
 from benchmarks.bench.summary import Summary
 from benchmarks.markers import replace_between
 from benchmarks.publishing import FOLDER, in_words
-from tests.support.databases import ROOT
+from testkit import ROOT
 
 NAME = "bench"
 PLOT = "bench-requests.svg"

@@ -19,7 +19,8 @@ class Summary:
 
     def stacks(self) -> dict[str, str]:
         """Return the titles of the stacks, in the order of the tables."""
-        return self.results["titles"]
+        titles: dict[str, str] = self.results["titles"]
+        return titles
 
     def rounds(self, stack: str, clients: int = HEADLINE, condition: str = PLAIN.key) -> list[dict[str, Any]]:
         """Return the rounds of a stack under these conditions."""
@@ -88,4 +89,4 @@ class Summary:
 
 
 def _answers(counted: dict[str, Any]) -> int:
-    return max(1, counted.get("right", 0) + counted.get("wrong", 0) + counted.get("failed", 0))
+    return max(1, sum(int(counted.get(name, 0)) for name in ("right", "wrong", "failed")))

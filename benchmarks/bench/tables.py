@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.bench.figures import figures
 from benchmarks.bench.plan import DELAY, HEADLINE, PLAIN, TLS, TWO_WORKERS
@@ -51,9 +52,8 @@ def compact(summary: Summary) -> str:
 
 def by_clients(summary: Summary) -> str:
     """Return requests/s and p50 for each number of clients."""
-    columns = {
-        f"{clients} client{'s' * (clients > 1)}": lambda stack, clients=clients: _speed(summary, stack, clients)
-        for clients in PLAIN.clients
+    columns: dict[str, Callable[[str], str]] = {
+        f"{clients} client{'s' * (clients > 1)}": partial(_speed, summary, clients=clients) for clients in PLAIN.clients
     }
     return _of_stacks(summary, columns)
 

@@ -12,12 +12,12 @@ from statistics import median
 from time import monotonic, perf_counter
 from typing import Any, Literal, Self
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 from sqlalchemy import make_url
 
 from benchmarks.bench import wrk
-from tests.support.packets import COM_QUIT, Packet
-from tests.support.proxy import Proxy
+from testkit.packets import COM_QUIT, Packet
+from testkit.proxy import Proxy
 
 PINGS = 200
 ASKED = 100
@@ -58,7 +58,8 @@ class Wire:
 
     def read(self) -> dict[str, float]:
         """Return what has passed since then: commands, seconds connections were open, seconds they were busy."""
-        return self._order("read")
+        counted: dict[str, float] = self._order("read")
+        return counted
 
     def passes_anything(self) -> bool:
         """Count from now on, and tell whether a command passes at once."""

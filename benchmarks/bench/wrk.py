@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.support import cities
+from testkit import cities
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 SEED = 4
@@ -42,10 +42,11 @@ def load(url: str, names: Path, clients: int, seconds: int) -> dict[str, Any]:
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=seconds + LONGEST_SECONDS_BEYOND, check=False
     )
-    last = done.stdout.rstrip().rpartition("\n")[2]
+    last: str = done.stdout.rstrip().rpartition("\n")[2]
     if done.returncode or not last.startswith("{"):
         raise WrkError((done.stderr + done.stdout).strip()[-500:])
-    return json.loads(last)
+    counted: dict[str, Any] = json.loads(last)
+    return counted
 
 
 def check_by_hand(port: int) -> str:

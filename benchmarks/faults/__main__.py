@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.faults import report
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.pace import FULL, QUICK, Pace
 from benchmarks.faults.rule import colour_of
 from benchmarks.faults.stage import ROUTES, Stage, new_stage
-from tests.faults.incidents import INCIDENTS
+from testkit.incidents import INCIDENTS
 
 SIGNS = {"green": "+", "yellow": "~", "red": "!"}
 ANSI = {"green": "\033[32m", "yellow": "\033[33m", "red": "\033[31m"}
@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _keys(known: Iterable[str]):
+def _keys(known: Iterable[str]) -> Callable[[str], list[str]]:
     def parse(text: str) -> list[str]:
         asked = text.split(",")
         if unknown := [key for key in asked if key not in known]:

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from sqlalchemy import URL, make_url
 
 from benchmarks.faults.routes import TABLES
-from tests.faults.support import FaultServer, seeded_database
-from tests.support import servers
-from tests.support.databases import PREFIX, administer
-from tests.support.proxy import Proxy
+from testkit import servers
+from testkit.databases import PREFIX, administer
+from testkit.fault_servers import FaultServer, seeded_database
 
 
 class Ground:
@@ -47,11 +46,3 @@ def new_ground() -> Iterator[Ground]:
             yield Ground(server, make_url(database.url))
     finally:
         server.remove()
-
-
-class Address(Proxy):
-    """A proxy that can be led to another server, as a name or a virtual address is in a fail-over."""
-
-    def lead_to(self, server: FaultServer) -> None:
-        """Lead new connections there; those that are open stay where they are."""
-        self._call(lambda: setattr(self, "_server", ("127.0.0.1", server.server.url.port)))

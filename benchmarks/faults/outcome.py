@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.faults.crowd import Request
+from benchmarks.faults.crowd import in_words
+from testkit.clients import Request
 
 Interval = tuple[float, float]
 
@@ -62,7 +63,7 @@ def measure(
 ) -> Outcome:
     """Count."""
     counted = [each for each in list(requests) if each.kind != "other" and _matters(each, times)]
-    failed = [each for each in counted if _has_ended(each, times) and not each.is_good]
+    failed = [each for each in counted if _has_ended(each, times) and not _is_good(each)]
     cut = [each for each in failed if cuts_writes and each.kind == "write"]
     blamed = [each for each in failed if not (cuts_writes and each.kind == "write") and not each.is_wrong]
     down = [each for each in blamed if times.was_down(each)]
@@ -78,7 +79,7 @@ def measure(
         first_good_seconds=_first_good(counted, times),
         reconnects=reconnects,
         stuck=sum(not _has_ended(each, times) and each.began < times.recovered for each in counted),
-        failures=dict(Counter(each.outcome for each in failed).most_common()),
+        failures=dict(Counter(in_words(each) for each in failed).most_common()),
     )
 
 
@@ -86,26 +87,40 @@ def _matters(request: Request, times: Times) -> bool:
     return request.began <= times.closed and (request.ended is None or request.ended >= times.opened)
 
 
+def _is_good(request: Request) -> bool:
+    """Tell whether it was answered with what was asked for, right or wrong."""
+    return request.status == 200
+
+
 def _has_ended(request: Request, times: Times) -> bool:
     return request.ended is not None and request.ended <= times.closed
 
 
 def _seconds(request: Request, times: Times) -> float:
-    return (request.ended if _has_ended(request, times) else times.closed) - request.began
+    return _ended(request, times) - request.began
+
+
+def _ended(request: Request, times: Times) -> float:
+    """Return when it was answered, at the latest at the end of all."""
+    return times.closed if request.ended is None else min(request.ended, times.closed)
 
 
 def _first_good(requests: Iterable[Request], times: Times) -> float | None:
     """Return after how long both reads and, where writes were refused, writes were well again; None for never."""
-    good = [each for each in requests if each.is_good and _has_ended(each, times)]
+    good = [each for each in requests if _is_good(each) and _has_ended(each, times)]
     outages = {"read": times.outages, "write": times.write_outages}
-    backs = [
-        min((each.ended - ended for each in good if each.kind == kind and each.ended >= ended), default=None)
-        for kind, intervals in outages.items()
-        if (ended := max((end for _, end in intervals), default=times.recovered if kind == "read" else None))
-    ]
-    return None if None in backs else max(backs)
+    backs: list[float] = []
+    for kind, intervals in outages.items():
+        if not intervals and kind == "write":
+            continue
+        up = max((end for _, end in intervals), default=times.recovered)
+        later = [_ended(each, times) - up for each in good if each.kind == kind and _ended(each, times) >= up]
+        if not later:
+            return None
+        backs.append(min(later))
+    return max(backs)
 
 
 def _wrong_writes(requests: Iterable[Request], kept: Counter[str]) -> int:
     writes = [each for each in requests if each.kind == "write" and each.ended is not None]
-    return sum(kept[each.wanted] > 1 or (each.is_good and kept[each.wanted] != 1) for each in writes)
+    return sum(kept[each.question.about] > 1 or (_is_good(each) and kept[each.question.about] != 1) for each in writes)

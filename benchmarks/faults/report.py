@@ -14,8 +14,8 @@ from benchmarks.faults.remarks import LEGEND, REMARKS
 from benchmarks.faults.rule import RULE, Colour, colour_of, shortcomings
 from benchmarks.publishing import circumstances, in_words, table
 from benchmarks.stacks import STACKS
-from tests.faults.incidents import INCIDENTS
-from tests.support.databases import ROOT
+from testkit import ROOT
+from testkit.incidents import INCIDENTS
 
 Matrix = dict[str, dict[str, Outcome]]
 """Incident -> stack -> figures."""

@@ -8,7 +8,7 @@ from benchmarks.faults import routes
 from benchmarks.peers.flask_sqlalchemy import app, db, find_id
 
 
-def write(nonce, order):
+def write(nonce: str, order: tuple[int, int]) -> None:
     """Keep a visit and count it twice, in one transaction."""
     db.session.execute(text(routes.INSERT), {"nonce": nonce})
     for row in order:
@@ -16,7 +16,7 @@ def write(nonce, order):
     db.session.commit()
 
 
-def sleep(seconds):
+def sleep(seconds: float) -> None:
     """Run a query that takes so long."""
     db.session.execute(text(routes.SLEEP), {"seconds": seconds})
 

@@ -9,7 +9,7 @@ INSERT = "INSERT INTO visit (nonce) VALUES (%s)"
 COUNT = "UPDATE counter SET visits = visits + 1 WHERE id = %s"
 
 
-def write(nonce, order):
+def write(nonce: str, order: tuple[int, int]) -> None:
     """Keep a visit and count it twice, in one transaction."""
     connection = persistent.connection()
     connection.begin()
@@ -26,7 +26,7 @@ def write(nonce, order):
         connection.close()
 
 
-def sleep(seconds):
+def sleep(seconds: float) -> None:
     """Run a query that takes so long."""
     connection = persistent.connection()
     with connection.cursor() as cursor:

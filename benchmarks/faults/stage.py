@@ -11,18 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import psutil
 from sqlalchemy import make_url
 
 from benchmarks.faults.crowd import Crowd
-from benchmarks.faults.ground import Address, Ground, new_ground
+from benchmarks.faults.ground import Ground, new_ground
 from benchmarks.faults.outcome import Outcome, Times, measure
 from benchmarks.faults.pace import Pace
 from benchmarks.stacks import STACKS, Stack
-from tests.faults.incidents import Incident, Player, Scene
-from tests.support.databases import plain_engine
-from tests.support.proxy import Proxy
+from testkit.databases import plain_engine
+from testkit.incidents import Incident, Player, Scene
+from testkit.proxy import Proxy
 
 ROUTES = {
     "flask-sqlalchemy": "benchmarks.faults.routes_flask_sqlalchemy:app",
@@ -64,7 +65,7 @@ class Stage:
                 stack.enter_context(server.set_globally(**incident.variables))
             urls = [stack.enter_context(self._database(incident)) for _ in keys]
             # Before anything is started: a process just forked holds for a moment the port that is being tried out.
-            proxies = [stack.enter_context(Address("127.0.0.1", server.server.url.port)) for _ in keys]
+            proxies = [stack.enter_context(Proxy("127.0.0.1", server.port)) for _ in keys]
             starters = stack.enter_context(ThreadPoolExecutor(len(keys)))  # must outlive what they start
 
             def enter(key: str, url: str, proxy: Proxy) -> Player:
@@ -114,7 +115,7 @@ class Stage:
 
     @contextmanager
     def _player(self, incident: Incident, key: str, url: str, proxy: Proxy) -> Iterator[Player]:
-        environ = {"ASK_AT_IMPORT": "1"} if incident.preload else {}
+        environ: dict[str, Any] = {"ASK_AT_IMPORT": "1"} if incident.preload else {}
         stack = _for_incident(STACKS[key], incident)
         with stack.start(proxy.url(url), self.folder, incident.workers, **environ) as running:
             try:
@@ -125,7 +126,7 @@ class Stage:
     def _kept(self, incident: Incident, player: Player) -> list[str]:
         """Return the nonces of the writes that were kept, on whichever server."""
         grounds = [self.ground, self.standby] if incident.needs_standby else [self.ground]
-        ports = [ground.server.server.url.port for ground in grounds]
+        ports = [ground.server.port for ground in grounds]
         return [nonce for port in ports for nonce in _nonces(player.url, port)]
 
 

@@ -1,8 +1,10 @@
 """MySQL Connector/Python with its own pool, as large as there are threads, since it never waits for a connection."""
 
 import os
+from typing import Any
 
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 from mysql.connector.pooling import MySQLConnectionPool
 
 from benchmarks.peers import address
@@ -15,7 +17,7 @@ app = Flask(__name__)
 pool = MySQLConnectionPool(pool_name="cities", pool_size=int(os.environ["THREADS"]), **address.server())
 
 
-def find_id(key):
+def find_id(key: str) -> Any:
     """Return the lowest id of that name."""
     connection = pool.get_connection()
     try:
@@ -28,7 +30,7 @@ def find_id(key):
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = find_id(name.strip().casefold())

@@ -1,8 +1,10 @@
 """Flask-SQLAlchemy as everybody sets it up: the ORM's session, no options; PRE_PING=on adds `pool_pre_ping`."""
 
 import os
+from typing import Any
 
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import String, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -19,7 +21,7 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 
-class City(db.Model):
+class City(db.Model):  # type: ignore[name-defined, misc] # as its documentation has it
     """A city."""
 
     __tablename__ = "city"
@@ -30,7 +32,7 @@ class City(db.Model):
 
 app = Flask(__name__)
 app.config["SQLALCHEMY_DATABASE_URI"] = address.URL
-options = {"pool_pre_ping": True} if os.environ.get("PRE_PING") == "on" else {}
+options: dict[str, Any] = {"pool_pre_ping": True} if os.environ.get("PRE_PING") == "on" else {}
 if address.WANTS_TLS:
     options["connect_args"] = address.tls()
 if options:
@@ -38,13 +40,13 @@ if options:
 db.init_app(app)
 
 
-def find_id(key):
+def find_id(key: str) -> Any:
     """Return the lowest id of that name."""
     return db.session.scalar(select(City.city_id).where(City.city_key == key).order_by(City.city_id).limit(1))
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = find_id(name.strip().casefold())

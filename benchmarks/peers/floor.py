@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 CITIES = Path(__file__).parents[2] / "app" / "data" / "city.csv"
@@ -16,7 +17,7 @@ ids = {row["city"].strip().casefold(): int(row["city_id"]) for row in rows}
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = ids.get(name.strip().casefold())

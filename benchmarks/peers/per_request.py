@@ -1,9 +1,11 @@
 """A connection per request, kept on `g`: the way of Flask's own tutorial, with PyMySQL; TLS_OFF=on tells it so."""
 
 import os
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 from flask import Flask, g, request
+from flask.typing import ResponseReturnValue
 
 from benchmarks.peers import address
 
@@ -16,7 +18,7 @@ if os.environ.get("TLS_OFF") == "on":
     arguments["ssl_disabled"] = True
 
 
-def get_db():
+def get_db() -> Any:
     """Return this request's connection."""
     if "db" not in g:
         g.db = pymysql.connect(**arguments)
@@ -24,14 +26,14 @@ def get_db():
 
 
 @app.teardown_appcontext
-def close_db(error=None):
+def close_db(error: BaseException | None = None) -> None:
     """Close this request's connection."""
     db = g.pop("db", None)
     if db is not None:
         db.close()
 
 
-def find_id(key):
+def find_id(key: str) -> Any:
     """Return the lowest id of that name."""
     with get_db().cursor() as cursor:
         cursor.execute(FIND, (key,))
@@ -40,7 +42,7 @@ def find_id(key):
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = find_id(name.strip().casefold())

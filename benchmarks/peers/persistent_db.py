@@ -1,8 +1,11 @@
 """DBUtils PersistentDB: a connection for each thread, pinged before use and opened again when it is lost."""
 
-import pymysql
+from typing import Any
+
+import pymysql  # type: ignore[import-untyped]
 from dbutils.persistent_db import PersistentDB
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
 from benchmarks.peers import address
 
@@ -14,7 +17,7 @@ app = Flask(__name__)
 persistent = PersistentDB(pymysql, **address.server(), **address.tls(), autocommit=True)
 
 
-def find_id(key):
+def find_id(key: str) -> Any:
     """Return the lowest id of that name."""
     connection = persistent.connection()
     try:
@@ -27,7 +30,7 @@ def find_id(key):
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = find_id(name.strip().casefold())

@@ -1,8 +1,11 @@
 """DBUtils PooledDB: connections shared by all threads, five of them opened at the start as its guide does."""
 
-import pymysql
+from typing import Any
+
+import pymysql  # type: ignore[import-untyped]
 from dbutils.pooled_db import PooledDB
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
 from benchmarks.peers import address
 
@@ -13,7 +16,7 @@ app = Flask(__name__)
 pool = PooledDB(pymysql, 5, **address.server(), **address.tls())
 
 
-def find_id(key):
+def find_id(key: str) -> Any:
     """Return the lowest id of that name."""
     connection = pool.connection()
     try:
@@ -26,7 +29,7 @@ def find_id(key):
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = find_id(name.strip().casefold())

@@ -1,9 +1,11 @@
 """The raw limit: each thread has a bare PyMySQL connection of its own, sends one command and checks nothing."""
 
 import threading
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
 from benchmarks.peers import address
 
@@ -15,7 +17,7 @@ arguments = address.server() | address.tls()
 own = threading.local()
 
 
-def find_id(key):
+def find_id(key: str) -> Any:
     """Return the lowest id of that name."""
     if not hasattr(own, "connection"):
         own.connection = pymysql.connect(**arguments, autocommit=True)
@@ -26,7 +28,7 @@ def find_id(key):
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = find_id(name.strip().casefold())

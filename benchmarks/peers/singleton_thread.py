@@ -1,8 +1,10 @@
 """SQLAlchemy Core with SingletonThreadPool: a connection for each thread, as many as there are threads."""
 
 import os
+from typing import Any
 
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 from sqlalchemy import SingletonThreadPool, create_engine, text
 
 from benchmarks.peers import address
@@ -17,14 +19,14 @@ engine = create_engine(
 )
 
 
-def find_id(key):
+def find_id(key: str) -> Any:
     """Return the lowest id of that name."""
     with engine.connect() as connection:
         return connection.scalar(FIND, {"key": key})
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     city_id = find_id(name.strip().casefold())

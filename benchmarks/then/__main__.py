@@ -17,7 +17,7 @@ from benchmarks.then.price import Price, prices
 from benchmarks.then.siege import Siege, lay, warm_up
 from benchmarks.then.table import report
 from benchmarks.then.variants import THREADS, UWSGI, VARIANTS, Variant
-from tests.support import processes
+from testkit import processes
 
 
 class Plan(NamedTuple):

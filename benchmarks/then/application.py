@@ -6,9 +6,11 @@ CONNECTION says whether each request makes a connection or each thread keeps one
 import os
 import threading
 from contextlib import closing
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
 from benchmarks.peers import address
 from benchmarks.then import tls
@@ -23,20 +25,20 @@ own = threading.local()
 arguments = address.server() | tls.arguments(os.environ["HOW"]) | {"autocommit": True}
 
 
-def find_per_request(key):
+def find_per_request(key: str) -> Any:
     """Ask on a connection made for this."""
     with closing(pymysql.connect(**arguments)) as connection:
         return find(connection, key)
 
 
-def find_persistently(key):
+def find_persistently(key: str) -> Any:
     """Ask on the connection that this thread keeps."""
     if not hasattr(own, "connection"):
         own.connection = pymysql.connect(**arguments)
     return find(own.connection, key)
 
 
-def find(connection, key):
+def find(connection: Any, key: str) -> Any:
     """Return the lowest id of that name in a row, or None."""
     with connection.cursor() as cursor:
         cursor.execute(FIND, (key,))
@@ -47,7 +49,7 @@ ask = find_persistently if os.environ["CONNECTION"] == "persistent" else find_pe
 
 
 @app.get("/")
-def look_up():
+def look_up() -> ResponseReturnValue:
     """Answer with the id of the city of that name."""
     name = request.args.get("city", "")
     row = ask(name.strip().casefold())

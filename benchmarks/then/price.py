@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 from sqlalchemy import make_url
 
 from benchmarks.then import tls

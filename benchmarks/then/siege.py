@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.bench.ground import Ground, web_cpu_seconds
 from benchmarks.stacks import Running
-from tests.support import cities
+from testkit import cities
 
 # siege's own defaults, written down so that nobody's ~/.siege changes them.
 SETTINGS = """
@@ -83,4 +83,5 @@ def _siege(running: Running, clients: int, seconds: int, folder: Path) -> dict[s
         timeout=seconds + 60,
         check=True,
     )
-    return json.loads(done.stdout[done.stdout.index("{") :])
+    said: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+    return said

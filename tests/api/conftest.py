@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from testkit.databases import Database, migrate_and_seed, new_database
 from tests.conftest import dispose, obtain_or_skip
-from tests.support.databases import Database, migrate_and_seed, new_database
 
 BAD = ("warning", "problem")
 

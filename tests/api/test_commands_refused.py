@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import make_url, text
 
+from testkit.databases import Database, alembic, flask, new_database, plain_engine
 from tests.api.test_doctor_refused import BY, EVERYTHING, user
-from tests.support.databases import Database, alembic, flask, new_database, plain_engine
 from tests.support.tampering import PASSWORD, globally, preset, user_who_may
 
 MIGRATE = (alembic, "upgrade", "head")

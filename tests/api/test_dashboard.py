@@ -17,10 +17,10 @@ from sqlalchemy import literal, select, text
 from app.extensions import db
 from app.operations.dashboard import drawn
 from steadypool.stats import CloseReason
+from testkit.databases import Database
+from testkit.waiting import eventually
 from tests.conftest import dispose
 from tests.support.asking import LOOKUP
-from tests.support.databases import Database
-from tests.support.waiting import eventually
 
 SECRET = "Secretville"
 HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}

@@ -17,11 +17,11 @@ from app.extensions import db
 from steadypool import deadline, read
 from steadypool.drivers import opening
 from steadypool.errors import DatabaseDownError
+from testkit.databases import new_database
+from testkit.drivers import MYSQLDB
+from testkit.proxy import Proxy
+from testkit.servers import Server
 from tests.conftest import obtain_or_skip
-from tests.support.databases import new_database
-from tests.support.drivers import MYSQLDB
-from tests.support.proxy import Proxy
-from tests.support.servers import Server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 
 from app.commands import checks
 from app.schema import MAIN, TABLES
-from tests.support.databases import Database, alembic, flask, plain_engine
+from testkit.databases import Database, alembic, flask, plain_engine
 from tests.support.tampering import PASSWORD, deaf_server, globally, preset, user_who_may
 
 ASKED = ["tls", "privileges", "charset", "index", "wait_timeout", "migrations"]

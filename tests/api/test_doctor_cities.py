@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import make_url, text
 
-from tests.api.test_foreign_sakila import somebody_elses_sakila
-from tests.support.databases import Database, plain_engine
+from testkit.databases import Database, plain_engine
+from testkit.foreign_sakila import somebody_elses_sakila
 
 Doctor = Callable[..., dict[str, Any]]
 

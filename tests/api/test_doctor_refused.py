@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.commands.remedies import OWN_LIMIT
-from tests.support.databases import Database, administer
+from testkit.databases import Database, administer
 from tests.support.tampering import PASSWORD
 
 Doctor = Callable[..., dict[str, Any]]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from app.schema import TABLES
-from tests.support.databases import Database, administer
+from testkit.databases import Database, administer
 from tests.support.tampering import globally, max_connections, preset
 
 Doctor = Callable[..., dict[str, Any]]

@@ -9,9 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url
 
+from testkit.databases import Database, migrate_and_seed, new_database
+from testkit.drivers import MYSQLDB
 from tests.conftest import dispose, obtain_or_skip
-from tests.support.databases import Database, migrate_and_seed, new_database
-from tests.support.drivers import MYSQLDB
 
 
 @pytest.fixture(scope="module", params=["mariadb", "mariadb118", "mysql"])

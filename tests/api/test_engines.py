@@ -16,10 +16,10 @@ from sqlalchemy.exc import OperationalError
 from app.extensions import db
 from steadypool.drivers.tls import shared_context
 from steadypool.pool import SteadyPool
+from testkit.certificates import make_certificates
+from testkit.databases import Database
+from testkit.servers import MissingError, Server, start_mariadb_locally
 from tests.conftest import dispose, obtain_or_skip
-from tests.support.certificates import make_certificates
-from tests.support.databases import Database
-from tests.support.servers import MissingError, Server, start_mariadb_locally
 
 POOL = {
     "POOL_SIZE": "3",
@@ -55,7 +55,7 @@ def test_pool_settings_reach_both_engines(database: Database, engines, role: str
 
     assert isinstance(pool, SteadyPool)
     assert (pool.size(), pool.max_overflow, pool.snapshot()["size"]) == (size, 5, size + 5)
-    assert (pool.recycle, pool.pre_ping, pool.timeout) == (77, False, 0.25)
+    assert (pool.recycle, pool.pre_ping, pool.timeout()) == (77, False, 0.25)
     policy = pool.policy
     assert (policy.ping_after_seconds, policy.max_waiting, policy.leak_seconds) == (7.5, 3, 0)
 
@@ -65,7 +65,7 @@ def test_defaults_reach_both_engines(database: Database, engines, role: str | No
     pool = engines(DATABASE_URL=database.url)[role].pool
 
     assert pool.size() == {"reader": 8, None: 2}[role]
-    assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout) == (0, 1800, True, 1.0)
+    assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout()) == (0, 1800, True, 1.0)
     policy = pool.policy
     assert (policy.ping_after_seconds, policy.max_waiting, policy.leak_seconds) == (30, 64, 10)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from testkit.databases import Database
 from tests.api.test_commands_refused import LOAD, MIGRATE, SEED, the_sentence
 from tests.conftest import dispose
-from tests.support.databases import Database
 from tests.support.problems import assert_problem
 from tests.support.tampering import user_who_may
 

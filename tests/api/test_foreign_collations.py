@@ -12,11 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import make_url, text
 
 from app.cities.names import APOSTROPHES
-from tests.api.test_foreign_sakila import server_log, somebody_elses_sakila
+from testkit import cities
+from testkit.databases import Database, migrate_and_seed, new_database, plain_engine
+from testkit.foreign_sakila import somebody_elses_sakila
+from tests.api.test_foreign_sakila import server_log
 from tests.api.test_names import wrong_answers
 from tests.conftest import dispose, obtain_or_skip
-from tests.support import cities
-from tests.support.databases import Database, migrate_and_seed, new_database, plain_engine
 
 JSON = {"Accept": "application/json"}
 INDEX = "CREATE INDEX by_somebody ON city (city)"
@@ -81,6 +82,7 @@ def test_every_name_finds_its_city(reader: FlaskClient, spelling: str):
 
 @pytest.mark.no_cover
 @everywhere
+@pytest.mark.short_form("in lower case")
 @pytest.mark.parametrize("spelling", cities.SPELLINGS)
 def test_nothing_is_lost_that_lower_would_find(sakila: Database, reader: FlaskClient, spelling: str):
     """As the lookup was once: what a collation ignores is its own affair, and some tell Š from š, or even J from j."""

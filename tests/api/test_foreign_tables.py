@@ -9,8 +9,8 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from testkit.databases import Database, new_database
 from tests.conftest import dispose, obtain_or_skip
-from tests.support.databases import Database, new_database
 from tests.support.problems import assert_problem
 
 

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import make_url
 
 from app.extensions import db
+from testkit.databases import Database
 from tests.conftest import dispose
-from tests.support.databases import Database
 
 UNREACHABLE = "mysql://app:hunter2@127.0.0.1:1/sakila"
 

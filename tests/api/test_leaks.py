@@ -13,9 +13,9 @@ from flask import Flask, g, request
 
 from app.extensions import db
 from steadypool.pool import SteadyPool
+from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import A_ROW, LOOKUP
-from tests.support.databases import Database
 
 SERVERS = pytest.mark.parametrize("server", ["mariadb"], indirect=True, scope="session")
 

@@ -13,10 +13,10 @@ from flask import Flask
 from sqlalchemy import make_url, text
 
 from app import commands
+from testkit.databases import Database, migrate_and_seed, new_database
+from testkit.proxy import Proxy
+from testkit.servers import Server
 from tests.conftest import dispose
-from tests.support.databases import Database, migrate_and_seed, new_database
-from tests.support.proxy import Proxy
-from tests.support.servers import Server
 
 BATCH = 50
 LINES = 300
@@ -232,7 +232,7 @@ def test_cities_are_invented_until_there_are_so_many(loading: Loading):
 
 
 def test_invented_cities_need_sakilas_countries(empty_database: Database, make_app: Callable[..., Flask]):
-    from tests.support.databases import alembic
+    from testkit.databases import alembic
 
     assert alembic(empty_database.url, "upgrade", "head").returncode == 0
     app = make_app(DATABASE_URL=empty_database.url)

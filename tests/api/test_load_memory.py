@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from config import ROOT
-from tests.support.databases import environment, migrate_and_seed
+from testkit.databases import environment, migrate_and_seed
 
 MORE_MB = 8
 """Batches may fall differently; to keep 50,000 lines would take 20."""

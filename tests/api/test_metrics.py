@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from steadypool.stats import CloseReason
+from testkit.databases import Database
 from tests.support.asking import LOOKUP, PATH
-from tests.support.databases import Database
 
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 POOLS = {"reader", "writer"}

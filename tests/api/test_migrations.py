@@ -14,8 +14,8 @@ from sqlalchemy import inspect, text
 
 from app.schema import TABLES
 from migrations.lock import migration_lock
-from tests.support.databases import Database, alembic, environment, flask, new_database, plain_engine
-from tests.support.servers import Server
+from testkit.databases import Database, alembic, environment, flask, new_database, plain_engine
+from testkit.servers import Server
 
 OURS = {*TABLES, "alembic_version"}
 

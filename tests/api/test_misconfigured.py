@@ -13,11 +13,11 @@ from flask import Flask
 from sqlalchemy import URL, make_url, text
 
 from app.extensions import db
+from testkit.databases import administer, alembic, flask, migrate_and_seed, new_database, plain_engine
+from testkit.servers import Server
+from testkit.waiting import eventually
 from tests.conftest import dispose, obtain_or_skip
-from tests.support.databases import administer, alembic, flask, migrate_and_seed, new_database, plain_engine
 from tests.support.problems import assert_problem
-from tests.support.servers import Server
-from tests.support.waiting import eventually
 
 JSON = {"Accept": "application/json"}
 PASSWORD = "hunter2-hunter2"

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, event
 
 from app.cities import queries
 from app.extensions import db
-from tests.support import cities
-from tests.support.databases import Database
+from testkit import cities
+from testkit.databases import Database
 
 INDEX = "ix_city_key"
 

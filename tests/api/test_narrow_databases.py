@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from app.cities.queries import Cursor
 from app.cities.shapes import encode_cursor
+from testkit.databases import Database, administer, alembic, new_database, plain_engine
 from tests.conftest import dispose, obtain_or_skip
-from tests.support.databases import Database, administer, alembic, new_database, plain_engine
 
 JSON, HTML = {"Accept": "application/json"}, {"Accept": "text/html"}
 OURS = (

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, text
 
 from app.cities import queries
 from app.cities.names import one_slip_away
+from testkit.databases import Database, plain_engine
 from tests.api.test_names import postgresql_plan, sent_while
-from tests.support.databases import Database, plain_engine
 from tests.support.problems import assert_problem
 
 HTML = {"Accept": "text/html"}

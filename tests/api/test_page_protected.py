@@ -7,8 +7,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from testkit.processes import free_port
 from tests.conftest import dispose
-from tests.support.processes import free_port
 
 HTML = {"Accept": "text/html"}
 

@@ -13,11 +13,11 @@ from sqlalchemy import URL, Engine, event, func, literal, make_url, select
 
 from app.extensions import db
 from steadypool import read
+from testkit.databases import administer, new_database
+from testkit.drivers import MYSQLDB
+from testkit.servers import Server
+from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
-from tests.support.databases import administer, new_database
-from tests.support.drivers import MYSQLDB
-from tests.support.servers import Server
-from tests.support.waiting import eventually
 
 PASSWORDS = ["pässwort", "пароль", "密码🔑", "pa${HOME}x %@:/?#"]
 

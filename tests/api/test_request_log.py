@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from app.extensions import db
 from steadypool import in_transaction, read
+from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import A_ROW, LOOKUP
-from tests.support.databases import Database
 
 Events = Callable[[str], list[dict[str, Any]]]
 SLEEP = {"mysql": "SELECT sleep(0.3)", "mariadb": "SELECT sleep(0.3)", "postgresql": "SELECT pg_sleep(0.3)"}

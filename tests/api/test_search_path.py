@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url, text
 
+from testkit import cities
+from testkit.databases import Database, administer, alembic, flask, migrate_and_seed, new_database
 from tests.conftest import dispose, obtain_or_skip
-from tests.support import cities
-from tests.support.databases import Database, administer, alembic, flask, migrate_and_seed, new_database
 from tests.support.problems import assert_problem
 
 Doctor = Callable[..., dict[str, Any]]

@@ -8,9 +8,10 @@ import sys
 import pytest
 from sqlalchemy import make_url
 
+from testkit import ROOT
+from testkit.databases import alembic, environment, flask
 from tests.conftest import obtain_or_skip
 from tests.support.asking import LOOKUP
-from tests.support.databases import ROOT, alembic, environment, flask
 
 SECRET = "s3cr3t-Zx9-never-shown"
 DRIVERS = [("mysql", "pymysql"), ("mysql", "mysqlconnector"), ("mariadb", "pymysql"), ("postgresql", "psycopg")]

@@ -14,8 +14,8 @@ from sqlalchemy import make_url, text
 
 from app import commands
 from app.extensions import db
-from tests.support import cities
-from tests.support.databases import Database, alembic, flask
+from testkit import cities
+from testkit.databases import Database, alembic, flask
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from flask import Flask
 from sqlalchemy import literal, select
 
 from app.extensions import db
+from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import LOOKUP
-from tests.support.databases import Database
 
 
 @pytest.fixture

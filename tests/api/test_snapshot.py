@@ -15,9 +15,9 @@ from app.extensions import db
 from steadypool import deadline
 from steadypool.errors import PoolExhaustedError
 from steadypool.pool import SteadyPool
+from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import A_ROW
-from tests.support.databases import Database
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
 TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}

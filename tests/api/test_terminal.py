@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import alembic, environment, flask, migrate_and_seed
-from tests.support.terminal import Shown, on_terminal
+from testkit.databases import alembic, environment, flask, migrate_and_seed
+from testkit.terminal import Shown, on_terminal
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 GREEN, YELLOW, RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"

@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from app.extensions import db
 from steadypool import create_pool_engine, read
 from steadypool.errors import DatabaseDownError
+from testkit.databases import administer, new_database, plain_engine
+from testkit.drivers import MYSQLDB
+from testkit.proxy import Proxy
+from testkit.servers import Server
+from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
-from tests.support.databases import administer, new_database, plain_engine
-from tests.support.drivers import MYSQLDB
-from tests.support.proxy import Proxy
-from tests.support.servers import Server
-from tests.support.waiting import eventually
 from tests.unit.conftest import POLICY
 
 

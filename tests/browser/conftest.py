@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer, Kind, obtain, seeded_database
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError
 from tests.browser.visits import Visit, started_browser
-from tests.conftest import leave_out
-from tests.faults.support import FaultServer, Kind, obtain, seeded_database
 from tests.serve.conftest import borrow_environment, copy_project
 from tests.serve.serving import Serving
-from tests.support.databases import Database
-from tests.support.servers import MissingError
 
 
 class Site(Serving):

@@ -19,12 +19,12 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page
 
 from config import ROOT
+from testkit.cities import names
+from testkit.fault_servers import Kind, obtain, seeded_database
+from testkit.servers import MissingError
 from tests.browser.conftest import Site
 from tests.browser.visits import started_browser
-from tests.faults.support import Kind, obtain, seeded_database
 from tests.serve.conftest import borrow_environment, copy_project
-from tests.support.cities import names
-from tests.support.servers import MissingError
 
 IMAGES = ROOT / "docs" / "images"
 LARGEST = 150_000  # bytes; a clone carries every version of them for ever

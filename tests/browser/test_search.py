@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.waiting import eventually
+from testkit.waiting import eventually
 
 OPTIONS = "[role=option]"
 MARKUP = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "{{7*7}}", "</title><h1>x"]

@@ -11,7 +11,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from tests.support.servers import MissingError
+from testkit.servers import MissingError
 
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
 SCHEMES = ["light", "dark"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
-from tests.conftest import leave_out
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError
 from tests.serve.conftest import borrow_environment
-from tests.support.servers import MissingError
 
 # What a clone does not have, or has not yet.
 LEFT_BEHIND = (".git", ".venv", ".env", "instance", "__pycache__", "*.pyc", ".*_cache", ".hypothesis", ".coverage*")

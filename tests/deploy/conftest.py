@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
-from tests.conftest import leave_out
-from tests.support import processes
-from tests.support.servers import MissingError
+from testkit import processes
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError
 
 DEPLOY = ROOT / "deploy"
 PACKAGES = {

@@ -8,12 +8,12 @@ import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from testkit import processes
+from testkit.certificates import make_certificates
+from testkit.processes import Program, free_port
+from testkit.waiting import eventually
 from tests.deploy.conftest import DEPLOY
 from tests.serve.serving import Answer
-from tests.support import processes
-from tests.support.certificates import make_certificates
-from tests.support.processes import Program, free_port
-from tests.support.waiting import eventually
 
 NAME = "cities.example.org"
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from testkit.databases import Database
 from tests.deploy.proxying import NAME, Nginx
 from tests.serve.conftest import borrow_environment, copy_project
 from tests.serve.serving import Answer, Serving
-from tests.support.databases import Database
 
 TOKEN = "a-token-of-these-tests"
 

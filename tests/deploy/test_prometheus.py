@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import leave_out
+from testkit.fault_servers import FaultServer, Kind, obtain, seeded_database
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError
 from tests.deploy.expressions import Asked, alerts, of_alerts, of_dashboard
 from tests.deploy.watching import Prometheus
-from tests.faults.support import FaultServer, Kind, obtain, seeded_database
 from tests.serve.conftest import borrow_environment, copy_project
 from tests.serve.serving import Serving
 from tests.serve.visitors import Visitors
-from tests.support.servers import MissingError
 
 TOKEN = "a-token-of-these-tests"
 SETTINGS = {"WORKERS": "2", "THREADS": "4", "POOL_SIZE": "2", "OPS_TOKEN": TOKEN, "LOG_FORMAT": "json"}

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from testkit import processes
+from testkit.processes import Program, free_port
+from testkit.waiting import eventually
 from tests.deploy.conftest import DEPLOY
-from tests.support import processes
-from tests.support.processes import Program, free_port
-from tests.support.waiting import eventually
 
 
 class Prometheus:

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError
 from tests.clone.conftest import LEFT_BEHIND
-from tests.conftest import leave_out
 from tests.serve.serving import free_port
-from tests.support.servers import MissingError
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

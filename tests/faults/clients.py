@@ -1,4 +1,4 @@
-"""Many clients at once: threads that ask an application for random cities, and know the right answers.
+"""Many clients at once in the application's own process, who ask for random cities and know the right answers.
 
 Every other one asks for JSON: a line of text takes the shortest way to the database, all else the usual one.
 """
@@ -6,48 +6,46 @@ Every other one asks for JSON: a line of text takes the shortest way to the data
 from __future__ import annotations
 
 import random
-import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from urllib.parse import quote
 
 from flask import Flask
 
-from tests.support import cities
+from testkit import cities, clients
+from testkit.clients import LONGEST_JOIN_SECONDS, Question, Request
 
 EXPECTED = cities.first_ids()
 NAMES = list(EXPECTED)
-LONGEST_JOIN_SECONDS = 30
+ACCEPTED = ("text/plain", "application/json")
 
 
-class Answer(NamedTuple):
-    """What a client got for a name, how long it took, and when (monotonic) it had it."""
+class Inside:
+    """A way into an application that needs no network."""
 
-    status: int
-    seconds: float
-    asked: str
-    text: str
-    at: float
+    def __init__(self, app: Flask) -> None:
+        self._client = app.test_client()
 
-    @property
-    def is_wrong(self) -> bool:
-        """Whether this is a 200 with another city's id."""
-        found = re.fullmatch(r'City "(.*)" is #(\d+)\n', self.text, re.DOTALL)
-        right = (self.asked, str(EXPECTED[self.asked]))
-        return self.status == 200 and (found is None or found.groups() != right)
+    def ask(self, question: Question) -> tuple[int, str]:
+        """Return status and text; what JSON says is put as the text would say it."""
+        response = self._client.get(question.path, headers={"Accept": question.accept})
+        if not response.is_json:
+            return response.status_code, response.get_data(as_text=True)
+        told = response.json
+        is_found = response.status_code == 200
+        return response.status_code, f'City "{told["query"]}" is #{told["id"]}\n' if is_found else f"{told['detail']}\n"
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
-class Clients:
-    """`number` threads in a closed loop; each asks again as soon as it has an answer."""
+class Clients(clients.Clients):
+    """`number` clients of an application; each asks again as soon as it has an answer, or after a pause."""
 
     def __init__(self, app: Flask, number: int, *, pause: float = 0.0, seed: int = 1, path: str = "/") -> None:
-        self.app, self.number, self.pause, self.seed, self.path = app, number, pause, seed, path
-        self.answers: list[Answer] = []
-        self.stuck = 0
-        self._over = threading.Event()
+        super().__init__(lambda: Inside(app), pause=(pause, pause), seed=seed)
+        self.number, self.path = number, path
 
     def run(self, seconds: float) -> Clients:
         """Ask for so long, wait for the last answers, and return self."""
@@ -58,63 +56,16 @@ class Clients:
     @contextmanager
     def running(self) -> Iterator[Clients]:
         """Ask during the block; at its end wait for the last answers. Threads that never got one are `stuck`."""
-        self._over.clear()
-        threads = [
-            threading.Thread(target=self._ask, args=[n], name=f"client-{n}", daemon=True) for n in range(self.number)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
+        with self.asking(self.number, self._choose):
             yield self
-        finally:
-            self._over.set()
-            end = time.monotonic() + LONGEST_JOIN_SECONDS
-            for thread in threads:
-                thread.join(max(0.0, end - time.monotonic()))
-            self.stuck = sum(thread.is_alive() for thread in threads)
 
-    def ask_once(self) -> list[Answer]:
+    def ask_once(self) -> list[Request]:
         """Let every client ask one thing, all at once; return the answers."""
-        before = len(self.answers)
-        with self.running():
-            self._over.set()
-        return self.answers[before:]
+        before = len(self.requests)
+        self.stuck = self.begin(self.number, self._choose, once=True).wait(LONGEST_JOIN_SECONDS)
+        return [request for request in self.requests[before:] if request.ended is not None]
 
-    @property
-    def failed(self) -> list[Answer]:
-        """The answers that are not 200."""
-        return [answer for answer in self.answers if answer.status != 200]
-
-    @property
-    def wrong(self) -> list[Answer]:
-        """The answers with another city's id. There must never be one."""
-        return [answer for answer in self.answers if answer.is_wrong]
-
-    @property
-    def slowest(self) -> float:
-        """The seconds of the slowest answer."""
-        return max((answer.seconds for answer in self.answers), default=0.0)
-
-    @property
-    def statuses(self) -> Counter[int]:
-        """How many answers had which status; 0 is an exception."""
-        return Counter(answer.status for answer in self.answers)
-
-    def _ask(self, number: int) -> None:
-        choose, client = random.Random(self.seed * 1000 + number), self.app.test_client()
-        accept = ("text/plain", "application/json")[number % 2]
-        while True:
-            name = choose.choice(NAMES)
-            started = time.monotonic()
-            try:
-                response = client.get(self.path, query_string={"city": name}, headers={"Accept": accept})
-                status, text = response.status_code, response.get_data(as_text=True)
-                if response.is_json:
-                    told = response.json
-                    text = f'City "{told["query"]}" is #{told["id"]}\n' if status == 200 else f"{told['detail']}\n"
-            except Exception as error:
-                status, text = 0, repr(error)
-            now = time.monotonic()
-            self.answers.append(Answer(status, now - started, name, text, now))
-            if self._over.wait(self.pause) if self.pause else self._over.is_set():
-                return
+    def _choose(self, number: int, dice: random.Random) -> Question:
+        name = dice.choice(NAMES)
+        right = cities.answer(name) if self.path == "/" else ""
+        return Question(f"{self.path}?city={quote(name)}", name, right, accept=ACCEPTED[number % 2])

@@ -13,11 +13,12 @@ from sqlalchemy import make_url
 
 from app import create_app
 from config import load_settings
-from tests.conftest import dispose, leave_out
-from tests.faults.support import FaultServer, Kind, obtain, seeded_database
-from tests.support.databases import Database
-from tests.support.proxy import Proxy
-from tests.support.servers import MissingError
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer, Kind, obtain, seeded_database
+from testkit.leaving_out import leave_out
+from testkit.proxy import Proxy
+from testkit.servers import MissingError
+from tests.conftest import dispose
 
 
 class Fleet:

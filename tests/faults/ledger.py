@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, insert, select
 
 from app.extensions import db
-from tests.support.databases import Database, plain_engine
+from testkit.databases import Database, plain_engine
 
 metadata = MetaData()
 ledger = Table(

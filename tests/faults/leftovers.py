@@ -14,10 +14,10 @@ from flask import Flask
 
 from app.extensions import db
 from steadypool.pool import SteadyPool
-from tests.faults.support import FaultServer
+from testkit.fault_servers import FaultServer
 
 WATCHDOG = "pool-watchdog"
-LAST_THREADS_SECONDS = 3.0
+LAST_THREADS_SECONDS = 6.0
 """The drivers in C count whole seconds, psycopg at least two: for so long a thread may wait for a connect of theirs."""
 
 

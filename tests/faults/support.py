@@ -1,39 +1,16 @@
-"""The servers of the fault tests: each can be frozen, stopped, killed and asked what it counts."""
+"""On which servers a test runs, and what it takes of an application's pool."""
 
 from __future__ import annotations
 
-import secrets
-import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from enum import Enum
-from pathlib import Path
-from typing import Any, NamedTuple
 
-import psycopg
-import pymysql
 import pytest
 from flask import Flask
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import Connection, Engine
 
 from app.extensions import db
-from tests.support import processes, servers
-from tests.support.certificates import make_certificates
-from tests.support.containers import start_mariadb, start_mariadb118, start_mysql, start_postgresql
-from tests.support.databases import Database, administer, migrate_and_seed, new_database
-from tests.support.servers import Server, wait_until_it_answers
-from tests.support.waiting import eventually as eventually
-
-
-class Kind(Enum):
-    """Which server; not the name alone, for which the other tests' fleet would start one of its own."""
-
-    MARIADB = "mariadb"
-    MARIADB118 = "mariadb118"
-    MYSQL = "mysql"
-    POSTGRESQL = "postgresql"
+from testkit.fault_servers import Kind
 
 
 def on(*kinds: Kind) -> pytest.MarkDecorator:
@@ -47,144 +24,6 @@ on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
 on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)
 
 
-class Session(NamedTuple):
-    """A connection as the server sees it."""
-
-    id: int
-    user: str
-    command: str
-    statement: str
-
-
-class FaultServer:
-    """A server that nobody else uses, with a connection to it that no fault of the network touches."""
-
-    def __init__(self, server: Server, ca: Path | None = None) -> None:
-        self.name, self.server, self.control, self.ca = server.name, server, server.control, ca
-        self.backend = server.url.get_backend_name()
-        self.is_mysql = self.backend != "postgresql"
-        self._lock, self._connection = threading.RLock(), None
-
-    # ---- faults ----
-
-    def freeze(self) -> None:
-        """Stop it where it is: connections stay open, new ones are accepted by the kernel, nothing is answered."""
-        self.control.freeze()
-
-    def thaw(self) -> None:
-        self.control.thaw()
-
-    def stop(self) -> None:
-        """Shut it down as an operator would."""
-        self.control.shut_down()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.control.kill()
-
-    def start(self) -> float:
-        """Start it on the same port and data, and return when (monotonic) it first let somebody in."""
-        self.control.start()
-        assert wait_until_it_answers(self.server.url, self.control.is_running, 60, pause=0.02)
-        return time.monotonic()
-
-    def restart(self) -> float:
-        """Stop and start it; return when (monotonic) it first let somebody in."""
-        self.stop()
-        return self.start()
-
-    def repair(self) -> None:
-        """Let it run, whatever a test has done to it."""
-        self.thaw()
-        if not self.control.is_running():
-            self.start()
-
-    # ---- questions and orders ----
-
-    def admin(self, sql: str, *values: Any) -> list[tuple]:
-        """Run a statement as the administrator, on a connection of its own that stays open."""
-        with self._lock:
-            if self._connection is None:
-                self._connection = self._connect()
-            try:
-                cursor = self._connection.cursor()
-                cursor.execute(sql, values or None)
-                return list(cursor.fetchall()) if cursor.description else []
-            except (pymysql.OperationalError, pymysql.InterfaceError, psycopg.OperationalError):
-                if self._is_open():
-                    raise
-                self._connection = None  # the server was away in between
-                return self.admin(sql, *values)
-
-    def sessions(self, user: str) -> list[Session]:
-        """Return the connections of this user; counted as no statement of the kinds that tests count."""
-        if self.is_mysql:
-            rows = self.admin("SHOW FULL PROCESSLIST")
-            return [Session(row[0], row[1], row[4], row[7] or "") for row in rows if row[1] == user]
-        rows = self.admin(
-            "SELECT pid, usename, coalesce(state, ''), query FROM pg_stat_activity WHERE usename = %s", user
-        )
-        return [Session(*row) for row in rows]
-
-    def running(self, user: str) -> list[str]:
-        """Return the statements that run for this user right now."""
-        busy = "Query" if self.is_mysql else "active"
-        return [session.statement for session in self.sessions(user) if session.command == busy]
-
-    def kill_connections(self, user: str) -> int:
-        """End all connections that this user has now; return how many those were."""
-        before = self.sessions(user)
-        for session in before:
-            try:
-                self.admin(f"KILL {session.id}" if self.is_mysql else f"SELECT pg_terminate_backend({session.id})")
-            except pymysql.OperationalError as error:
-                if error.args[0] != pymysql.constants.ER.NO_SUCH_THREAD:  # gone by itself
-                    raise
-        return len(before)
-
-    def status(self, *names: str) -> dict[str, int]:
-        """Return these counters of a MySQL or MariaDB."""
-        wanted = {name.lower() for name in names}
-        rows = self.admin("SHOW GLOBAL STATUS")
-        return {name: int(value) for name, value in rows if name.lower() in wanted}
-
-    @contextmanager
-    def counting(self, *names: str) -> Iterator[dict[str, int]]:
-        """Yield a dictionary that says, after the block, by how much each counter has grown."""
-        before, grown = self.status(*names), dict[str, int]()
-        yield grown
-        grown.update({name: value - before[name] for name, value in self.status(*names).items()})
-
-    @contextmanager
-    def set_globally(self, **values: int) -> Iterator[None]:
-        """Change global variables of a MySQL or MariaDB for a while; new connections see them."""
-        before = {name: self.admin(f"SELECT @@GLOBAL.{name}")[0][0] for name in values}
-        try:
-            for name, value in values.items():
-                self.admin(f"SET GLOBAL {name} = {value}")
-            yield
-        finally:
-            self.repair()
-            for name, value in before.items():
-                self.admin(f"SET GLOBAL {name} = {value}")
-
-    def remove(self) -> None:
-        """End it for good."""
-        if self._connection is not None:
-            self._connection.close()
-        self.server.stop()
-
-    def _connect(self):
-        url: URL = self.server.url
-        to = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
-        if self.is_mysql:
-            return pymysql.connect(**to, autocommit=True, connect_timeout=10, read_timeout=20)
-        return psycopg.connect(**to, dbname=url.database, autocommit=True, connect_timeout=10)
-
-    def _is_open(self) -> bool:
-        return self._connection.open if self.is_mysql else not self._connection.closed
-
-
 def reader(app: Flask) -> Engine:
     """Return the engine of an application that reads."""
     with app.app_context():
@@ -196,59 +35,3 @@ def held(engine: Engine, number: int = 1) -> Iterator[list[Connection]]:
     """Hold so many connections of an engine during the block; at least so many are open afterwards."""
     with ExitStack() as stack:
         yield [stack.enter_context(engine.connect()) for _ in range(number)]
-
-
-@contextmanager
-def seeded_database(server: FaultServer) -> Iterator[Database]:
-    """Yield Sakila on this server, for a user who may do everything there and nothing elsewhere."""
-    user, password = f"app_{secrets.token_hex(4)}", secrets.token_hex(8)
-    admin = server.server.url
-    with new_database(server.server) as made:
-        url = admin.set(username=user, password=password, database=made.url.rpartition("/")[2])
-        if server.is_mysql:
-            orders = [
-                f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'",
-                f"GRANT ALL PRIVILEGES ON {url.database}.* TO '{user}'@'%'",
-            ]
-        else:
-            orders = [
-                f"CREATE ROLE {user} LOGIN PASSWORD '{password}'",
-                f"ALTER DATABASE {url.database} OWNER TO {user}",
-            ]
-        administer(admin, *orders)
-        address = url.render_as_string(hide_password=False)
-        migrate_and_seed(address)
-        yield Database(made.name, address, made.admin_url, server.server)
-        server.repair()
-    administer(admin, f"DROP USER {user}")
-
-
-def obtain(kind: Kind) -> FaultServer:
-    """Return a server of that kind of our own, or raise `MissingError`."""
-    # A killed server has what it has committed: the defaults of the other tests keep the log in memory for a second.
-    match kind:
-        case Kind.MYSQL:
-            options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF", "--skip-log-bin"
-            return FaultServer(start_mysql(secrets.token_hex(8), *options, keeps_data=True))
-        case Kind.MARIADB118:
-            options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF"
-            return FaultServer(start_mariadb118(secrets.token_hex(8), *options, keeps_data=True))
-        case Kind.MARIADB:
-            return _mariadb()
-    if not processes.program("initdb"):
-        return FaultServer(start_postgresql(secrets.token_hex(8)))
-    return FaultServer(servers.start_postgresql_locally("synchronous_commit=on"))
-
-
-def _mariadb() -> FaultServer:
-    if not processes.program("mariadb-install-db"):
-        return FaultServer(start_mariadb(secrets.token_hex(8)))
-    names = {"ca": "ca.pem", "cert": "server.pem", "key": "key.pem"}
-    folder = Path(tempfile.mkdtemp(prefix="sakila-certificates-"))
-    files = dict(zip(names.values(), make_certificates(folder), strict=True))
-    tls = [f"--ssl-{what}={{folder}}/{name}" for what, name in names.items()]
-    started = servers.start_mariadb_locally("--innodb-flush-log-at-trx-commit=2", *tls, files=files)
-    for file in files.values():
-        file.unlink()
-    folder.rmdir()
-    return FaultServer(started, started.folder / "ca.pem")

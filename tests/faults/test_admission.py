@@ -14,10 +14,12 @@ from werkzeug.test import TestResponse
 
 from app.extensions import reading
 from steadypool.errors import PoolError
+from testkit.fault_servers import Kind
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import Kind, eventually, held, on, on_mariadb, on_mysql_family, reader
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
 from tests.support.problems import assert_problem
-from tests.support.proxy import Proxy
 
 SLACK = 0.4
 """Seconds that a busy machine may add."""
@@ -169,7 +171,7 @@ def test_fifty_clients_of_a_slow_query_on_two_connections(slow_service: Flask):
     assert clients.stuck == 0
     assert set(clients.statuses) == {200, 503}
     assert clients.slowest < 1 + 0.1 + SLACK  # POOL_TIMEOUT_SECONDS, and the query
-    in_time = [answer for answer in clients.answers if answer.status == 200 and answer.at <= began + seconds]
+    in_time = [answer for answer in clients.answers if answer.status == 200 and answer.ended <= began + seconds]
     goodput = len(in_time) / (2 * seconds / 0.1)
     print(f"goodput {goodput:.0%} of capacity, slowest answer {clients.slowest:.2f} s")
     assert goodput >= 0.7, "the figure is 90 % and more where nothing else uses the machine"

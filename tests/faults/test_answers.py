@@ -19,11 +19,13 @@ from sqlalchemy.orm import aliased
 from app.cities.models import City
 from app.extensions import reading
 from steadypool import deadline
-from tests.faults.clients import Answer, Clients
+from testkit.clients import Request
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
+from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent
-from tests.faults.support import FaultServer, eventually
-from tests.support.databases import Database
-from tests.support.proxy import Proxy
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
 DEADLINE_SECONDS = 0.9
@@ -100,6 +102,6 @@ def test_under_all_faults_at_once_every_answer_is_the_right_one(
     assert_nothing_is_lent(service)
 
 
-def reports(answers: list[Answer]) -> list[str]:
+def reports(answers: list[Request]) -> list[str]:
     """Return what was neither an answer nor a polite refusal."""
     return [answer.text for answer in answers if answer.status not in (200, 503, 504)][:5]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pymysql
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from tests.faults.clients import Answer, Clients
-from tests.faults.support import FaultServer, eventually, on_mysql_family
-from tests.support.databases import Database, plain_engine
-from tests.support.proxy import Proxy
+from testkit import cities
+from testkit.clients import Question, Request
+from testkit.databases import Database, plain_engine
+from testkit.fault_servers import FaultServer
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
+from tests.faults.clients import Clients
+from tests.faults.support import on_mysql_family
 
 
 @pytest.fixture
@@ -101,9 +106,11 @@ def test_clients_get_right_answers_through_the_proxy(service, proxy: Proxy):
 
 
 def test_a_wrong_answer_is_noticed():
-    right = Answer(200, 0.1, "Lima", 'City "Lima" is #305\n', 0.0)
+    lima = Question("/?city=Lima", "Lima", cities.answer("Lima"))
+    right = Request(lima, 0.0, 0.1, 200, 'City "Lima" is #305\n')
 
     assert not right.is_wrong
-    assert right._replace(text='City "Lima" is #306\n').is_wrong
-    assert right._replace(asked="London").is_wrong
-    assert not right._replace(status=503, text="away").is_wrong
+    assert replace(right, text='City "Lima" is #306\n').is_wrong
+    assert replace(right, question=replace(lima, right=cities.answer("London"))).is_wrong
+    assert replace(right, status=404, text="not found").is_wrong
+    assert not replace(right, status=503, text="away").is_wrong

@@ -13,12 +13,14 @@ from flask import Flask
 
 from app.extensions import db
 from steadypool import connecting
+from testkit.clients import Request
+from testkit.fault_servers import FaultServer
+from testkit.packets import Cut
+from testkit.proxy import Proxy
 from tests.conftest import dispose
-from tests.faults.clients import Answer, Clients
+from tests.faults.clients import Clients
 from tests.faults.leftovers import leaving_nothing, pool_of, seconds_until
-from tests.faults.support import FaultServer, held, on_mariadb, on_mysql, on_mysql_family, reader
-from tests.support.packets import Cut
-from tests.support.proxy import Proxy
+from tests.faults.support import held, on_mariadb, on_mysql, on_mysql_family, reader
 
 
 @pytest.mark.parametrize("strategy", ["queue", "request"])
@@ -35,16 +37,16 @@ def test_after_a_crash_the_first_answer_comes_within_a_second(
             back = fault_server.start()
             time.sleep(1.5)
 
-        first = min(answer.at for answer in clients.answers if answer.status == 200 and answer.at > back - 0.5)
+        first = min(answer.ended for answer in clients.answers if answer.status == 200 and answer.ended > back - 0.5)
         print(f"first answer {first - back:.2f} s after the server let somebody in")
         assert first - back < 1.0
-        late = [answer for answer in clients.answers if answer.at - answer.seconds > back + 1]
+        late = [answer for answer in clients.answers if answer.began > back + 1]
         assert late
         assert all(answer.status == 200 for answer in late)
         dispose(service)
 
 
-def assert_refused_at_once(answers: list[Answer]) -> None:
+def assert_refused_at_once(answers: list[Request]) -> None:
     assert len(answers) > 50
     assert {answer.status for answer in answers} == {503}
     p99 = sorted(answer.seconds for answer in answers)[len(answers) * 99 // 100]

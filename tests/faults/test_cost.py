@@ -12,21 +12,13 @@ from flask import Flask, before_render_template
 
 from app import negotiation
 from steadypool.drivers import tls
+from testkit.drivers import MYSQLDB
+from testkit.fault_servers import FaultServer, Kind
+from testkit.packets import COM_QUERY
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
 from tests.faults.clients import EXPECTED, NAMES, Clients
-from tests.faults.support import (
-    FaultServer,
-    Kind,
-    eventually,
-    held,
-    on,
-    on_mariadb,
-    on_mysql_family,
-    on_postgresql,
-    reader,
-)
-from tests.support.drivers import MYSQLDB
-from tests.support.packets import COM_QUERY
-from tests.support.proxy import Proxy
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, on_postgresql, reader
 
 READS = 10
 COMMANDS = "Com_select", "Com_rollback", "Com_commit", "Com_begin", "Com_set_option", "Com_admin_commands"

@@ -16,13 +16,14 @@ from sqlalchemy.orm import aliased
 
 from app.cities.models import City
 from app.extensions import db, reading
+from testkit.databases import Database
+from testkit.drivers import MYSQLDB
+from testkit.fault_servers import FaultServer
+from testkit.proxy import Proxy
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, pool_of, seconds_until
-from tests.faults.support import FaultServer, on_mariadb, on_postgresql
-from tests.support.databases import Database
-from tests.support.drivers import MYSQLDB
-from tests.support.proxy import Proxy
+from tests.faults.support import on_mariadb, on_postgresql
 
 DEADLINE_SECONDS = 1.5
 """Half the default, to be quick; the server's limit for a statement is then one second."""

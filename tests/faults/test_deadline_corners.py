@@ -18,11 +18,11 @@ from app.extensions import db
 from steadypool import Lookup, deadline, in_transaction, read
 from steadypool.admission import Gate
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError
+from testkit.databases import Database
+from testkit.proxy import Proxy
 from tests.faults.clients import Clients
 from tests.faults.support import on_mariadb, reader
 from tests.faults.test_deadline import SLACK_SECONDS, THREADS
-from tests.support.databases import Database
-from tests.support.proxy import Proxy
 
 DEADLINE_SECONDS = 1.0
 

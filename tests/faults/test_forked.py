@@ -17,11 +17,12 @@ from sqlalchemy import Connection, Engine, Select, event, func, select
 
 from app.extensions import db
 from steadypool import forking, watchdog
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer, Kind
+from testkit.proxy import Proxy
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import pool_of
-from tests.faults.support import FaultServer, Kind, held, on, on_mariadb, reader
-from tests.support.databases import Database
-from tests.support.proxy import Proxy
+from tests.faults.support import held, on, on_mariadb, reader
 
 # Otherwise a function that the pool does not know would have the connection closed after use.
 WHO = select(func.connection_id()).execution_options(leaves_no_trace=True)

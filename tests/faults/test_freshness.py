@@ -10,10 +10,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from tests.faults.support import FaultServer, Kind, eventually, held, on, on_mariadb, on_mysql_family, reader
-from tests.support.drivers import MYSQLDB
-from tests.support.packets import COM_PING, COM_QUERY
-from tests.support.proxy import Proxy
+from testkit.drivers import MYSQLDB
+from testkit.fault_servers import FaultServer, Kind
+from testkit.packets import COM_PING, COM_QUERY
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
 
 CONNECT_QUERIES = 4
 DRIVERS = ["pymysql", MYSQLDB]

@@ -12,11 +12,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url
 
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import FaultServer, held, on_mariadb, reader
-from tests.support.databases import Database
+from tests.faults.support import held, on_mariadb, reader
 
 ROOM, SIZE, THREADS = 3, 8, 16
 SECONDS = 2.0

@@ -20,15 +20,16 @@ from migrations import lock
 from migrations.lock import migration_lock
 from steadypool import in_transaction
 from steadypool.errors import OutcomeUnknownError
-from tests.conftest import dispose, leave_out
+from testkit.databases import Database, alembic, migrate_and_seed, plain_engine
+from testkit.galera import Cluster, Node, galera
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError, Server
+from testkit.yard import wait_for
+from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
-from tests.support.databases import Database, alembic, migrate_and_seed, plain_engine
-from tests.support.galera import Cluster, Node, galera
 from tests.support.problems import assert_problem
-from tests.support.servers import MissingError, Server
-from tests.support.yard import wait_for
 
 LONG_SECONDS = float(os.environ.get("GALERA_SECONDS", "4"))
 """For how long is read once a node refuses; GALERA_SECONDS=60 to look longer."""

@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, literal, select
 
+from testkit.proxy import Proxy
 from tests.faults.clients import Clients
 from tests.faults.ledger import reader_of, writer_of
 from tests.faults.support import on_mariadb
-from tests.support.proxy import Proxy
 
 DEADLINE_SECONDS, SLACK_SECONDS = 1.0, 0.5
 LEAK_SECONDS = 0.2
@@ -65,14 +65,14 @@ def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(make_service: Call
 
         def __del__(self) -> None:
             found.set()
-            over.wait(5)
+            over.wait(15)
 
     service = make_service(POOL_LEAK_SECONDS=LEAK_SECONDS, REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
     Clients(service, 1).ask_once()
     Circle()
     with reader_of(service).connect():
         time.sleep(LEAK_SECONDS)
-        assert found.wait(2)  # a long loan has circles looked for
+        assert found.wait(10)  # a long loan has circles looked for
 
     proxy.black_hole()
     clients = Clients(service, 2).run(0)

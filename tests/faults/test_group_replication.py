@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import Connection, Engine, event, insert, select, update
 
 from steadypool import create_pool_engine, in_transaction
-from tests.conftest import leave_out
+from testkit.databases import Database
+from testkit.group_replication import Member, group
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError, Server
+from testkit.yard import wait_for
 from tests.faults.ledger import Unit, Witness, ledger, witness_of
-from tests.support.databases import Database
-from tests.support.group_replication import Member, group
 from tests.support.policies import POLICY
-from tests.support.servers import MissingError, Server
-from tests.support.yard import wait_for
 
 ROW = 1_000_001
 

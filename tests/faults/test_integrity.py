@@ -14,9 +14,11 @@ from flask import Flask
 from sqlalchemy import Engine, literal, select
 
 from steadypool.admission import Gate
+from testkit.fault_servers import FaultServer
+from testkit.waiting import eventually
 from tests.faults.ledger import reader_of
 from tests.faults.outcomes import Outcomes
-from tests.faults.support import FaultServer, eventually, on_mariadb
+from tests.faults.support import on_mariadb
 
 SETTINGS = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.05, "POOL_MAX_WAITING": 3}
 THREADS = 8

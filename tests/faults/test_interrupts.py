@@ -19,10 +19,11 @@ from sqlalchemy import Connection, Engine, Result, exc, literal, select, text
 from app.cities.models import City
 from steadypool import in_transaction, read
 from steadypool.errors import OutcomeUnknownError
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
+from testkit.proxy import Proxy
 from tests.faults.ledger import Unit, reader_of, witness_of, writer_of
-from tests.faults.support import FaultServer, on_mysql_family
-from tests.support.databases import Database
-from tests.support.proxy import Proxy
+from tests.faults.support import on_mysql_family
 
 SLEEP = {True: text("SELECT SLEEP(0.4)"), False: text("SELECT pg_sleep(0.4)")}
 MEANWHILE_SECONDS = 0.15

@@ -9,11 +9,13 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from steadypool import freshness
+from testkit.fault_servers import FaultServer
+from testkit.packets import Packet
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import FaultServer, eventually, held, on_mariadb, on_mysql_family, reader
+from tests.faults.support import held, on_mariadb, on_mysql_family, reader
 from tests.faults.test_freshness import ask, opened
-from tests.support.packets import Packet
-from tests.support.proxy import Proxy
 
 
 @on_mysql_family

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from flask import Flask
 
 from steadypool import in_transaction
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
 from tests.faults.ledger import Unit, witness_of, writer_of
-from tests.faults.support import FaultServer, held
-from tests.support.databases import Database
+from tests.faults.support import held
 from tests.support.problems import assert_problem
 
 

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from steadypool import PoolPolicy, create_pool_engine, deadline, in_transaction
 from steadypool.drivers import sqlite
+from testkit.databases import Database, plain_engine
+from testkit.fault_servers import FaultServer, Kind
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
-from tests.faults.support import FaultServer, Kind, on, on_mysql_family, on_postgresql
-from tests.support.databases import Database, plain_engine
+from tests.faults.support import on, on_mysql_family, on_postgresql
 from tests.unit.conftest import POLICY
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.cities.models import City, Country
 from steadypool import in_transaction, read
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
 from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
-from tests.faults.support import FaultServer
-from tests.support.databases import Database
 
 WHO_AM_I = {
     True: text("SELECT connection_id()").execution_options(leaves_no_trace=True),

@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError
 from steadypool import deadline, read
 from steadypool.breaker import PATIENCE_SECONDS
 from steadypool.errors import PoolError
-from tests.faults.support import Kind, on, reader
-from tests.support.proxy import Proxy
-from tests.support.waiting import eventually
+from testkit.fault_servers import Kind
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
+from tests.faults.support import on, reader
 
 
 @on(Kind.MARIADB, Kind.POSTGRESQL)

@@ -14,10 +14,10 @@ import pytest
 from flask import Flask
 
 from app.extensions import db
+from testkit.fault_servers import FaultServer
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, leaving_nothing, pool_of
-from tests.faults.support import FaultServer
 
 RESTARTS = int(os.environ.get("SOAK_RESTARTS", "5"))
 KILLS = int(os.environ.get("SOAK_KILLS", "100"))
@@ -39,6 +39,7 @@ def connections_of(fault_server: FaultServer, user: str) -> int:
     return len(fault_server.sessions(user))
 
 
+@pytest.mark.short_form("mariadb", "postgresql")
 def test_kills_and_restarts_leave_nothing(fault_server: FaultServer, make_service: Callable[..., Flask], user: str):
     connections_of(fault_server, user)  # the administrator's own connection is open from here on
     with leaving_nothing():
@@ -57,7 +58,7 @@ def test_kills_and_restarts_leave_nothing(fault_server: FaultServer, make_servic
             settled = time.monotonic()
             time.sleep(1)
 
-        assert [answer for answer in clients.answers if answer.status != 200 and answer.at > settled] == []
+        assert [answer for answer in clients.answers if answer.status != 200 and answer.ended > settled] == []
         assert {answer.status for answer in clients.answers} <= {200, 503}
         assert clients.wrong == []
         assert clients.stuck == 0

@@ -19,10 +19,10 @@ from app.cities.models import City
 from app.cities.queries import CITIES
 from app.extensions import db, reading
 from steadypool import in_transaction
+from testkit.databases import Database
 from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, leaving_nothing
-from tests.support.databases import Database
 
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
 

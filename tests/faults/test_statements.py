@@ -10,8 +10,11 @@ from flask import Flask
 from sqlalchemy import exc, literal, select
 
 from steadypool import read
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
+from testkit.proxy import Proxy
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import FaultServer, on_mysql_family, reader
+from tests.faults.support import on_mysql_family, reader
 from tests.faults.test_deadline import (
     DEADLINE_SECONDS,
     ORPHANS_GONE_WITHIN_SECONDS,
@@ -19,9 +22,7 @@ from tests.faults.test_deadline import (
     count_slowly,
     warm_up,
 )
-from tests.support.databases import Database
 from tests.support.problems import assert_problem
-from tests.support.proxy import Proxy
 
 STATEMENT_SECONDS = DEADLINE_SECONDS * 2 / 3
 """What the server gives a statement."""

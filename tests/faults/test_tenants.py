@@ -11,9 +11,10 @@ from sqlalchemy import Engine, bindparam, event, select, text
 
 from app.cities.models import City
 from steadypool import Lookup, read
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
 from tests.faults.ledger import reader_of
-from tests.faults.support import FaultServer, on_postgresql
-from tests.support.databases import Database
+from tests.faults.support import on_postgresql
 
 TENANT: ContextVar[str] = ContextVar("tenant")
 NAMES = Lookup(select(City.city).where(City.city_id == bindparam("id")))

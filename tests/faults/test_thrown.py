@@ -12,10 +12,11 @@ from flask import Flask
 from sqlalchemy import Engine, Integer, bindparam, literal, select
 
 from steadypool import Lookup, deadline, read
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
 from tests.faults.ledger import reader_of
-from tests.faults.support import FaultServer, on_mariadb
+from tests.faults.support import on_mariadb
 from tests.support import storming
-from tests.support.databases import Database
 from tests.support.throwing import Thrown, thrown_at_line
 
 # What is thrown while a connection is being made leaves it to the garbage collector, which closes it.
@@ -23,11 +24,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 SIZE = 2
 
 
+@pytest.mark.short_form("mariadb")
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_what_threads_meet_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
     storming.run(seeded.url, admin_of(fault_server), role, "threads", times=700, seed=4)
 
 
+@pytest.mark.short_form("mariadb")
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_what_signals_raise_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
     storming.run(seeded.url, admin_of(fault_server), role, "signals", times=500, seed=5)
@@ -47,6 +50,7 @@ FILES = (
 
 
 @on_mariadb
+@pytest.mark.short_form("again after ()", "again after (5,)")
 @pytest.mark.parametrize("way", ["lookup", "read"])
 @pytest.mark.parametrize("again", [(), (1,), (2,), (5,)], ids=lambda steps: f"again after {steps}")
 def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session, aliased
 from app.cities.models import City
 from steadypool import in_transaction, read
 from steadypool.errors import PoolError
+from testkit.databases import Database
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
 from tests.faults.ledger import Unit, Witness, witness_of, writer_of
-from tests.faults.support import eventually
-from tests.support.databases import Database
-from tests.support.proxy import Proxy
 
 LONGEST_SECONDS = 0.5
 SLACK_SECONDS = 1.0

@@ -14,12 +14,14 @@ from werkzeug.test import TestResponse
 from app.extensions import db
 from steadypool import deadline, in_transaction
 from steadypool.errors import OutcomeUnknownError, PoolError
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
+from testkit.packets import Cut, Direction
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import FaultServer, eventually, on_mysql_family, on_postgresql
-from tests.support.databases import Database
-from tests.support.packets import Cut, Direction
+from tests.faults.support import on_mysql_family, on_postgresql
 from tests.support.problems import assert_problem
-from tests.support.proxy import Proxy
 
 MOST_PACKETS = 60
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import ROOT
+from testkit import ROOT
 
 SMALLEST = re.compile(r"## The smallest program\n.*?```python\n(.*?)```", re.DOTALL)
 NEEDED = ("sqlalchemy", "typing-extensions", "pymysql")

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from config import ROOT
-from tests.conftest import leave_out
+from testkit import databases, servers
+from testkit.databases import Database
+from testkit.leaving_out import leave_out
 from tests.serve.serving import Serving
-from tests.support import databases, servers
-from tests.support.databases import Database
 
 PARTS = [
     "run",

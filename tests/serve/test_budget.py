@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import make_url
 
+from testkit.databases import Database, migrate_and_seed, new_database
 from tests.conftest import obtain_or_skip
 from tests.serve.serving import Serving, free_port, run
 from tests.support.asking import LOOKUP
-from tests.support.databases import Database, migrate_and_seed, new_database
 from tests.support.tampering import max_connections
 
 TOO_MANY = {"WORKERS": "2", "POOL_SIZE": "1000", "WRITER_POOL_SIZE": "1000", "LOG_FORMAT": "json"}

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.drivers import MYSQLDB
+from testkit.drivers import MYSQLDB
 
 DRIVERS = ["pymysql", MYSQLDB]
 

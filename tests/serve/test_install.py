@@ -128,6 +128,7 @@ def test_what_a_user_is_used_to_changes_nothing_either(tree, habits):
     assert not elsewhere.exists()
 
 
+@pytest.mark.short_form("target")
 @pytest.mark.parametrize("tree", PIPS[:1], indirect=True)
 @pytest.mark.parametrize("option", ["target", "prefix", "root"])
 def test_what_a_file_sends_elsewhere_is_not_taken_for_installed(tree, option):

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import leave_out
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError
+from testkit.waiting import eventually
 from tests.serve.serving import Serving, free_port, run
 from tests.support.asking import LOOKUP, PATH
-from tests.support.servers import MissingError
-from tests.support.waiting import eventually
 
 TOKEN = "a-token-of-more-than-16-characters"
 REPLACED_AFTER = 20

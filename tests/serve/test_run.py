@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
+from testkit.terminal import on_terminal
 from tests.serve.serving import Serving, environment, free_port, run
 from tests.support.asking import LOOKUP
-from tests.support.terminal import on_terminal
 
 COMMANDS = [
     "serve",

@@ -2,100 +2,70 @@
 
 from __future__ import annotations
 
-import http.client
 import random
-import threading
 import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
 
-from tests.support import cities
+from testkit import cities
+from testkit.clients import Clients, Question, Request
+from testkit.kept_alive import NOT_BEGUN, KeptAlive
 
-IDS = cities.first_ids()
-CUT_OFF = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
-"""How a connection that was closed before a byte of the answer looks from here."""
+NAMES = list(cities.first_ids())
 
 
 @dataclass
 class Tally:
     """What became of the requests."""
 
-    answered: int = 0
-    resent: int = 0  # a kept-alive connection was closed before a byte of the answer came: RFC 9110 section 9.2.2
-    not_begun: int = 0  # a fresh connection was refused, or closed before a byte of the answer came
-    failed: list[str] = field(default_factory=list)
+    answered: int
+    not_begun: int  # a fresh connection was refused, or closed before a byte of the answer came
+    failed: list[str]
 
 
-class Visitors:
+class Visitors(Clients):
     """So many threads, each with a connection that it keeps, asking for random cities until they are told to stop.
 
     Between two requests each pauses for up to `pause` seconds.
     """
 
     def __init__(self, port: int, count: int = 8, pause: float = 0) -> None:
-        self.port, self.pause = port, pause
-        self.tally = Tally()
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._visit, args=(seed,)) for seed in range(count)]
+        super().__init__(lambda: KeptAlive(port, seconds=10), pause=(0, pause))
+        self._count, self._running = count, ExitStack()
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._running.enter_context(self.asking(self._count, _choose))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._running.close()
+        assert not self.stuck
+
+    @property
+    def tally(self) -> Tally:
+        """Count what there is so far."""
+        answers = self.answers
+        not_begun = [answer for answer in answers if isinstance(answer.error, NOT_BEGUN)]
+        failed = [answer for answer in answers if answer.status != 200 or answer.is_wrong]
+        return Tally(self._answered(), len(not_begun), [_told(answer) for answer in failed if answer not in not_begun])
 
     def wait_for(self, answers: int, seconds: float = 15) -> None:
         """Return once so many more requests have been answered."""
-        enough, end = self.tally.answered + answers, time.monotonic() + seconds
-        while self.tally.answered < enough:
+        enough, end = self._answered() + answers, time.monotonic() + seconds
+        while self._answered() < enough:
             assert time.monotonic() < end, self.tally
             time.sleep(0.02)
 
-    def _visit(self, seed: int) -> None:
-        chance = random.Random(seed)
-        connection = self._connection()
-        while not self._stop.is_set():
-            city = chance.choice(list(IDS))
-            self._stop.wait(chance.uniform(0, self.pause))
-            was_kept = connection.sock is not None
-            try:
-                status, text = _ask(connection, city)
-            except CUT_OFF:
-                self._count("resent" if was_kept else "not_begun")
-                connection.close()
-            except ConnectionRefusedError:
-                self._count("not_begun")
-                connection.close()
-                time.sleep(0.05)
-            except Exception as error:
-                self._fail(f"{city}: {error!r}")
-                connection.close()
-            else:
-                self._count("answered")
-                if (status, text.strip()) != (200, f'City "{city}" is #{IDS[city]}'):
-                    self._fail(f"{city}: {status} {text}")
-        connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-
-    def _count(self, what: str) -> None:
-        with self._lock:
-            setattr(self.tally, what, getattr(self.tally, what) + 1)
-
-    def _fail(self, how: str) -> None:
-        with self._lock:
-            self.tally.failed.append(how)
+    def _answered(self) -> int:
+        return sum(request.status > 0 for request in list(self.requests))
 
 
-def _ask(connection: http.client.HTTPConnection, city: str) -> tuple[int, str]:
-    # A response that says "Connection: close" leaves connection.sock empty, and the next request connects anew.
-    connection.request("GET", f"/?city={quote(city)}")
-    response = connection.getresponse()
-    return response.status, response.read().decode()
+def _choose(_: int, dice: random.Random) -> Question:
+    name = dice.choice(NAMES)
+    return Question(f"/?city={quote(name)}", name, cities.answer(name))
+
+
+def _told(answer: Request) -> str:
+    return f"{answer.question.about}: {answer.status or ''} {answer.text}"

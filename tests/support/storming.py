@@ -19,7 +19,8 @@ from dataclasses import replace
 from sqlalchemy import make_url, text
 
 from steadypool import create_pool_engine
-from tests.support.databases import ROOT, plain_engine
+from testkit import ROOT
+from testkit.databases import plain_engine
 from tests.support.policies import POLICY
 from tests.support.throwing import assert_all_is_back, storm, storm_of_signals
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import make_url, text
 
 from app.schema import TABLES
-from tests.support.databases import Database, administer
+from testkit.databases import Database, administer
 
 PASSWORD = "g3heim"
 

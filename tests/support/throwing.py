@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Engine, bindparam, literal, select
 
 from steadypool import Lookup, deadline, in_transaction, read
-from tests.support.waiting import eventually
+from testkit.waiting import eventually
 
 HOUSEKEEPING_SECONDS = 8.0
 """The watchdog looks twice, a second apart; on a machine with other things to do."""

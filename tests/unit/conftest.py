@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 
 from steadypool import create_pool_engine
 from steadypool.engine import Role
-from tests.support.echo import Echo
+from testkit.echo import Echo
+from testkit.proxy import Proxy
 from tests.support.policies import POLICY as POLICY
-from tests.support.proxy import Proxy
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_a_hole_in_the_project_s_own_locks_is_said_with_where_it_is(monkeypatch,
 
 def test_a_lock_file_is_never_given_to_a_resolver():
     """In what is run and in what people are told to run: the Dockerfile, the documents, messages."""
-    folders = ("docs", "benchmarks", "deploy", "tests", "tools", ".github", ".ci")
+    folders = ("docs", "benchmarks", "deploy", "testkit", "tests", "tools", ".github", ".ci")
     paths = [path for path in ROOT.iterdir() if path.is_file()]
     paths += [path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.suffix != ".png"]
     texts = [" ".join(path.read_text(errors="replace").split()) for path in paths if path.is_file()]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from steadypool import create_pool_engine, deadline, read
 from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
-from tests.support.waiting import eventually
+from testkit.waiting import eventually
 from tests.unit.conftest import POLICY
 
 

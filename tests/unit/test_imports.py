@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_SERVED = {"alembic", "mako", "tests", "benchmarks"}
+NOT_SERVED = {"alembic", "mako", "tests", "testkit", "benchmarks"}
 
 
 def test_the_web_process_imports_nothing_of_migrations():

@@ -8,7 +8,7 @@ import pytest
 
 from app.cities.names import first_behind, fold
 from app.schema import MAX_NAME_LENGTH
-from tests.support import cities
+from testkit import cities
 
 
 @pytest.mark.parametrize(

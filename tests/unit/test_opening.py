@@ -12,7 +12,7 @@ import pytest
 
 from steadypool.drivers import opening
 from steadypool.drivers.opening import in_time
-from tests.support.waiting import eventually
+from testkit.waiting import eventually
 
 
 class Made:

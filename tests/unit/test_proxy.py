@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from tests.support.echo import Echo, asked, connect, is_silent, packet
-from tests.support.proxy import Proxy
-from tests.support.waiting import eventually
+from testkit.echo import Echo, asked, connect, is_silent, packet
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
 
 SLACK = 0.3
 """Seconds that a busy machine may add."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.echo import Echo, asked, connect, packet
-from tests.support.packets import Cut, Packet
-from tests.support.proxy import Proxy
-from tests.support.waiting import eventually
+from testkit.echo import Echo, asked, connect, packet
+from testkit.packets import Cut, Packet
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
 
 
 @pytest.mark.parametrize(

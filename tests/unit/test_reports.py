@@ -24,8 +24,8 @@ from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS
 from app.operations.server_view import ServerView
 from steadypool.loan import Loan
 from steadypool.stats import BUCKETS, Stats
+from testkit.waiting import eventually
 from tests.conftest import dispose
-from tests.support.waiting import eventually
 
 Worker = Callable[[int], Flask]
 

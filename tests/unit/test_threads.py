@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from steadypool import deadline
 from steadypool.threads import start_thread
-from tests.support.waiting import eventually
+from testkit.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 

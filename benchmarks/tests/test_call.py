@@ -1,0 +1,24 @@
+"""What an answer costs is counted, beside the raw limit's in the same run: work that is added is noticed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from testkit import ROOT
+
+MOST_BESIDE_RAW = 1.81
+"""Python calls of this application over those of a view that holds a bare connection: 1.75 when this was written (528
+to 301, Python 3.11), and 3 % for those that count otherwise."""
+
+
+def test_an_answer_calls_few_functions(bench_packages, wrk_program):
+    command = [sys.executable, "-m", "benchmarks.call", "--rounds", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 0, done.stderr
+    lines = re.findall(r"^(.+?) +\d+ us,.*, (\d+) Python calls$", done.stdout, re.MULTILINE)
+    calls = {name: int(count) for name, count in lines}
+    assert set(calls) == {"the floor", "the raw limit", "this application"}, done.stdout
+    assert calls["this application"] <= MOST_BESIDE_RAW * calls["the raw limit"], done.stdout

@@ -1,0 +1,185 @@
+"""Database servers in containers, for what this machine has no program of.
+
+testcontainers' own clean-up container (Ryuk) is an image more to pull, and is left out; instead each container is
+labelled with the process that wanted it, and those of dead processes are removed when the next one starts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
+os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
+
+import docker  # type: ignore[import-untyped]
+from docker.errors import APIError, DockerException  # type: ignore[import-untyped]
+from sqlalchemy import URL
+from testcontainers.community.mysql import MySqlContainer
+from testcontainers.core.container import DockerContainer
+
+from testkit.processes import free_port
+from testkit.servers import DRIVERS, MissingError, Server, wait_until_it_answers
+
+MYSQL_IMAGE, POSTGRESQL_IMAGE = "mysql:9.7", "postgres:15"
+MARIADB_IMAGE, MARIADB118_IMAGE = "mariadb:10.11", "mariadb:11.8"
+LABEL = "flask-sakila-test"
+
+
+class MySql(MySqlContainer):
+    """MySQL that is ready when the user can log in over TCP: the log line is not the same in all builds."""
+
+    def _connect(self) -> None:
+        pass  # start_mysql waits
+
+
+class Container:
+    """A server in a container that can be started again on its data, and treated badly."""
+
+    def __init__(self, inside: Any) -> None:
+        self.inside = inside
+
+    def freeze(self) -> None:
+        """Stop it where it is: nothing is closed, nothing is answered."""
+        self.inside.pause()
+
+    def thaw(self) -> None:
+        """Let it go on, if it was stopped."""
+        self.inside.reload()
+        if self.inside.status == "paused":
+            self.inside.unpause()
+
+    def shut_down(self) -> None:
+        """End it as an operator would; its data stays."""
+        self.inside.stop(timeout=20)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.inside.kill()
+
+    def start(self) -> None:
+        """Start it again; it does not answer yet."""
+        self.inside.start()
+
+    def is_running(self) -> bool:
+        """Tell whether it runs, or is frozen no more."""
+        self.inside.reload()
+        return bool(self.inside.status == "running")
+
+
+def start_mysql(password: str, *options: str, keeps_data: bool = False) -> Server:
+    """Return MySQL in a container, its data in memory unless it is to be started again; `options` go to the server."""
+
+    def make(image: str) -> DockerContainer:
+        container = MySql(image, username="root", root_password=password, password=password)
+        if options:
+            container.with_command(["mysqld", *options])
+        return container if keeps_data else container.with_tmpfs_mount("/var/lib/mysql")
+
+    return _start("mysql", MYSQL_IMAGE, make, "root", password, 3306)
+
+
+def start_mariadb(password: str) -> Server:
+    """Return MariaDB in a container."""
+
+    def make(image: str) -> DockerContainer:
+        return DockerContainer(image).with_env("MARIADB_ROOT_PASSWORD", password)
+
+    return _start("mariadb", MARIADB_IMAGE, make, "root", password, 3306)
+
+
+def start_mariadb118(password: str, *options: str, keeps_data: bool = False) -> Server:
+    """Return MariaDB 11.8 in a container, its data in memory unless it is to be started again."""
+
+    def make(image: str) -> DockerContainer:
+        container = DockerContainer(image).with_env("MARIADB_ROOT_PASSWORD", password)
+        if options:
+            container.with_command(["mariadbd", *options])
+        return container if keeps_data else container.with_tmpfs_mount("/var/lib/mysql")
+
+    return _start("mariadb118", MARIADB118_IMAGE, make, "root", password, 3306)
+
+
+def start_postgresql(password: str) -> Server:
+    """Return PostgreSQL in a container."""
+
+    def make(image: str) -> DockerContainer:
+        return DockerContainer(image).with_env("POSTGRES_PASSWORD", password)
+
+    return _start("postgresql", POSTGRESQL_IMAGE, make, "postgres", password, 5432)
+
+
+def _start(
+    name: str, image: str, make: Callable[[str], DockerContainer], user: str, password: str, port: int
+) -> Server:
+    try:
+        remove_orphans()
+        container = make(image)  # asks for the engine already
+        published = free_port()
+        # The same after a stop and a start, and on this machine's own address.
+        container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item]
+        container.with_kwargs(labels={LABEL: me()})
+        container.start()
+    except DockerException as error:
+        raise MissingError(_advice(name, image, error)) from error
+    inside = container.get_wrapped_container()
+    control = Container(inside)
+    url = URL.create(DRIVERS[name], user, password, "127.0.0.1", published)
+    if name == "postgresql":
+        url = url.set(database="postgres")
+    if not wait_until_it_answers(url, control.is_running):
+        log = inside.logs().decode(errors="replace")[-2000:]
+        container.stop()
+        raise MissingError(f"{image} was started but does not answer:\n{log}")
+
+    def stop() -> None:
+        with suppress(DockerException):
+            control.thaw()
+        container.stop()
+
+    return Server(name, url, stop, None, lambda path: inside.exec_run(["cat", path]).output, control)
+
+
+def _advice(name: str, image: str, error: Exception) -> str:
+    is_packaged = name not in ("mysql", "mariadb118")
+    more = f", or install {name} (its programs are started in a temporary folder)" if is_packaged else ""
+    reason = str(error).splitlines()[0][:200]
+    return f"no container of {image} could be started ({reason}). Start Docker{more}, or set TEST_{name.upper()}_URL"
+
+
+def me() -> str:
+    """Return the process that wants a container, as its label has it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def remove_orphans() -> None:
+    """Remove what dead processes have left, networks after the containers on them."""
+    client = docker.from_env()
+    for old in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+        if _is_orphan(old.labels[LABEL]):
+            with suppress(APIError):  # another one is about it, too
+                old.remove(force=True, v=True)
+    for network in client.networks.list(filters={"label": LABEL}):
+        if _is_orphan(network.attrs["Labels"][LABEL]):
+            with suppress(APIError):
+                network.remove()
+    client.close()
+
+
+def _is_orphan(label: str) -> bool:
+    host, _, pid = label.rpartition(":")
+    return host == socket.gethostname() and not _is_alive(int(pid))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

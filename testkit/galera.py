@@ -1,0 +1,180 @@
+"""A Galera cluster of three nodes of MariaDB behind HAProxy, in containers, on networks that can be cut.
+
+The nodes talk to each other on one network and are reached on another: a node that is taken off the first has lost its
+cluster, and still lets everybody in, HAProxy's health check as well.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql  # type: ignore[import-untyped]
+from docker.models.containers import Container  # type: ignore[import-untyped]
+from docker.models.networks import Network  # type: ignore[import-untyped]
+from sqlalchemy import URL
+
+from testkit.containers import MARIADB118_IMAGE
+from testkit.processes import free_port
+from testkit.servers import DRIVERS
+from testkit.yard import Yard, wait_for, yard
+
+HAPROXY_IMAGE = "haproxy:3.2"
+NODES = ("node1", "node2", "node3")
+"""Their names on the network for all; on their own they have others, and meet nowhere else."""
+
+OPTIONS = (
+    "--wsrep-on=ON",
+    "--wsrep-provider=/usr/lib/galera/libgalera_smm.so",
+    "--wsrep-cluster-name=sakila",
+    "--wsrep-provider-options=gcache.size=32M;pc.wait_prim_timeout=PT2M",
+    "--wsrep-sst-method=rsync",
+    "--binlog-format=ROW",
+    "--innodb-autoinc-lock-mode=2",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-doublewrite=OFF",
+    "--innodb-buffer-pool-size=64M",
+)
+
+HAPROXY = """
+defaults
+    mode tcp
+    timeout connect 1s
+    timeout client 1h
+    timeout server 1h
+    retries 3
+    option redispatch
+    option mysql-check user haproxy
+    default-server check inter 1s fall 2 rise 1
+listen writer
+    bind :3306
+    server node1 node1:3306
+    server node2 node2:3306 backup
+listen readers
+    bind :3307
+    balance roundrobin
+    server node1 node1:3306
+    server node2 node2:3306
+    server node3 node3:3306
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One server of the cluster; `port` leads to it past HAProxy."""
+
+    name: str
+    inside: Container
+    password: str
+    port: int
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement as the administrator, on a connection of its own."""
+        to = {"host": "127.0.0.1", "port": self.port, "user": "root", "password": self.password}
+        with pymysql.connect(**to, autocommit=True, connect_timeout=5, read_timeout=20) as connection:
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def status(self, name: str) -> str:
+        """Return one of the server's counters, "" while it does not answer."""
+        try:
+            return str(self.ask(f"SHOW STATUS LIKE '{name}'")[0][1])
+        except (pymysql.Error, IndexError):
+            return ""
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it knows that it is outside the majority."""
+        return self.status("wsrep_cluster_status") == "non-Primary"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The three nodes, and the ports of HAProxy for who writes and who reads."""
+
+    nodes: list[Node]
+    network: Network
+    password: str
+    writer_port: int
+    reader_port: int
+
+    def url(self, port: int, database: str | None = None) -> URL:
+        """Return an address on one of the ports."""
+        return URL.create(DRIVERS["mariadb"], "root", self.password, "127.0.0.1", port, database)
+
+    @contextmanager
+    def cut(self, node: Node) -> Iterator[None]:
+        """Take a node off the network of the cluster during the block; it may still be reached."""
+        self.network.disconnect(node.inside)
+        try:
+            yield
+        finally:
+            self.network.connect(node.inside, aliases=[_among_themselves(node.name)])
+            self.wait_until_whole()
+
+    def wait_until_whole(self) -> None:
+        """Return once all three belong together and serve."""
+        wait_for(lambda: all(node.status("wsrep_cluster_size") == str(len(NODES)) for node in self.nodes), "join")
+        wait_for(lambda: all(node.status("wsrep_ready") == "ON" for node in self.nodes), "sync")
+
+
+@contextmanager
+def galera() -> Iterator[Cluster]:
+    """Yield a cluster that works; raise `MissingError` where none can be had."""
+    with yard("galera") as made:
+        yield _start(made)
+
+
+def _start(yard: Yard) -> Cluster:
+    password, inner = secrets.token_hex(8), yard.network("inner", internal=True)
+    nodes = []
+    for name in NODES:
+        own, port = _among_themselves(name), free_port()
+        place = f"--wsrep-node-address={own}", f"--wsrep-cluster-address={_peers(name)}"
+        made = yard.container(
+            MARIADB118_IMAGE,
+            name,
+            {3306: port},
+            command=["mariadbd", *OPTIONS, f"--wsrep-node-name={name}", *place],
+            # An image that knows the second word leaves out what a state transfer replaces.
+            environment={"MARIADB_ROOT_PASSWORD": password, **({} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"})},
+            tmpfs={"/var/lib/mysql": ""},
+        )
+        inner.connect(made, aliases=[own])
+        nodes.append(Node(name, made, password, port))
+    writer_port, reader_port = free_port(), free_port()
+    proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
+    proxy.put_archive("/usr/local/etc/haproxy", _archive("haproxy.cfg", HAPROXY))
+    for node in nodes:
+        node.inside.start()
+    cluster = Cluster(nodes, inner, password, writer_port, reader_port)
+    cluster.wait_until_whole()
+    nodes[0].ask("CREATE USER haproxy@'%'")
+    proxy.start()
+    wait_for(lambda: Node("proxy", proxy, password, reader_port).status("wsrep_ready") == "ON", "be seen by HAProxy")
+    return cluster
+
+
+def _among_themselves(name: str) -> str:
+    return f"inner-{name}"
+
+
+def _peers(name: str) -> str:
+    # The others take their data from the first; among each other they would wait for one that has any.
+    return "gcomm://" if name == NODES[0] else f"gcomm://{_among_themselves(NODES[0])}"
+
+
+def _archive(name: str, text: str) -> bytes:
+    content = text.encode()
+    with io.BytesIO() as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+        return file.getvalue()

@@ -1,0 +1,239 @@
+"""What an incident may touch: the server, the network before each stack, and those who ask."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
+
+from testkit.clients import Request
+from testkit.databases import plain_engine
+from testkit.fault_servers import FaultServer
+from testkit.packets import Cut, Direction
+from testkit.proxy import Proxy
+
+Interval = tuple[float, float]
+
+
+class Audience(Protocol):
+    """Those who ask one stack."""
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """All that was asked so far."""
+
+    def rest(self) -> None:
+        """Ask nothing new for a while."""
+
+    def go_on(self) -> None:
+        """Ask again."""
+
+    def end(self) -> None:
+        """Ask nothing new for good."""
+
+    def visiting(self, path: str, clients: int) -> AbstractContextManager[None]:
+        """Let so many more ask for this during the block."""
+
+    def writing(self, clients: int) -> AbstractContextManager[None]:
+        """Let so many more write during the block."""
+
+    def ask_once(self, path: str) -> None:
+        """Ask for this, and do not wait for the answer."""
+
+
+class Master(Protocol):
+    """The process that takes the signals."""
+
+    pid: int
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal."""
+
+
+@dataclass
+class Player:
+    """One stack on the scene: its database, its proxy, its clients, its first process."""
+
+    key: str
+    url: str = field(repr=False)
+    """The database's address, past the proxy; nobody else uses the database, nor its user."""
+    proxy: Proxy
+    audience: Audience
+    master: Master
+
+
+class Network:
+    """The proxies of all players as if they were one; each has its own, so no one's traffic is in another's way."""
+
+    def __init__(self, proxies: Sequence[Proxy]) -> None:
+        self._proxies = proxies
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def all_of_them(*values: Any, **options: Any) -> None:
+            for proxy in self._proxies:
+                getattr(proxy, name)(*values, **options)
+
+        return all_of_them
+
+    def cut_one(self, when: Cut, direction: Direction = "to server", *, holding: bytes = b"") -> None:
+        """Cut one connection of each player, once, at the next packet that holds this."""
+        self.cut(when, direction, holding=holding)
+
+
+@dataclass
+class Scene:
+    """The stacks that an incident happens to, all at the same time, and since when the database was away."""
+
+    server: FaultServer
+    standby: FaultServer | None
+    """A second server with the same databases, where an incident needs one."""
+    players: Sequence[Player]
+    seconds: float
+    """How long a fault lasts."""
+    lasting: ExitStack
+    """What an incident puts here stays until all is over."""
+    outages: list[Interval] = field(default_factory=list)
+    """When nobody could have been answered by the database."""
+    write_outages: list[Interval] = field(default_factory=list)
+    """When it took no writes, though it answered reads."""
+
+    def __post_init__(self) -> None:
+        self.network = Network([player.proxy for player in self.players])
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """The database is away during the block, for everybody alike."""
+        with self._noting(self.outages):
+            yield
+
+    @contextmanager
+    def write_outage(self) -> Iterator[None]:
+        """The database takes no writes during the block."""
+        with self._noting(self.write_outages):
+            yield
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Let time pass, by default as long as a fault lasts."""
+        time.sleep(self.seconds if seconds is None else seconds)
+
+    def again_and_again(self, fault: Callable[[], object], every: float = 0.4) -> None:
+        """Do something at this pace for as long as a fault lasts."""
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            fault()
+            time.sleep(every)
+
+    def kill_connections(self) -> None:
+        """End all connections to the server that the stacks have now."""
+        for player in self.players:
+            self.server.kill_connections(make_url(player.url).username or "")
+
+    @contextmanager
+    def holding(self, order: str) -> Iterator[None]:
+        """Somebody else gives this order in each stack's database, and lets go of what they hold after the block."""
+        with ExitStack() as stack:
+            for player in self.players:
+                connection = stack.enter_context(plain_engine(player.url).connect())
+                connection.execute(text(order))
+            yield
+
+    @contextmanager
+    def no_connection_left(self) -> Iterator[None]:
+        """Somebody else holds every connection that the server would still have given away."""
+        with ExitStack() as stack:
+            engine = plain_engine(self.players[0].url)
+            with suppress(OperationalError):
+                while True:
+                    stack.enter_context(engine.connect())
+            yield
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Nobody asks anything during the block."""
+        for player in self.players:
+            player.audience.rest()
+        yield
+        for player in self.players:
+            player.audience.go_on()
+
+    @contextmanager
+    def asking(self, path: str, clients: int) -> Iterator[None]:
+        """So many more clients ask for this during the block."""
+        with ExitStack() as stack:
+            for player in self.players:
+                stack.enter_context(player.audience.visiting(path, clients))
+            yield
+
+    @contextmanager
+    def writing(self, clients: int) -> Iterator[None]:
+        """So many more clients write during the block; what was kept is counted at the end."""
+        with ExitStack() as stack:
+            for player in self.players:
+                stack.enter_context(player.audience.writing(clients))
+            yield
+
+    def ask_once(self, path: str) -> None:
+        """Ask each stack for this, once, without waiting for the answer."""
+        for player in self.players:
+            player.audience.ask_once(path)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the first process of each stack."""
+        for player in self.players:
+            player.master.send_signal(number)
+
+    @contextmanager
+    def _noting(self, intervals: list[Interval]) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        intervals.append((began, time.monotonic()))
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One fault: its key, what happened in words, and how it is made to happen."""
+
+    key: str
+    story: str
+    play: Callable[[Scene], None]
+    touches_server: bool = False
+    """It happens to everybody on that server."""
+    hangs: bool = False
+    """It takes its time to show, or to pass: whoever has no deadline waits."""
+    cuts_writes: bool = False
+    """The fault takes away the answers to writes: an error is then the honest answer."""
+    variables: Mapping[str, int] = field(default_factory=dict)
+    """What the server is set to before the stacks are started."""
+    needs_standby: bool = False
+    workers: int = 1
+    preload: bool = False
+    """The application is imported, and asks the database, before its workers are forked."""
+    begins_at_once: bool = False
+    """The very first requests count."""
+    one_at_a_time: bool = False
+    """Starting processes takes so much CPU that stacks side by side would be in each other's way."""
+    pause: tuple[float, float] = (0.1, 0.3)
+    """For how long clients pause after an answer, in seconds."""
+    max_requests: int = 0
+    """After how many requests a worker is replaced."""
+
+
+INCIDENTS: dict[str, Incident] = {}
+"""All of them, in the order of the table."""
+
+
+def incident(**options: Any) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
+    """Put a function among the incidents; its docstring is the story."""
+
+    def enlist(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
+        key = play.__name__.replace("_", "-")
+        INCIDENTS[key] = Incident(key, (play.__doc__ or "").strip(), play, **options)
+        return play
+
+    return enlist

@@ -1,0 +1,66 @@
+"""The arrows around the application: tests and benchmarks stand on testkit/, and know nothing of each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_arrows import ROOT, imports, module_name
+
+SERVED = ("app", "config", "gunicorn.conf", "migrations", "wsgi")
+POOL = {"steadypool"}
+
+# What is on the left may import what is on the right, and nothing else of ours.
+MAY: dict[str, set[str]] = {
+    "testkit": {"testkit", *POOL},
+    "conftest": {"testkit"},
+    "benchmarks": {"benchmarks", "testkit", "app", "config", "wsgi", *POOL},
+    "tests": {"tests", "testkit", "tools", "app", "config", "migrations", "wsgi", *POOL},
+    "tools": {"tools"},
+    "steadypool": {"steadypool"},
+    **{name: {*SERVED, *POOL} for name in SERVED},
+}
+ROOTS = {*MAY} - {"gunicorn.conf"}  # nobody can import a name with a point in it, and `gunicorn` is not ours
+
+
+def files() -> dict[str, Path]:
+    """Return every file of ours, whatever it is for, by the name that an import uses."""
+    paths = [*ROOT.glob("*.py"), *(path for name in sorted(ROOTS) for path in (ROOT / name).rglob("*.py"))]
+    return {module_name(path): path for path in paths}
+
+
+def part(module: str) -> str:
+    """Return which of the parts a file belongs to."""
+    return next(name for name in MAY if module == name or module.startswith(f"{name}."))
+
+
+def within(module: str, parts: set[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in parts)
+
+
+@pytest.mark.parametrize("name", MAY)
+def test_a_part_imports_only_what_its_arrows_allow(name: str):
+    found = {module: imports(path) for module, path in files().items() if part(module) == name}
+
+    ours = {(module, each) for module, all_of_it in found.items() for each in all_of_it if each.split(".")[0] in ROOTS}
+    astray = {f"{module} -> {each}" for module, each in ours if not within(each, MAY[name])}
+
+    assert astray == set(), f"{name} may import {sorted(MAY[name])}"
+
+
+@pytest.mark.parametrize("name", ["testkit", "tests", "app"])
+def test_the_parts_are_looked_at(name: str):
+    seen = [module for module in files() if part(module) == name]
+
+    assert len(seen) > 10
+
+
+def test_only_tests_import_tests():
+    importers = {part(module) for module, path in files().items() if within_any(imports(path), "tests")}
+
+    assert importers == {"tests"}
+
+
+def within_any(modules: set[str], name: str) -> bool:
+    return any(within(module, {name}) for module in modules)
