@@ -2,7 +2,7 @@
 
 from steadypool import deadline
 from steadypool.breaker import State
-from steadypool.drivers import Role
+from steadypool.drivers import Role, code_of
 from steadypool.engine import create_pool_engine
 from steadypool.errors import (
     DatabaseDownError,
@@ -18,7 +18,7 @@ from steadypool.forking import begin_anew_after_fork
 from steadypool.lookup import Lookup
 from steadypool.policy import PoolPolicy
 from steadypool.pool import SteadyPool
-from steadypool.recovery import code_of, is_busy, is_denied, is_refused, is_unavailable, unwrapped
+from steadypool.recovery import is_busy, is_denied, is_refused, is_unavailable, unwrapped
 from steadypool.retry import in_transaction, read
 from steadypool.stats import BUCKETS, CloseReason, Event
 from steadypool.threads import start_thread

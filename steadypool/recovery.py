@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Dialect, exc
 
-from steadypool.drivers.driver import error_code
+from steadypool.drivers import code_of
 from steadypool.errors import DatabaseDownError, PoolError, TransactionLostError
 
 
@@ -199,16 +199,6 @@ def is_unavailable(error: BaseException) -> bool:
         verdict = judge(error)
         return verdict in MAY_PASS or (error.statement is None and verdict is not Verdict.REFUSED)
     return isinstance(error, DatabaseDownError)
-
-
-def code_of(error: BaseException | None) -> int | str | None:
-    """Return the number or SQLSTATE of a driver's error, None where it has none."""
-    first = next(iter(getattr(error, "args", ())), None)
-    if first == 1180 and "error 149 " in str(error):
-        return 1213  # an engine's deadlock, found at COMMIT: in Group Replication another member's change came first
-    if sqlite := getattr(error, "sqlite_errorcode", 0):
-        return int(sqlite) & 0xFF
-    return error_code(error)
 
 
 DENIED = {

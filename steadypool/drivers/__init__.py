@@ -9,7 +9,7 @@ from steadypool.drivers.psycopg import Psycopg
 from steadypool.drivers.pymysql import PyMySQL
 from steadypool.drivers.sqlite import SQLite
 
-__all__ = ["Call", "Driver", "Role", "driver_named", "register"]
+__all__ = ["Call", "Driver", "Role", "code_of", "driver_named", "register"]
 
 _drivers: dict[tuple[str, str], type[Driver]] = {
     ("mysql", "pymysql"): PyMySQL,
@@ -18,6 +18,7 @@ _drivers: dict[tuple[str, str], type[Driver]] = {
     ("postgresql", "psycopg"): Psycopg,
     ("sqlite", "pysqlite"): SQLite,
 }
+_by_module: dict[str, type[Driver]] = {kind.module: kind for kind in _drivers.values()}
 _databases: dict[str, type[Driver]] = {"mysql": MySQL, "postgresql": PostgreSQL}
 
 
@@ -30,3 +31,12 @@ def driver_named(database: str, driver: str) -> type[Driver]:
 def register(database: str, driver: str, kind: type[Driver]) -> None:
     """Have a class of one's own used for a driver, by SQLAlchemy's names: ("postgresql", "pg8000")."""
     _drivers[database, driver] = kind
+    _by_module[kind.module] = kind
+
+
+def code_of(error: BaseException | None) -> int | str | None:
+    """Return the number or SQLSTATE of a driver's error, None where it has none."""
+    if error is None:
+        return None
+    kinds = (_by_module.get(each.__module__.partition(".")[0]) for each in type(error).__mro__)
+    return next((kind for kind in kinds if kind), Driver).code(error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from steadypool.drivers.opening import in_time
-from steadypool.drivers.wire import Wire, socket_wire
+from steadypool.drivers.wire import SocketWire, Wire
 from steadypool.policy import PoolPolicy
 
 Role = Literal["reader", "writer", "migration"]
@@ -30,6 +30,8 @@ class Call:
 class Driver:
     """One driver, for one engine; as it stands here, one that follows PEP 249 and shows nothing more of itself."""
 
+    module = ""
+    """The package whose errors are this driver's."""
     arrives_unseen = False
     """Whether nobody knows, until it is through, how far a connect has come, and the server counts those that end."""
 
@@ -55,7 +57,8 @@ class Driver:
 
     def wire_of(self, connection: Any) -> Wire | None:
         """Return what a connection goes over, None where the driver does not show it."""
-        return socket_wire(connection)
+        fileno = self.file_descriptor(connection)
+        return None if fileno is None else SocketWire(fileno)
 
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell whether a transaction is open, by what the driver knows without asking the server; False if unknown."""
@@ -65,19 +68,17 @@ class Driver:
         """Have the server stop a statement before we give up on it; return for how long it keeps an idle client."""
         return None
 
+    @staticmethod
+    def code(error: BaseException) -> int | str | None:
+        """Return the number or SQLSTATE of an error, one of WITHOUT_CODE where it is of the driver's own making."""
+        first = next(iter(error.args), None)
+        return first if isinstance(first, int) else getattr(error, "sqlstate", None)
+
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell whether a connect failed because of an option: neither the server nor the network is to blame."""
-        return (
-            isinstance(error, (dbapi.ProgrammingError, dbapi.NotSupportedError)) and error_code(error) in WITHOUT_CODE
-        )
+        return isinstance(error, (dbapi.ProgrammingError, dbapi.NotSupportedError)) and self.code(error) in WITHOUT_CODE
 
     def file_descriptor(self, connection: Any) -> int | None:
         """Return that of a connection's socket, None where it has none that is shown."""
         fileno = getattr(connection, "fileno", None)
         return int(fileno()) if fileno else None
-
-
-def error_code(error: BaseException | None) -> int | str | None:
-    """Return the number or SQLSTATE of a driver's error, one of WITHOUT_CODE where it is of the driver's own making."""
-    first = next(iter(getattr(error, "args", ())), None)
-    return first if isinstance(first, int) else getattr(error, "sqlstate", None)

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from steadypool.drivers.driver import Driver, error_code
+from steadypool.drivers.driver import Driver
 
 REFUSES_OPTION = {
     1054,  # no such column; this and many of the next ones: what an init_command asks for
@@ -22,6 +22,8 @@ REFUSES_OPTION = {
     1305,  # no such function or procedure
 }
 """How the server refuses, once somebody is logged in, what an option has said of the session."""
+
+ER_ERROR_DURING_COMMIT, ER_LOCK_DEADLOCK = 1180, 1213
 
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
@@ -51,6 +53,15 @@ class MySQL(Driver):
         """Tell it by the status that came with the last answer, where the driver keeps it."""
         return bool(getattr(connection, "server_status", 0) & SERVER_STATUS_IN_TRANS)
 
+    @staticmethod
+    def code(error: BaseException) -> int | str | None:
+        """Return the number; for an engine's deadlock that is found at COMMIT, that of a deadlock.
+
+        In Group Replication another member's change came first then.
+        """
+        code = Driver.code(error)
+        return ER_LOCK_DEADLOCK if code == ER_ERROR_DURING_COMMIT and "error 149 " in str(error) else code
+
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by the code as well."""
-        return super().refuses_option(dbapi, error) or error_code(error) in REFUSES_OPTION
+        return super().refuses_option(dbapi, error) or self.code(error) in REFUSES_OPTION

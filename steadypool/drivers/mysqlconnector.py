@@ -4,13 +4,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from steadypool.drivers.driver import WITHOUT_CODE, error_code
+from steadypool.drivers.driver import WITHOUT_CODE
 from steadypool.drivers.mysql import MySQL
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 
 
 class MySQLConnector(MySQL):
     """mysql+mysqlconnector and mariadb+mysqlconnector."""
+
+    module = "mysql"
 
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return it with limits of its own: it shows no socket that could be cut, so a silent server is left by it."""
@@ -32,5 +34,5 @@ class MySQLConnector(MySQL):
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by what is an InternalError here alone; PyMySQL's are broken packets."""
         if isinstance(error, dbapi.InternalError):
-            return error_code(error) in WITHOUT_CODE
+            return self.code(error) in WITHOUT_CODE
         return super().refuses_option(dbapi, error)

@@ -15,6 +15,8 @@ MODES = {"off": "DISABLED", "prefer": "PREFERRED", "require": "REQUIRED", "verif
 class MySQLdb(MySQL):
     """mysql+mysqldb and mariadb+mysqldb."""
 
+    module = "MySQLdb"
+
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return it without an end for a migration: that may rebuild a table for hours, while somebody watches."""
         silence = max(READ_TIMEOUT_SECONDS, math.ceil(self.policy.deadline_seconds))

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from steadypool.drivers.driver import WITHOUT_CODE, Driver, error_code
+from steadypool.drivers.driver import WITHOUT_CODE, Driver
 
 REFUSES_OPTION_IN_WORDS = re.compile(
     r"unrecognized configuration parameter|invalid value for parameter|invalid command-line argument"
@@ -23,5 +23,5 @@ class PostgreSQL(Driver):
 
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by the words as well."""
-        by_words = error_code(error) in WITHOUT_CODE and REFUSES_OPTION_IN_WORDS.search(str(error)) is not None
+        by_words = self.code(error) in WITHOUT_CODE and REFUSES_OPTION_IN_WORDS.search(str(error)) is not None
         return by_words or super().refuses_option(dbapi, error)

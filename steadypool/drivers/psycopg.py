@@ -12,6 +12,8 @@ MODES = {"off": "disable", "prefer": "prefer", "require": "require", "verify": "
 class Psycopg(PostgreSQL):
     """postgresql+psycopg."""
 
+    module = "psycopg"
+
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return it with the limit for statements behind what the URL says in `options`."""
         options = {"options": f"{query.get('options', '')} {self.statement_timeout}".strip()}

@@ -18,6 +18,7 @@ CR_CONN_HOST_ERROR = 2003
 class PyMySQL(MySQL):
     """mysql+pymysql and mariadb+pymysql."""
 
+    module = "pymysql"
     arrives_unseen = False
 
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,11 +58,6 @@ class PyMySQL(MySQL):
             own.close()
             raise
         return connection
-
-    def wire_of(self, connection: Any) -> Wire | None:
-        """Return that of a connection which somebody else has opened."""
-        fileno = self.file_descriptor(connection)
-        return None if fileno is None else SocketWire(fileno)
 
     def file_descriptor(self, connection: Any) -> int | None:
         """Return it of PyMySQL's socket, None where it is closed."""

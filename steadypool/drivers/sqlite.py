@@ -17,6 +17,14 @@ LONGEST_WAIT_SECONDS = 30.0
 class SQLite(Driver):
     """sqlite, by the standard library."""
 
+    module = "sqlite3"
+
+    @staticmethod
+    def code(error: BaseException) -> int | str | None:
+        """Return the low byte of the result code: what is above it tells more of the same."""
+        code = getattr(error, "sqlite_errorcode", None)
+        return None if code is None else int(code) & 0xFF
+
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return how long it waits for another writer while connecting."""
         return {"timeout": CONNECT_TIMEOUT_SECONDS}

@@ -6,7 +6,7 @@ import os
 import select
 import socket
 from threading import RLock
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class _PollFd(ctypes.Structure):
@@ -58,9 +58,3 @@ class SocketWire:
         """Close our descriptor, without which the connection would stay open."""
         with self._lock:
             self._socket.close()
-
-
-def socket_wire(connection: Any) -> SocketWire | None:
-    """Return the wire of a driver's connection, None where it shows no socket."""
-    fileno = getattr(connection, "fileno", None)
-    return SocketWire(fileno()) if fileno else None

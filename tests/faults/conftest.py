@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
 import pytest
@@ -35,6 +35,10 @@ class Fleet:
             self._servers[kind] = self._threads.submit(obtain, kind)
         return self._servers[kind]
 
+    def wait(self) -> None:
+        """Return when each has started or failed: as in the root's conftest.py, pytest changes os.environ meanwhile."""
+        wait(self._servers.values())
+
     def stop(self) -> None:
         while self._servers:
             _, server = self._servers.popitem()
@@ -50,6 +54,7 @@ def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     for item in request.session.items:
         if kind := getattr(item, "callspec", None) and item.callspec.params.get("fault_server"):
             made.begin(kind)
+    made.wait()
     yield made
     made.stop()
 

@@ -1,0 +1,130 @@
+"""The one way in, and the surface that it shares with SQLAlchemy's own pool."""
+
+from __future__ import annotations
+
+import ast
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import MISSING, fields
+
+import pytest
+from sqlalchemy import Engine, NullPool, QueuePool, exc, select
+
+from steadypool import PoolPolicy, SteadyPool, create_pool_engine
+from testkit import ROOT
+
+URL = "sqlite://"
+ONE = select(1)
+
+
+def connect() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", check_same_thread=False)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = create_pool_engine(URL, PoolPolicy(size=2, max_overflow=1, timeout_seconds=0.05, max_waiting=1))
+    yield made
+    made.dispose()
+
+
+def test_every_field_of_a_policy_has_a_default_and_a_sentence():
+    (policy,) = (
+        node
+        for node in ast.parse((ROOT / "steadypool/policy.py").read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == "PoolPolicy"
+    )
+    after = dict(zip(policy.body, policy.body[1:], strict=False))
+    told = [
+        field.target.id
+        for field, next_one in after.items()
+        if isinstance(field, ast.AnnAssign) and isinstance(next_one, ast.Expr)
+    ]
+
+    assert told == [field.name for field in fields(PoolPolicy)]
+    assert all(field.default is not MISSING for field in fields(PoolPolicy))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", 0),
+        ("max_overflow", -1),
+        ("max_waiting", -1),
+        ("timeout_seconds", 0),
+        ("recycle_seconds", 0),
+        ("deadline_seconds", 0),
+        ("deadline_seconds", float("nan")),
+        ("ping_after_seconds", -1),
+        ("leak_seconds", -1),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(name: str, value: float):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        PoolPolicy(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"pool_size": 9}, {"max_overflow": 1}, {"pool_recycle": 1}, {"pool_pre_ping": False}, {"poolclass": QueuePool}],
+)
+def test_who_says_otherwise_than_the_policy_is_refused(options: dict[str, object]):
+    (name,) = options
+
+    with pytest.raises(ValueError, match=f"{name}=.* is given, but the policy says"):
+        create_pool_engine(URL, **options)
+
+
+def test_who_says_the_same_as_the_policy_is_not():
+    policy = PoolPolicy(size=3, recycle_seconds=60)
+
+    assert create_pool_engine(URL, policy, **policy.engine_options()).pool.size() == 3
+
+
+def test_sqlalchemys_other_options_reach_it():
+    assert create_pool_engine(URL, logging_name="mine", echo=False).logging_name == "mine"
+
+
+def test_a_migration_keeps_nothing():
+    assert isinstance(create_pool_engine(URL, role="migration").pool, NullPool)
+
+
+def test_it_tells_what_queuepool_tells(engine: Engine):
+    pool = engine.pool
+    assert isinstance(pool, SteadyPool)
+    assert (pool.size(), pool.timeout(), pool.checkedin(), pool.checkedout(), pool.overflow()) == (2, 0.05, 0, 0, -2)
+
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(engine.connect()).execute(ONE)
+        assert (pool.checkedin(), pool.checkedout(), pool.overflow()) == (0, 3, 1)
+        with pytest.raises(exc.TimeoutError):
+            engine.connect()
+
+    assert (pool.checkedin(), pool.checkedout(), pool.overflow()) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(("use_lifo", "which"), [(True, 1), (False, 0)])
+def test_the_last_or_the_first_that_came_back_is_lent(use_lifo: bool, which: int):
+    pool = SteadyPool(connect, use_lifo=use_lifo)
+    held = [pool.connect(), pool.connect()]
+    made = [connection.driver_connection for connection in held]
+    for connection in held:
+        connection.close()
+
+    with pool.connect() as next_one:
+        assert next_one.driver_connection is made[which]
+    pool.dispose()
+
+
+def test_without_an_overflow_limit_nobody_waits():
+    pool = SteadyPool(connect, pool_size=1, max_overflow=-1, timeout=0.01)
+
+    held = [pool.connect() for _ in range(20)]
+
+    assert (pool.checkedout(), pool.overflow()) == (20, 19)
+    for connection in held:
+        connection.close()
+    assert (pool.checkedin(), pool.checkedout()) == (1, 0)
+    pool.dispose()
