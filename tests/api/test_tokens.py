@@ -22,7 +22,7 @@ from testkit.proxy import Proxy
 from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
-from tests.unit.conftest import POLICY
+from tests.support.policies import POLICY
 
 
 @dataclass

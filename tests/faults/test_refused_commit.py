@@ -18,7 +18,7 @@ from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer, Kind
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
 from tests.faults.support import on, on_mysql_family, on_postgresql
-from tests.unit.conftest import POLICY
+from tests.support.policies import POLICY
 
 
 def as_a_unit(engine: Engine, work: Callable[[Connection], object]) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from steadypool import create_pool_engine, deadline, read
 from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
 from testkit.waiting import eventually
-from tests.unit.conftest import POLICY
+from tests.support.policies import POLICY
 
 
 def ask(engine: Engine) -> Any:

@@ -1,0 +1,34 @@
+"""Engines on an empty file, as short as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from steadypool import Role, create_pool_engine
+from tests.support.policies import POLICY
+
+
+@pytest.fixture
+def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+    """Return an engine that keeps one connection, unless the policy says otherwise; on an empty SQLite file."""
+    made: list[Engine] = []
+    (tmp_path / "empty.sqlite3").touch()
+
+    def make(role: Role = "reader", url: str = f"sqlite:///{tmp_path}/empty.sqlite3", **policy: object) -> Engine:
+        chosen = replace(POLICY, **policy)
+        made.append(create_pool_engine(url, chosen, role=role))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(make_engine: Callable[..., Engine]) -> Engine:
+    return make_engine()
