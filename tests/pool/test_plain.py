@@ -50,9 +50,9 @@ from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.sql.functions import GenericFunction
 
-from app.cities.models import City, Country
 from steadypool import Lookup, in_transaction, read
 from steadypool.plain import is_plain, is_plainly_compiled
+from tests.pool.tables import Author, Book
 
 LOCK = func.get_lock("a", 0)
 notes = table("notes", column("id", Integer), column("note", String))
@@ -110,24 +110,24 @@ LOCKING = Table(
 )
 
 PLAIN = {
-    "columns": select(City.city, City.city_id).where(City.city_id == 312).order_by(City.city).limit(1).offset(1),
+    "columns": select(Book.title, Book.book_id).where(Book.book_id == 312).order_by(Book.title).limit(1).offset(1),
     "bound": select(notes.c.id).where(notes.c.note == bindparam("note")),
-    "list": select(City).where(City.city.in_(["a", "b"]), tuple_(City.city_id, City.city).in_([(1, "a")])),
-    "join": select(aliased(City)).join(Country, Country.country_id == City.country_id),
-    "loaded": select(Country).options(selectinload(Country.cities)),
-    "criteria": select(City).options(with_loader_criteria(City, City.city_id > 0)),
-    "cte": select(select(City.city).cte()),
-    "lateral": select(select(City.city_id).lateral()),
-    "union": union_all(select(City.city_id), select(City.country_id)),
-    "exists": select(exists().where(City.city_id == 1)),
-    "conditions": select(case((or_(City.city.ilike("a%"), City.city.is_(None)), 1), else_=literal(2))),
-    "functions": select(func.count(), func.max(City.city), func.coalesce(func.lower(City.city), "")),
-    "types": select(cast(City.city, Integer), extract("year", City.last_update), cast(City.city, Converted)),
+    "list": select(Book).where(Book.title.in_(["a", "b"]), tuple_(Book.book_id, Book.title).in_([(1, "a")])),
+    "join": select(aliased(Book)).join(Author, Author.author_id == Book.author_id),
+    "loaded": select(Author).options(selectinload(Author.books)),
+    "criteria": select(Book).options(with_loader_criteria(Book, Book.book_id > 0)),
+    "cte": select(select(Book.title).cte()),
+    "lateral": select(select(Book.book_id).lateral()),
+    "union": union_all(select(Book.book_id), select(Book.author_id)),
+    "exists": select(exists().where(Book.book_id == 1)),
+    "conditions": select(case((or_(Book.title.ilike("a%"), Book.title.is_(None)), 1), else_=literal(2))),
+    "functions": select(func.count(), func.max(Book.title), func.coalesce(func.lower(Book.title), "")),
+    "types": select(cast(Book.title, Integer), extract("year", Book.last_update), cast(Book.title, Converted)),
     "daily": select(
-        func.avg(City.city_id), func.date_trunc("day", City.last_update), func.rand(), func.ST_X(City.city)
+        func.avg(Book.book_id), func.date_trunc("day", Book.last_update), func.rand(), func.ST_X(Book.title)
     ),
-    "windows": select(func.row_number().over(order_by=City.city), func.lag(City.city_id).over()),
-    "json": select(column("a", postgresql.JSONB)[("b", "c")].astext, func.json_extract(City.city, "$.a")),
+    "windows": select(func.row_number().over(order_by=Book.title), func.lag(Book.book_id).over()),
+    "json": select(column("a", postgresql.JSONB)[("b", "c")].astext, func.json_extract(Book.title, "$.a")),
     "quoted": select(literal_column("'a'"), literal_column("0"), column(quoted_name("Id", quote=False))),
     "defaults": insert(
         Table(
@@ -137,13 +137,13 @@ PLAIN = {
             Column("x", Integer, default=text("now()")),
         )
     ),
-    "operators": select(City.city.op("&&")("a"), City.city.op("SOUNDS LIKE")("a"), City.city.collate("utf8mb4_bin")),
-    "one": select(literal_column("1")).select_from(City),
-    "locked": select(City).with_for_update(),
+    "operators": select(Book.title.op("&&")("a"), Book.title.op("SOUNDS LIKE")("a"), Book.title.collate("utf8mb4_bin")),
+    "one": select(literal_column("1")).select_from(Book),
+    "locked": select(Book).with_for_update(),
     "insert": insert(notes).values(note="a"),
     "returning": insert(notes).returning(notes.c.id),
-    "from select": insert(notes).from_select(["id"], select(City.city_id)),
-    "update": update(City).values(city="a").where(City.city_id == 1),
+    "from select": insert(notes).from_select(["id"], select(Book.book_id)),
+    "update": update(Book).values(title="a").where(Book.book_id == 1),
     "delete": delete(notes).where(notes.c.id == 1),
     "upsert": mysql.insert(notes).values(id=1).on_duplicate_key_update(note="a"),
     "on conflict": postgresql.insert(notes).values(id=1).on_conflict_do_nothing(),
@@ -153,25 +153,25 @@ SUSPECT = {
     "in a schema": select(func.own.lower("a")),
     "own function": select(Spelt("a", 0)),
     "own element": select(Own()),
-    "own select": OwnSelect(City.city),
-    "in a condition": select(City.city).where(LOCK == 1),
-    "in a subquery": select(City.city).where(select(LOCK).scalar_subquery() == 1),
+    "own select": OwnSelect(Book.title),
+    "in a condition": select(Book.title).where(LOCK == 1),
+    "in a subquery": select(Book.title).where(select(LOCK).scalar_subquery() == 1),
     "in a cte": select(select(LOCK).cte()),
-    "in a join": select(City.city).join(Country, LOCK == 1),
-    "in an order": select(City.city).order_by(LOCK),
-    "in a criteria": select(City).options(with_loader_criteria(City, LOCK == 1)),
+    "in a join": select(Book.title).join(Author, LOCK == 1),
+    "in an order": select(Book.title).order_by(LOCK),
+    "in a criteria": select(Book).options(with_loader_criteria(Book, LOCK == 1)),
     "literal column that is text": select(literal_column("'a' || get_lock('a', 0)")),
-    "lambda": select(City).where(lambda: City.city_id == 1),
+    "lambda": select(Book).where(lambda: Book.book_id == 1),
     "text": select(text("get_lock('a', 0)")),
-    "text in a condition": select(City.city).where(text("get_lock('a', 0)")),
+    "text in a condition": select(Book.title).where(text("get_lock('a', 0)")),
     "literal column": select(literal_column("get_lock('a', 0)")),
-    "prefix": select(City.city).prefix_with("SQL_CALC_FOUND_ROWS"),
-    "suffix": select(City.city).suffix_with("INTO @city"),
-    "prefix of a cte": select(CTE._construct(select(City.city)).prefix_with("x")),
-    "hint": select(City.city).with_hint(City, "USE INDEX (x)"),
-    "hint for all": select(City.city).with_statement_hint("/*+ SET_VAR(x = 1) */"),
-    "operator": select(City.city.op(":= get_lock('a', 0) +")(1)),
-    "comment": select(City.city.op("/*")(1)),
+    "prefix": select(Book.title).prefix_with("SQL_CALC_FOUND_ROWS"),
+    "suffix": select(Book.title).suffix_with("INTO @title"),
+    "prefix of a cte": select(CTE._construct(select(Book.title)).prefix_with("x")),
+    "hint": select(Book.title).with_hint(Book, "USE INDEX (x)"),
+    "hint for all": select(Book.title).with_statement_hint("/*+ SET_VAR(x = 1) */"),
+    "operator": select(Book.title.op(":= get_lock('a', 0) +")(1)),
+    "comment": select(Book.title.op("/*")(1)),
     "prefix of an insert": insert(notes).prefix_with("IGNORE"),
     "many rows": insert(notes).values([{"id": 1}, {"id": LOCK}]),
     "value": insert(notes).values(id=LOCK),
@@ -186,13 +186,13 @@ SUSPECT = {
     "default of a cte": select(insert(LOCKING).returning(LOCKING.c.id).cte()),
     "default of another table": update(notes).values(note="a").where(notes.c.id == LOCKING.c.id),
     "name without quotes": select(column(quoted_name("get_lock('a', 0)", quote=False))),
-    "label without quotes": select(City.city.label(quoted_name("a, get_lock('a', 0)", quote=False))),
+    "label without quotes": select(Book.title.label(quoted_name("a, get_lock('a', 0)", quote=False))),
     "table without quotes": select(Table("a, get_lock('a', 0)", MetaData(), Column("id", Integer), quote=False)),
     "schema without quotes": select(
         Table("a", MetaData(), Column("id", Integer), schema="x(), b", quote_schema=False).c.id
     ),
-    "extract": select(extract("day from now()), get_lock('a', 0", City.last_update)),
-    "operator that calls": select(City.city.op("or sleep")(tuple_(literal(1)))),
+    "extract": select(extract("day from now()), get_lock('a', 0", Book.last_update)),
+    "operator that calls": select(Book.title.op("or sleep")(tuple_(literal(1)))),
     "table function": select(func.get_locks("a").table_valued("value")),
     "string": "SELECT 1",
     "nothing": None,
@@ -243,11 +243,11 @@ def test_a_lookup_takes_none_of_them(name: str):
 def test_a_construct_that_somebody_gave_another_text_is_not_plain():
     compiles(Select, "sqlite")(lambda element, compiler, **_: "SELECT get_lock('a', 0)")
     try:
-        assert not is_plain(select(City.city))
+        assert not is_plain(select(Book.title))
     finally:
         deregister(Select)
 
-    assert is_plain(select(City.city))
+    assert is_plain(select(Book.title))
 
 
 def test_what_a_class_adds_to_its_columns_is_seen_when_it_is_compiled():

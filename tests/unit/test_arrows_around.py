@@ -56,6 +56,14 @@ def test_the_parts_are_looked_at(name: str):
     assert len(seen) > 10
 
 
+def test_the_tests_of_the_pool_need_no_application():
+    found = {module: imports(path) for module, path in files().items() if module.startswith("tests.pool")}
+    assert len(found) > 10
+
+    for module, all_of_it in found.items():
+        assert not {"app", "config", "flask"} & {each.split(".")[0] for each in all_of_it}, module
+
+
 def test_only_tests_import_tests():
     importers = {part(module) for module, path in files().items() if within_any(imports(path), "tests")}
 
