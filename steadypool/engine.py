@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Dialect, Engine, NullPool, create_engine, event, make_url
+import sqlalchemy
+from sqlalchemy import URL, Dialect, Engine, NullPool, event, make_url
 
 from steadypool import events
 from steadypool.connecting import Connector
@@ -38,7 +39,10 @@ def create_pool_engine(
     driver = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role)
     connect_args = driver.connect_arguments(url.query) | dict(options.pop("connect_args", {}))
     kept = {"poolclass": NullPool} if role == "migration" else _pool_options(policy, driver, borrower)
-    engine = create_engine(url, connect_args=connect_args, **_transaction_options(role), **_merged(kept, options))
+    # By the name that instrumentation puts its own in the place of.
+    engine = sqlalchemy.create_engine(
+        url, connect_args=connect_args, **_transaction_options(role), **_merged(kept, options)
+    )
     _watch(engine, driver, role)
     return engine
 
