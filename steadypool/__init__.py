@@ -1,7 +1,10 @@
 """How a threaded program keeps its database connections, on SQLAlchemy; any program's, so nothing here knows Flask."""
 
-from steadypool import deadline
-from steadypool.breaker import State
+from steadypool.core import deadline
+from steadypool.core.breaker import State
+from steadypool.core.policy import PoolPolicy
+from steadypool.core.stats import BUCKETS, CloseReason, Event
+from steadypool.core.threads import start_thread
 from steadypool.drivers import Role, code_of
 from steadypool.engine import create_pool_engine
 from steadypool.errors import (
@@ -16,12 +19,9 @@ from steadypool.errors import (
 )
 from steadypool.forking import begin_anew_after_fork
 from steadypool.lookup import Lookup
-from steadypool.policy import PoolPolicy
 from steadypool.pool import SteadyPool
 from steadypool.recovery import is_busy, is_denied, is_refused, is_unavailable, unwrapped
 from steadypool.retry import in_transaction, read
-from steadypool.stats import BUCKETS, CloseReason, Event
-from steadypool.threads import start_thread
 
 __all__ = [
     "BUCKETS",

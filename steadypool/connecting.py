@@ -11,13 +11,13 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
 
-from steadypool import deadline
-from steadypool.breaker import Knock
+from steadypool.core import deadline
+from steadypool.core.breaker import Knock
+from steadypool.core.loan import Loan
+from steadypool.core.wire import Wire
 from steadypool.drivers import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
-from steadypool.drivers.wire import Wire
 from steadypool.errors import DatabaseMisconfiguredError
-from steadypool.loan import Loan
 from steadypool.pool import SteadyPool, borrowing, current
 
 GARBAGE = (IndexError, UnicodeDecodeError, struct.error)

@@ -10,8 +10,8 @@ from sqlalchemy import URL, Dialect, Engine, NullPool, event, make_url
 
 from steadypool import events
 from steadypool.connecting import Connector
+from steadypool.core.policy import PoolPolicy
 from steadypool.drivers import Driver, Role, driver_named, sqlite
-from steadypool.policy import PoolPolicy
 from steadypool.pool import Borrower, SteadyPool
 
 EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")

@@ -12,24 +12,26 @@ PoolError
 
 from sqlalchemy import exc
 
-
-class PoolError(exc.SQLAlchemyError):
-    """What all errors of this room derive from."""
+from steadypool.core import errors as core
 
 
-class PoolExhaustedError(PoolError, exc.TimeoutError):
+class PoolError(core.PoolError, exc.SQLAlchemyError):
+    """What all errors of the pool derive from."""
+
+
+class PoolExhaustedError(core.PoolExhaustedError, PoolError, exc.TimeoutError):
     """All connections are in use, and waiting for one took too long."""
 
 
-class QueueFullError(PoolExhaustedError):
+class QueueFullError(core.QueueFullError, PoolExhaustedError):
     """All connections are in use, and as many wait for one as may: refused at once."""
 
 
-class DatabaseDownError(PoolError):
+class DatabaseDownError(core.DatabaseDownError, PoolError):
     """No connection can be made, or none could be within the deadline."""
 
 
-class DatabaseMisconfiguredError(PoolError):
+class DatabaseMisconfiguredError(core.DatabaseMisconfiguredError, PoolError):
     """What is set up wrong, however well the database is: an option, a file, a package, a column that is not text."""
 
 
@@ -43,3 +45,12 @@ class TransactionLostError(PoolError):
 
 class OutcomeUnknownError(PoolError):
     """The answer to COMMIT was lost: everything was written, or nothing. Look before you do it again."""
+
+
+PUBLIC: dict[type[BaseException], type[PoolError]] = {
+    core.PoolExhaustedError: PoolExhaustedError,
+    core.QueueFullError: QueueFullError,
+    core.DatabaseDownError: DatabaseDownError,
+    core.DatabaseMisconfiguredError: DatabaseMisconfiguredError,
+}
+"""What is raised to the world for an error of the core, which knows no SQLAlchemy."""

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from steadypool.core.loan import Link, Loan
 from steadypool.errors import DeadlineExceededError, OutcomeUnknownError
-from steadypool.loan import Link, Loan
 from steadypool.plain import is_plainly_compiled
 from steadypool.pool import SteadyPool, current
 from steadypool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, REFUSES_COMMIT, Verdict, judge, ran_out_of_time

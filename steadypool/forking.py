@@ -7,10 +7,8 @@ from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from sqlalchemy.pool import ConnectionPoolEntry
-
+from steadypool.core.wire import Record, Wire
 from steadypool.drivers import Driver
-from steadypool.drivers.wire import Wire
 
 
 class Forked(Protocol):
@@ -32,7 +30,7 @@ def begin_anew_after_fork(holder: Forked) -> None:
     _holders.add(holder)
 
 
-def disown(records: Iterable[ConnectionPoolEntry], driver: Driver) -> None:
+def disown(records: Iterable[Record], driver: Driver) -> None:
     """Keep a parent's connections unused and unclosed: a goodbye would end the parent's session.
 
     mysqlclient says it even so, when the process ends; it is said to /dev/null. Where that cannot be opened, with as

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from steadypool.loan import Link, Loan
-from steadypool.stats import CloseReason
+from steadypool.core.loan import Link, Loan
+from steadypool.core.stats import CloseReason
+from steadypool.core.wire import Record
 
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 JITTER = 0.1
@@ -43,7 +43,7 @@ class Freshness:
         """Have no connection used again that was opened before now: the server goes away, or takes no writes."""
         self._doomed_before = monotonic()
 
-    def why_over(self, record: ConnectionPoolEntry, now: float) -> CloseReason | None:
+    def why_over(self, record: Record, now: float) -> CloseReason | None:
         """Return why its life is over, if it is."""
         link: Link = record.info["link"]
         if now >= link.expires:
@@ -54,7 +54,7 @@ class Freshness:
         marked: Any = record
         return "error" if marked._soft_invalidate_time > marked.starttime else None
 
-    def why_unfit(self, record: ConnectionPoolEntry, loan: Loan) -> CloseReason | None:
+    def why_unfit(self, record: Record, loan: Loan) -> CloseReason | None:
         """Return why an idle connection cannot be lent, if it cannot; costs a round trip only after long idling."""
         link: Link = record.info["link"]
         connection, now = record.dbapi_connection, monotonic()
@@ -66,7 +66,7 @@ class Freshness:
         loan.call_began = now  # a ping is watched like a statement
         return None if not _is_stale(link) and self._answers(link, connection, now, loan) else "stale"
 
-    def why_unneeded(self, now: float, record: ConnectionPoolEntry, more: bool) -> CloseReason | None:
+    def why_unneeded(self, now: float, record: Record, more: bool) -> CloseReason | None:
         """Return why an idle connection may go, if it may; the last one is kept as long as it is good."""
         link: Link = record.info["link"]
         if _is_stale(link):

@@ -13,34 +13,36 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 from weakref import ref
 
 from sqlalchemy import Connection, Pool, PoolProxiedConnection, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import ResetStyle
 
-from steadypool import deadline, freshness, leaks
-from steadypool.admission import Gate
-from steadypool.breaker import Breaker
-from steadypool.drivers import Driver
-from steadypool.errors import (
+from steadypool import freshness
+from steadypool.core import deadline, leaks
+from steadypool.core.admission import Gate
+from steadypool.core.breaker import Breaker
+from steadypool.core.errors import (
     DatabaseDownError,
     DatabaseMisconfiguredError,
-    DeadlineExceededError,
     PoolError,
     PoolExhaustedError,
     QueueFullError,
 )
+from steadypool.core.housekeeping import watch_over
+from steadypool.core.idle import IdleStack
+from steadypool.core.loan import Hand, Link, Loan
+from steadypool.core.loans import Loans
+from steadypool.core.policy import PoolPolicy
+from steadypool.core.stats import CloseReason, Stats
+from steadypool.core.wire import Record
+from steadypool.drivers import Driver
+from steadypool.errors import PUBLIC, DeadlineExceededError
 from steadypool.forking import begin_anew_after_fork, disown
 from steadypool.freshness import Freshness
-from steadypool.idle import IdleStack
-from steadypool.loan import Hand, Link, Loan
-from steadypool.loans import Loans
-from steadypool.policy import PoolPolicy
 from steadypool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
-from steadypool.stats import CloseReason, Stats
-from steadypool.watchdog import watch_over
 
 T = TypeVar("T")
 Lent = TypeVar("Lent", PoolProxiedConnection, ConnectionPoolEntry)
@@ -190,6 +192,8 @@ class SteadyPool(Pool):
             self._grant(loan, lent.info["link"])
         except BaseException as error:
             self._give_up(loan, error)
+            if type(error) in PUBLIC:
+                raise PUBLIC[type(error)](str(error)) from error.__cause__
             raise
         finally:
             _thread.borrowing = outer
@@ -203,7 +207,7 @@ class SteadyPool(Pool):
         if was_cut or isinstance(error, DatabaseDownError | DatabaseMisconfiguredError):
             self.stats.note("turned_away")
         if was_cut:
-            raise DatabaseDownError("no connection could be made within the deadline") from error
+            raise PUBLIC[DatabaseDownError]("no connection could be made within the deadline") from error
 
     def _grant(self, loan: Loan, link: Link) -> None:
         if link.stats is not self.stats and loan.record is not None:
@@ -300,7 +304,7 @@ class SteadyPool(Pool):
         while record := self._idle.pop(loan):
             reason = "replaced" if loan.fresh else self.freshness.why_unfit(record, loan)
             if reason is None:
-                return record
+                return cast(ConnectionPoolEntry, record)
             self._close(record, reason)
             loan.wire = loan.record = None
             if loan.fresh:
@@ -366,7 +370,7 @@ class SteadyPool(Pool):
 
     # ---- closing ----
 
-    def _close(self, record: ConnectionPoolEntry, reason: CloseReason) -> None:
+    def _close(self, record: Record, reason: CloseReason) -> None:
         """Close with a goodbye: the server counts a connection that just vanishes among its Aborted_clients."""
         link: Link = record.info["link"]
         link.end(reason)

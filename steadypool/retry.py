@@ -8,11 +8,12 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
-from steadypool import deadline, events
+from steadypool import events
+from steadypool.core import deadline
+from steadypool.core.stats import Event
 from steadypool.errors import TransactionLostError
 from steadypool.pool import SteadyPool, want_fresh
 from steadypool.recovery import WORTH_ANOTHER_READ, Verdict, judge
-from steadypool.stats import Event
 
 T = TypeVar("T")
 

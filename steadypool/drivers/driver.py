@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from steadypool.core.policy import PoolPolicy
+from steadypool.core.wire import Wire
 from steadypool.drivers.opening import in_time
-from steadypool.drivers.wire import SocketWire, Wire
-from steadypool.policy import PoolPolicy
+from steadypool.drivers.wire import SocketWire
 
 Role = Literal["reader", "writer", "migration"]
 

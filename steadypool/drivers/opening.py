@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
-from steadypool.threads import start_unawaited
+from steadypool.core.threads import start_unawaited
 
 T = TypeVar("T")
 

@@ -5,11 +5,12 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from steadypool.core.wire import Wire
 from steadypool.drivers.driver import Call
 from steadypool.drivers.mysql import MySQL
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS, in_time, reach, reach_one_of
 from steadypool.drivers.tls import shared_context
-from steadypool.drivers.wire import SocketWire, Wire
+from steadypool.drivers.wire import SocketWire
 
 CR_CONN_HOST_ERROR = 2003
 """Can't connect to the server (MySQL's client error reference)."""

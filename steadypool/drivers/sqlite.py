@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from steadypool import deadline
+from steadypool.core import deadline
+from steadypool.core.wire import Wire
 from steadypool.drivers.driver import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
-from steadypool.drivers.wire import Wire
 
 LONGEST_WAIT_SECONDS = 30.0
 

@@ -6,7 +6,6 @@ import os
 import select
 import socket
 from threading import RLock
-from typing import Protocol
 
 
 class _PollFd(ctypes.Structure):
@@ -17,19 +16,6 @@ class _PollFd(ctypes.Structure):
 # vain, on every read.
 _poll = ctypes.PyDLL(None).poll
 _poll.argtypes = (ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int)
-
-
-class Wire(Protocol):
-    """What a connection goes over."""
-
-    def is_quiet(self) -> bool:
-        """Tell whether nothing has arrived. On an idle connection that would be the server's farewell."""
-
-    def cut(self) -> None:
-        """End the call that is in flight, from another thread."""
-
-    def close(self) -> None:
-        """Let go of it; the driver closes its own."""
 
 
 class SocketWire:

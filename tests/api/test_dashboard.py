@@ -16,7 +16,7 @@ from sqlalchemy import literal, select, text
 
 from app.extensions import db
 from app.operations.dashboard import drawn
-from steadypool.stats import CloseReason
+from steadypool.core.stats import CloseReason
 from testkit.databases import Database
 from testkit.waiting import eventually
 from tests.conftest import dispose

@@ -144,7 +144,7 @@ def test_what_comes_back_in_time_is_not_mentioned(make_leaky: Callable[[], Flask
 @SERVERS
 def test_off_nothing_is_remembered(database: Database, make_app: Callable[..., Flask], monkeypatch):
     looked: list[object] = []
-    monkeypatch.setattr("steadypool.loan.Loan.remember", lambda *seen: looked.append(seen))
+    monkeypatch.setattr("steadypool.core.loan.Loan.remember", lambda *seen: looked.append(seen))
     app = make_app(DATABASE_URL=database.url, POOL_LEAK_SECONDS="0")
 
     assert app.test_client().get(LOOKUP).status_code == 200

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from steadypool.stats import CloseReason
+from steadypool.core.stats import CloseReason
 from testkit.databases import Database
 from tests.support.asking import LOOKUP, PATH
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, make_url, select, update
 from app.cities.models import City
 from app.extensions import db
 from steadypool import Lookup, deadline, in_transaction, read
-from steadypool.admission import Gate
+from steadypool.core.admission import Gate
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError
 from testkit.databases import Database
 from testkit.proxy import Proxy

@@ -16,7 +16,8 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, Select, event, func, select
 
 from app.extensions import db
-from steadypool import forking, watchdog
+from steadypool import forking
+from steadypool.core import housekeeping
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer, Kind
 from testkit.proxy import Proxy
@@ -82,7 +83,7 @@ def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(serv
     engine, pool = reader(service), pool_of(service)
     with held(engine, 2) as both:
         parents = {connection.scalar(WHO) for connection in both}
-    owners = (pool._idle, pool._gate, pool.loans, pool.stats, watchdog)
+    owners = (pool._idle, pool._gate, pool.loans, pool.stats, housekeeping)
 
     with taken_by_another_thread(*(owner._lock for owner in owners), pool.breaker._changed, pool._first):
         childs = in_child(lambda: who(engine))

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, literal, select
 
-from steadypool.admission import Gate
+from steadypool.core.admission import Gate
 from testkit.fault_servers import FaultServer
 from testkit.waiting import eventually
 from tests.faults.ledger import reader_of

@@ -30,7 +30,7 @@ FAULT_SECONDS = 4.0
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine to connect may take half a second. When others are refused is test_breaker's matter."""
-    monkeypatch.setattr("steadypool.breaker.OPEN_AFTER_SECONDS", 2.0)
+    monkeypatch.setattr("steadypool.core.breaker.OPEN_AFTER_SECONDS", 2.0)
 
 
 @contextmanager

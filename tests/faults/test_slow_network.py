@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from steadypool import deadline, read
-from steadypool.breaker import PATIENCE_SECONDS
+from steadypool.core.breaker import PATIENCE_SECONDS
 from steadypool.errors import PoolError
 from testkit.fault_servers import Kind
 from testkit.proxy import Proxy

@@ -44,8 +44,8 @@ FILES = (
     "steadypool/pool.py",
     "steadypool/lookup.py",
     "steadypool/events.py",
-    "steadypool/idle.py",
-    "steadypool/loan.py",
+    "steadypool/core/idle.py",
+    "steadypool/core/loan.py",
 )
 
 

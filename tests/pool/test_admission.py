@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from steadypool.admission import Gate
-from steadypool.errors import PoolExhaustedError, QueueFullError
+from steadypool.core.admission import Gate
+from steadypool.core.errors import PoolExhaustedError, QueueFullError
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:

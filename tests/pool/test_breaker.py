@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from steadypool.breaker import (
+from steadypool.core.breaker import (
     HELD,
     MOST_KNOCKS,
     OPEN_AFTER_SECONDS,
@@ -21,8 +21,8 @@ from steadypool.breaker import (
     held_seconds,
     spacing_seconds,
 )
-from steadypool.deadline import Account, Deadline
-from steadypool.errors import DatabaseDownError
+from steadypool.core.deadline import Account, Deadline
+from steadypool.core.errors import DatabaseDownError
 
 
 class Database:
@@ -214,7 +214,7 @@ def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database):
 
 
 def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("steadypool.breaker.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
 
     database.breaker.suspect("a connect was cut")
@@ -230,7 +230,7 @@ def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypat
 
 def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypatch: pytest.MonkeyPatch):
     """A creator of somebody's own, which waits for ever; it has reached nobody as far as we know."""
-    monkeypatch.setattr("steadypool.breaker.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
     database.arrives = False
 

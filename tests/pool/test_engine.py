@@ -32,7 +32,7 @@ def engine() -> Iterator[Engine]:
 def test_every_field_of_a_policy_has_a_default_and_a_sentence():
     (policy,) = (
         node
-        for node in ast.parse((ROOT / "steadypool/policy.py").read_text()).body
+        for node in ast.parse((ROOT / "steadypool/core/policy.py").read_text()).body
         if isinstance(node, ast.ClassDef) and node.name == "PoolPolicy"
     )
     after = dict(zip(policy.body, policy.body[1:], strict=False))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from steadypool.idle import IdleStack
-from steadypool.loan import Link, Loan
-from steadypool.stats import CloseReason, Stats
+from steadypool.core.idle import IdleStack
+from steadypool.core.loan import Link, Loan
+from steadypool.core.stats import CloseReason, Stats
 
 
 class Record(str):

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, ExceptionContext, event, exc, literal, select, text
 
 from steadypool import deadline
-from steadypool.admission import Gate
+from steadypool.core.admission import Gate
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from steadypool.pool import current, want_fresh
 

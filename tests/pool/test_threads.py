@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from steadypool import deadline
-from steadypool.threads import start_thread
+from steadypool.core.threads import start_thread
 from testkit.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def test_nobody_starts_a_thread_in_another_way():
     ]
 
     assert len(found) == 2
-    assert all(place.startswith("steadypool/threads.py:") for place in found)
+    assert all(place.startswith("steadypool/core/threads.py:") for place in found)
 
 
 STARTS = {"Thread", "Timer", "ThreadPoolExecutor", "start_new_thread", "start_joinable_thread"}

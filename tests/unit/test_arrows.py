@@ -59,8 +59,9 @@ ALLOWED: dict[str, set[str]] = {
     "app.commands": COMMANDS | ROOMS,
     **{f"app.commands.{shared}": COMMANDS for shared in ("checks", "doctor", "indexes", "manners", "writing")},
     "steadypool": {"steadypool"},
-    "steadypool.drivers": {"steadypool.deadline", "steadypool.drivers", "steadypool.policy", "steadypool.threads"},
-    **{f"steadypool.{name}": set() for name in ("deadline", "policy", "stats", "threads")},
+    # Three rings; an arrow points inwards only.
+    "steadypool.drivers": {"steadypool.core", "steadypool.drivers"},
+    "steadypool.core": {"steadypool.core"},
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"steadypool", "app.schema"},
     "app.logging": {"config"},
@@ -85,7 +86,6 @@ VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages")}
 INHERITED_SOCKETS = 'inherited = "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ'
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
-CORE = {f"steadypool.{name}" for name in ("breaker", "deadline", "policy", "stats", "threads", "watchdog")}
 POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypool"}
 
 
@@ -182,12 +182,15 @@ def test_the_pool_could_be_taken_elsewhere():
             assert roots <= POOL_NEEDS | stdlib_module_names, name
 
 
-def test_a_driver_knows_no_sqlalchemy():
-    inner = [name for name in files() if name.startswith("steadypool.drivers") or name in CORE]
-    assert len(inner) > len(CORE)
+def test_the_inner_rings_of_the_pool_know_no_sqlalchemy_and_the_core_no_driver():
+    from sys import stdlib_module_names
+
+    inner = [name for name in files() if name.startswith(("steadypool.core.", "steadypool.drivers."))]
+    assert len(inner) > 15
 
     for name in inner:
-        assert not {"sqlalchemy"} & {module.split(".")[0] for module in imports(files()[name])}, name
+        roots = {module.split(".")[0] for module in imports(files()[name])}
+        assert roots <= {"steadypool", *stdlib_module_names}, name
 
 
 def test_nobody_reaches_past_what_the_pool_s_package_names():

@@ -79,12 +79,12 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
 def test_what_the_pool_logs_meanwhile_is_not_said_twice(caplog: pytest.LogCaptureFixture):
     @click.command(cls=Command)
     def failing() -> None:
-        for name in ("steadypool.breaker", "sqlalchemy.pool.impl.QueuePool"):
+        for name in ("steadypool.core.breaker", "sqlalchemy.pool.impl.QueuePool"):
             logging.getLogger(name).error("database down")
         raise click.ClickException("the database cannot be reached")
 
     result = CliRunner().invoke(failing)
-    logging.getLogger("steadypool.breaker").error("afterwards")
+    logging.getLogger("steadypool.core.breaker").error("afterwards")
 
     assert result.stderr == "Error: the database cannot be reached\n"
     assert caplog.messages == ["afterwards"]

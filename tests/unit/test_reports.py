@@ -22,8 +22,8 @@ from app.operations import totals
 from app.operations.overview import overview
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
 from app.operations.server_view import ServerView
-from steadypool.loan import Loan
-from steadypool.stats import BUCKETS, Stats
+from steadypool.core.loan import Loan
+from steadypool.core.stats import BUCKETS, Stats
 from testkit.waiting import eventually
 from tests.conftest import dispose
 

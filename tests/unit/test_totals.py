@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.operations import totals
-from steadypool.stats import Histogram, Stats
+from steadypool.core.stats import Histogram, Stats
 
 
 def seen(*waits: float, breaker: str = "closed", in_use: int = 1) -> totals.Totals:

@@ -8,7 +8,7 @@ import pytest
 
 from app.operations import wording
 from app.operations.totals import STATES
-from steadypool.stats import CloseReason
+from steadypool.core.stats import CloseReason
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
 
-from sqlalchemy.pool import ConnectionPoolEntry
+from steadypool.core.loan import Loan
+from steadypool.core.stats import CloseReason
+from steadypool.core.wire import Record
 
-from steadypool.loan import Loan
-from steadypool.stats import CloseReason
-
-Unneeded = list[tuple[ConnectionPoolEntry, CloseReason]]
+Unneeded = list[tuple[Record, CloseReason]]
 
 
 class IdleStack:
@@ -20,13 +19,13 @@ class IdleStack:
 
     def __init__(self, most: int, *, lifo: bool = True) -> None:
         self._most, self._from = most, reversed if lifo else iter
-        self._stack: dict[ConnectionPoolEntry, None] = {}  # in order; one may be taken out of the middle
+        self._stack: dict[Record, None] = {}  # in order; one may be taken out of the middle
         self._lock = RLock()  # the garbage collector may return a forgotten connection at any time
 
     def __len__(self) -> int:
         return len(self._stack)
 
-    def push(self, record: ConnectionPoolEntry) -> bool:
+    def push(self, record: Record) -> bool:
         """Keep a connection, which is nobody's from then on, or return False where there are enough."""
         with self._lock:
             if len(self._stack) >= self._most:
@@ -35,7 +34,7 @@ class IdleStack:
             record.info["link"].loan = None
             return True
 
-    def pop(self, loan: Loan) -> ConnectionPoolEntry | None:
+    def pop(self, loan: Loan) -> Record | None:
         """Return the connection that was used last; it belongs to that loan."""
         with self._lock:
             record = next(self._from(self._stack), None)
@@ -44,7 +43,7 @@ class IdleStack:
                 del self._stack[record]
             return record
 
-    def claim(self, loan: Loan) -> ConnectionPoolEntry | None:
+    def claim(self, loan: Loan) -> Record | None:
         """Return the connection that still belongs to a loan, if one does; it does not lie here any more."""
         with self._lock:
             if not loan.has_connection or loan.record is None:
@@ -57,7 +56,7 @@ class IdleStack:
         with self._lock:
             return len(self._stack) + len({loan.record for loan in loans if loan.has_connection})
 
-    def close(self) -> Iterator[ConnectionPoolEntry]:
+    def close(self) -> Iterator[Record]:
         """Return one after the other, and keep none from now on."""
         self._most = 0
         while self._stack:
@@ -67,16 +66,16 @@ class IdleStack:
                 record, _ = self._stack.popitem()
             yield record
 
-    def all(self) -> list[ConnectionPoolEntry]:
+    def all(self) -> list[Record]:
         """Return those of this moment."""
         with self._lock:
             return list(self._stack)
 
-    def left_behind(self) -> list[ConnectionPoolEntry]:
+    def left_behind(self) -> list[Record]:
         """Return all of them in a child process, where another thread may have held the lock, and is not there."""
         return list(self._stack)
 
-    def sort_out(self, why: Callable[[ConnectionPoolEntry, bool], CloseReason | None]) -> Unneeded:
+    def sort_out(self, why: Callable[[Record, bool], CloseReason | None]) -> Unneeded:
         """Take out and return those for which there is a reason; `why` is told whether a better one is kept."""
         unneeded: Unneeded = []
         with self._lock:

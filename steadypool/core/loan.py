@@ -10,11 +10,9 @@ from types import CodeType, FrameType
 from typing import Any
 from weakref import ReferenceType
 
-from sqlalchemy.pool import ConnectionPoolEntry
-
-from steadypool.deadline import Deadline
-from steadypool.drivers.wire import Wire
-from steadypool.stats import CloseReason, Stats
+from steadypool.core.deadline import Deadline
+from steadypool.core.stats import CloseReason, Stats
+from steadypool.core.wire import Record, Wire
 
 Stack = Sequence[tuple[CodeType, int]]
 """Code and line of each call, the innermost first."""
@@ -63,7 +61,7 @@ class Loan:
     written_off: bool = False
     """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""
     wire: Wire | None = None
-    record: ConnectionPoolEntry | None = None
+    record: Record | None = None
     """SQLAlchemy's, of the connection that was taken or made for it; whose it is now, `Link.loan` says."""
     link: "Link | None" = None
     proxy: "ReferenceType[Any] | None" = None

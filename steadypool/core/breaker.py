@@ -18,9 +18,9 @@ from threading import Condition, RLock
 from time import monotonic
 from typing import Literal
 
-from steadypool.deadline import Deadline
-from steadypool.errors import DatabaseDownError, DatabaseMisconfiguredError
-from steadypool.threads import start_thread
+from steadypool.core.deadline import Deadline
+from steadypool.core.errors import DatabaseDownError, DatabaseMisconfiguredError
+from steadypool.core.threads import start_thread
 
 State = Literal["closed", "suspect", "open"]
 OPEN_AFTER_SECONDS = 0.5

@@ -7,9 +7,9 @@ from threading import RLock
 from time import monotonic
 from typing import Any
 
-from steadypool import leaks
-from steadypool.loan import Loan
-from steadypool.threads import start_thread
+from steadypool.core import leaks
+from steadypool.core.loan import Loan
+from steadypool.core.threads import start_thread
 
 
 class Loans:

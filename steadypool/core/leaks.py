@@ -2,7 +2,7 @@
 
 import logging
 
-from steadypool.loan import Loan, printed, stack_of
+from steadypool.core.loan import Loan, printed, stack_of
 
 log = logging.getLogger(__name__)
 

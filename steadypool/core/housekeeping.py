@@ -12,7 +12,7 @@ from threading import Lock, Thread
 from typing import Protocol
 from weakref import WeakSet
 
-from steadypool.threads import start_thread
+from steadypool.core.threads import start_thread
 
 TICK_SECONDS = 0.05
 """How late the watchdog may be. Waking twenty times a second costs a few thousandths of a core."""

@@ -4,7 +4,7 @@ from threading import Lock, RLock
 from time import monotonic
 from typing import Any
 
-from steadypool.errors import PoolExhaustedError, QueueFullError
+from steadypool.core.errors import PoolExhaustedError, QueueFullError
 
 GROW_AFTER_SECONDS = (0.05, 5.0)
 """How long after the server refused a connection the next is asked for, and the longest: it doubles. A place whose

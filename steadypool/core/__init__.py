@@ -1,0 +1,1 @@
+"""What a pool is, whatever is pooled: knows neither SQLAlchemy nor a driver."""
