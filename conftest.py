@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the faults, which watch the clock, come last: by then the other worker, if there is one, has finished.
 
-    Of a test that is marked `short_form("a", "b")` only the cases a and b are run, unless all are asked for.
+    Of a test that is marked `short_form("a", "b")` only the cases a and b are run, of one that is marked
+    `long_form("a")` all others, unless all are asked for.
     """
     items.sort(key=lambda item: FAULTS.match(item.nodeid) is not None)
     left_out = [] if config.option.long else [item for item in items if not is_in_the_short_form(item)]
@@ -44,8 +45,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def is_in_the_short_form(item: pytest.Item) -> bool:
     """Tell whether a test is run without `--long`."""
-    short = item.get_closest_marker("short_form")
-    return short is None or not set(short.args).isdisjoint(re.split(r"[\[\]-]", item.name))
+    short, long = item.get_closest_marker("short_form"), item.get_closest_marker("long_form")
+    words = re.split(r"[\[\]-]", item.name)
+    return (short is None or not set(short.args).isdisjoint(words)) and set(long.args if long else ()).isdisjoint(words)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

@@ -9,6 +9,9 @@ from testkit.databases import Database, alembic, flask, new_database, plain_engi
 from tests.api.test_doctor_refused import BY, EVERYTHING, user
 from tests.support.tampering import PASSWORD, globally, preset, user_who_may
 
+# To a command both are one: what differs between them is asked by other tests.
+pytestmark = pytest.mark.long_form("mariadb118")
+
 MIGRATE = (alembic, "upgrade", "head")
 SEED = (flask, "seed")
 LOAD = (flask, "load", "--synthetic", "700")

@@ -18,6 +18,9 @@ from testkit.proxy import Proxy
 from testkit.servers import Server
 from tests.conftest import dispose
 
+# To a command both are one: what differs between them is asked by other tests.
+pytestmark = pytest.mark.long_form("mariadb118")
+
 BATCH = 50
 LINES = 300
 

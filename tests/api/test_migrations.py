@@ -17,6 +17,9 @@ from migrations.lock import migration_lock
 from testkit.databases import Database, alembic, environment, flask, new_database, plain_engine
 from testkit.servers import Server
 
+# To a command both are one: what differs between them is asked by other tests.
+pytestmark = pytest.mark.long_form("mariadb118")
+
 OURS = {*TABLES, "alembic_version"}
 
 

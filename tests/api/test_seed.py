@@ -17,6 +17,9 @@ from app.extensions import db
 from testkit import cities
 from testkit.databases import Database, alembic, flask
 
+# To a command both are one: what differs between them is asked by other tests.
+pytestmark = pytest.mark.long_form("mariadb118")
+
 
 @pytest.fixture
 def migrated(empty_database: Database) -> Database:
