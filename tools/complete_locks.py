@@ -145,7 +145,7 @@ def installed(name: str, version: str) -> Package | None:
     return Package(
         tuple(map(Requirement, found.requires or ())),
         frozenset(map(canonicalize_name, found.metadata.get_all("Provides-Extra") or ())),
-        SpecifierSet(found.metadata.get("Requires-Python") or ""),
+        SpecifierSet(",".join(found.metadata.get_all("Requires-Python") or ())),
     )
 
 

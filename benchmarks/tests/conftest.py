@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
+
+if TYPE_CHECKING:
+    from benchmarks.bench.ground import Ground
 
 PACKAGES = ("dbutils", "mysql.connector", "fastapi", "uvicorn", "asyncmy", "psutil", "matplotlib", "rich")
 
@@ -29,7 +33,7 @@ def wrk_program() -> None:
 
 
 @pytest.fixture(scope="session")
-def place(bench_packages: None) -> Iterator:
+def place(bench_packages: None) -> Iterator[Ground]:
     """The server of the benchmark."""
     from benchmarks.bench.ground import ground
 

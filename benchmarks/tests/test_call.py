@@ -13,7 +13,7 @@ MOST_BESIDE_RAW = 1.81
 to 301, Python 3.11), and 3 % for those that count otherwise."""
 
 
-def test_an_answer_calls_few_functions(bench_packages, wrk_program):
+def test_an_answer_calls_few_functions(bench_packages: None, wrk_program: None) -> None:
     command = [sys.executable, "-m", "benchmarks.call", "--rounds", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
 

@@ -37,20 +37,20 @@ def report(bench_packages: None) -> ModuleType:
     return report
 
 
-def test_the_overview_has_a_row_for_each_fault_and_counts_colours(report: ModuleType):
+def test_the_overview_has_a_row_for_each_fault_and_counts_colours(report: ModuleType) -> None:
     text = report.markdown(MATRIX, WHERE)
 
     assert "| [crash](#crash) | 🔴 16 stuck | 🟢 worst 3.1 s |" in text
     assert "| **all** | 🟢 1 🟡 0 🔴 1 | 🟢 1 🟡 1 🔴 0 |" in text
 
 
-def test_a_row_that_is_not_won_is_explained(report: ModuleType, monkeypatch: pytest.MonkeyPatch):
+def test_a_row_that_is_not_won_is_explained(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(remarks.REMARKS, "leak", "for this reason.")
 
     assert "- **leak** (one took 3.7 s): for this reason." in report.markdown(MATRIX, WHERE)
 
 
-def test_the_figures_are_in_the_json_too(report: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_figures_are_in_the_json_too(report: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "ROOT", tmp_path)
 
     assert report.write(MATRIX, minutes=7.0, into=tmp_path) == [f"fault-matrix.{end}" for end in ("md", "svg", "json")]
@@ -60,7 +60,7 @@ def test_the_figures_are_in_the_json_too(report: ModuleType, tmp_path: Path, mon
     assert cells["leak"]["ours"]["colour"] == "yellow"
 
 
-def test_the_picture_has_a_square_for_each_cell(report: ModuleType):
+def test_the_picture_has_a_square_for_each_cell(report: ModuleType) -> None:
     drawn = ElementTree.fromstring(report.draw({"crash": ["red", "green"], "leak": ["green", "yellow"]}, ["a", "b, c"]))
 
     squares = [each for each in drawn.iter() if each.get("rx")]

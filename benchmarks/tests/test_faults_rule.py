@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ FLAWLESS = Outcome(
 )
 
 
-def test_what_fails_while_the_database_is_down_is_forgiven():
+def test_what_fails_while_the_database_is_down_is_forgiven() -> None:
     assert colour_of(FLAWLESS) == "green"
     assert shortcomings(FLAWLESS) == []
 
@@ -40,7 +41,7 @@ def test_what_fails_while_the_database_is_down_is_forgiven():
         ({"stuck": 1}, "red"),
     ],
 )
-def test_each_shortcoming_has_its_colour_and_its_words(change: dict[str, object], colour: str):
+def test_each_shortcoming_has_its_colour_and_its_words(change: dict[str, Any], colour: str) -> None:
     outcome = replace(FLAWLESS, **change)
 
     assert colour_of(outcome) == colour

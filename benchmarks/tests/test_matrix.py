@@ -63,7 +63,8 @@ def performances(request: pytest.FixtureRequest) -> Iterator[Performances]:
     """Begin those of the incidents whose tests were chosen."""
     if not find_spec("psutil"):
         leave_out("benchmarks", MissingError("psutil must be installed: ./run faults --help does so"))
-    chosen = [item.callspec.params["key"] for item in request.session.items if item.path == request.path]
+    items = [item for item in request.session.items if isinstance(item, pytest.Function) and item.path == request.path]
+    chosen = [str(item.callspec.params["key"]) for item in items]
     with ExitStack() as closing:
         try:
             begun = Performances(chosen, closing)
@@ -73,7 +74,7 @@ def performances(request: pytest.FixtureRequest) -> Iterator[Performances]:
 
 
 @pytest.mark.parametrize("key", INCIDENTS)
-def test_incident(performances: Performances, key: str):
+def test_incident(performances: Performances, key: str) -> None:
     outcome = performances.of(key)
 
     assert outcome.asked > 20, "hardly anything was asked: the test shows nothing"

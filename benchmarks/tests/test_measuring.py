@@ -9,12 +9,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from testkit import ROOT
+
+if TYPE_CHECKING:
+    from benchmarks.bench.ground import Ground
 
 BENCH = [sys.executable, "-m", "benchmarks.bench"]
 
@@ -41,7 +46,7 @@ class Liar(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def liar():
+def liar() -> Iterator[int]:
     Liar.asked = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Liar)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -51,7 +56,7 @@ def liar():
 
 
 @pytest.mark.usefixtures("wrk_program")
-def test_the_load_tells_right_answers_from_wrong_ones_and_errors(liar, tmp_path):
+def test_the_load_tells_right_answers_from_wrong_ones_and_errors(liar: int, tmp_path: Path) -> None:
     from benchmarks.bench import wrk
 
     names = tmp_path / "names.txt"
@@ -65,13 +70,13 @@ def test_the_load_tells_right_answers_from_wrong_ones_and_errors(liar, tmp_path)
     assert (counted["odd"], counted["other"]) == ("City ?Lima? is #1?", "503")
 
 
-def test_answers_asked_for_by_hand_are_compared(liar):
+def test_answers_asked_for_by_hand_are_compared(liar: int) -> None:
     from benchmarks.bench import wrk
 
     assert wrk.check_by_hand(liar) == """'London' was answered with (200, 'City "Lima" is #305\\n')"""
 
 
-def test_dead_time_is_what_lies_between_the_commands():
+def test_dead_time_is_what_lies_between_the_commands() -> None:
     from benchmarks.bench.wire import Life
 
     life = Life(began=10)
@@ -83,14 +88,14 @@ def test_dead_time_is_what_lies_between_the_commands():
     assert (life.commands, life.busy, life.ended) == (3, 4, 20)
 
 
-def test_a_delay_is_a_delay_in_both_directions(place):
+def test_a_delay_is_a_delay_in_both_directions(place: Ground) -> None:
     from benchmarks.bench.wire import Wire, ping_ms
 
     with Wire(place.url, delay_seconds=0.001) as proxy:
         assert ping_ms(proxy.url) > 2
 
 
-def test_the_plan_fits_into_the_time_and_goes_round_in_turn():
+def test_the_plan_fits_into_the_time_and_goes_round_in_turn() -> None:
     from benchmarks.bench import plan
     from benchmarks.stacks import STACKS
 
@@ -106,7 +111,7 @@ def test_the_plan_fits_into_the_time_and_goes_round_in_turn():
 @pytest.mark.usefixtures(
     "wrk_program", "place", "ctrl_c"
 )  # the second: where there is no MariaDB nothing can be measured
-def test_ctrl_c_keeps_what_is_done(tmp_path: Path):
+def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     command = [*BENCH, "--only", "floor,raw", "--output", str(tmp_path)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -124,8 +129,9 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path):
     assert (tmp_path / "bench.md").read_text() in said
 
 
-def wait_for_line(process: subprocess.Popen, part: str, seconds: float = 60) -> None:
+def wait_for_line(process: subprocess.Popen[str], part: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
+    assert process.stderr is not None
     for line in process.stderr:
         if part in line:
             return
@@ -133,7 +139,7 @@ def wait_for_line(process: subprocess.Popen, part: str, seconds: float = 60) -> 
     raise AssertionError(f"it ended without saying {part!r}")
 
 
-def test_a_missing_program_is_named_in_one_sentence(tmp_path: Path):
+def test_a_missing_program_is_named_in_one_sentence(tmp_path: Path) -> None:
     environ = {**os.environ, "PATH": str(tmp_path)}
     ended = subprocess.run(BENCH, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30, check=False)
 

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.usefixtures("bench_packages")
         ("/usr/lib/python3.14/socket.py", None),
     ],
 )
-def test_the_innermost_folder_names_the_layer(path, layer):
+def test_the_innermost_folder_names_the_layer(path: str, layer: str | None) -> None:
     from benchmarks.profile import layer_of
 
     assert layer_of(path) == layer
 
 
-def test_time_in_the_standard_library_is_its_callers():
+def test_time_in_the_standard_library_is_its_callers() -> None:
     from benchmarks.profile import OTHER, summed_up
 
     stack = "run (/usr/lib/python3.14/threading.py:1);read (/x/site-packages/pymysql/connections.py:9)"

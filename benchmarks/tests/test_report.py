@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from benchmarks.bench.summary import Summary
@@ -9,7 +12,7 @@ from benchmarks.bench.summary import Summary
 TITLES = {"floor": "floor", "raw": "raw", "persistent-db": "PersistentDB", "ours": "ours"}
 
 
-def one_round(stack: str, per_second: float, **more) -> dict:
+def one_round(stack: str, per_second: float, **more: Any) -> dict[str, Any]:
     return {
         "stack": stack,
         "condition": "plain",
@@ -32,7 +35,7 @@ def one_round(stack: str, per_second: float, **more) -> dict:
     }
 
 
-def made_up(*rounds: dict, **more) -> Summary:
+def made_up(*rounds: dict[str, Any], **more: Any) -> Summary:
     return Summary({"titles": TITLES, "rounds": list(rounds), "wire": {}, "absent": [], "ended_early": "", **more})
 
 
@@ -42,7 +45,7 @@ def verdicts(summary: Summary) -> dict[str, str]:
     return {each.name: each.verdict() for each in figures(summary)}
 
 
-def test_microseconds_are_added_to_the_floor_s():
+def test_microseconds_are_added_to_the_floor_s() -> None:
     summary = made_up(one_round("floor", 2500), one_round("raw", 2000), one_round("ours", 1900))
 
     assert summary.added_us("raw") == pytest.approx(100)
@@ -50,7 +53,7 @@ def test_microseconds_are_added_to_the_floor_s():
     assert summary.added_us("persistent-db") is None
 
 
-def test_medians_are_compared_and_the_spread_is_shown():
+def test_medians_are_compared_and_the_spread_is_shown() -> None:
     from benchmarks.bench import tables
 
     rounds = [one_round("ours", speed) for speed in (1000, 1800, 1100)]
@@ -60,7 +63,7 @@ def test_medians_are_compared_and_the_spread_is_shown():
     assert "| 1,100 (1,000–1,800) |" in tables.headline(summary)
 
 
-def test_a_figure_is_reached_not_reached_or_not_measured():
+def test_a_figure_is_reached_not_reached_or_not_measured() -> None:
     floor, raw, slow = one_round("floor", 2500), one_round("raw", 2000), one_round("ours", 1900)
     name = "added microseconds over the floor, in those of the raw limit"
 
@@ -69,7 +72,7 @@ def test_a_figure_is_reached_not_reached_or_not_measured():
     assert verdicts(made_up(floor, slow))[name] == "not measured"
 
 
-def test_a_delayed_answer_is_measured_in_round_trips_and_floors():
+def test_a_delayed_answer_is_measured_in_round_trips_and_floors() -> None:
     times = {"floor": 0.4, "ours": 3.6}
     delayed = [one_round(stack, 300, condition="delay", clients=1, p50_ms=p50) for stack, p50 in times.items()]
     name = "1 ms delay, one client: p50, in one round trip + the floor's p50"
@@ -79,7 +82,7 @@ def test_a_delayed_answer_is_measured_in_round_trips_and_floors():
     assert verdicts(summary)[name] == "**not reached**"
 
 
-def test_commands_and_dead_time_come_from_the_wire():
+def test_commands_and_dead_time_come_from_the_wire() -> None:
     summary = made_up(wire={"ours": {"commands": 1.0, "open_seconds": 8.0, "busy_seconds": 2.0}})
 
     assert summary.commands("ours") == 1
@@ -87,13 +90,13 @@ def test_commands_and_dead_time_come_from_the_wire():
     assert verdicts(summary)["database commands per read"] == "reached"
 
 
-def test_connections_are_counted_for_a_thousand_answers():
+def test_connections_are_counted_for_a_thousand_answers() -> None:
     summary = made_up(one_round("ours", 1000, right=500, connections=5), one_round("ours", 1000, right=1500))
 
     assert summary.connections("ours") == 2.5
 
 
-def test_a_stack_that_errs_is_shown_with_its_errors():
+def test_a_stack_that_errs_is_shown_with_its_errors() -> None:
     from benchmarks.bench import tables
 
     erring = one_round("raw", 1500, right=900, failed=100, wrong=2, timeouts=3)
@@ -106,7 +109,7 @@ def test_a_stack_that_errs_is_shown_with_its_errors():
     assert "ConnectionRefusedError |" in shown
 
 
-def test_what_could_not_be_started_says_why():
+def test_what_could_not_be_started_says_why() -> None:
     from benchmarks.bench import tables
 
     absent = [
@@ -119,7 +122,7 @@ def test_what_could_not_be_started_says_why():
     assert "| ended with 2 at the start |" in tables.headline(summary)
 
 
-def test_the_report_is_written_with_its_plots(bench_packages, tmp_path):
+def test_the_report_is_written_with_its_plots(bench_packages: None, tmp_path: Path) -> None:
     from benchmarks.bench import report
     from benchmarks.publishing import circumstances
 

@@ -9,8 +9,9 @@ from testkit.servers import MissingError
 
 
 @pytest.mark.usefixtures("bench_packages", "wrk_program")
-def test_scale_loads_asks_and_shows_each_size(monkeypatch: pytest.MonkeyPatch):
+def test_scale_loads_asks_and_shows_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks import scale
+    from benchmarks.questions import LIMIT
 
     monkeypatch.setattr(scale, "SIZES", (600, 3000, 0))
     monkeypatch.setattr(scale, "QUICK_LAPS", 1)
@@ -27,7 +28,7 @@ def test_scale_loads_asks_and_shows_each_size(monkeypatch: pytest.MonkeyPatch):
     assert small["prefix_index"] == large["prefix_index"] == "ix_city_key"
     # However many have the prefix, only a page of them is read (and perhaps sorted), each with its country.
     assert large["lookup_read"] <= 4
-    assert large["prefix_read"] <= 5 * (scale.LIMIT + 1)
+    assert large["prefix_read"] <= 5 * (LIMIT + 1)
     assert result["lookup_ratio"] == large["lookup_p50_ms"] / small["lookup_p50_ms"]
     assert large["load_per_second"] > 0
     assert any("3,000" in line for line in said)

@@ -5,7 +5,7 @@ import pytest
 pytestmark = pytest.mark.usefixtures("bench_packages")
 
 
-def test_little_s_law_stands_beside_what_was_needed():
+def test_little_s_law_stands_beside_what_was_needed() -> None:
     from benchmarks.load import Round
     from benchmarks.sizing import Results, report
 

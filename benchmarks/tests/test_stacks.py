@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
 from testkit.drivers import MYSQLDB
+
+if TYPE_CHECKING:
+    from benchmarks.bench.ground import Ground
+    from benchmarks.bench.wire import Wire
 
 COMMANDS = {
     "floor": 0,
@@ -29,7 +37,7 @@ SPARE = {"fastapi-async": 0.5}
 
 
 @pytest.fixture(scope="module")
-def proxy(place):
+def proxy(place: Ground) -> Iterator[Wire]:
     from benchmarks.bench.wire import Wire
 
     with Wire(place.url, watches=True) as started:
@@ -39,7 +47,7 @@ def proxy(place):
 @pytest.mark.parametrize(
     "key", [pytest.param(key, marks=MYSQLDB.marks if key == "ours-mysqlclient" else ()) for key in COMMANDS]
 )
-def test_a_stack_answers_right_and_costs_so_many_commands(key, proxy, tmp_path):
+def test_a_stack_answers_right_and_costs_so_many_commands(key: str, proxy: Wire, tmp_path: Path) -> None:
     from benchmarks.bench import wire, wrk
     from benchmarks.stacks import STACKS
 
@@ -53,7 +61,7 @@ def test_a_stack_answers_right_and_costs_so_many_commands(key, proxy, tmp_path):
         assert seen == pytest.approx(COMMANDS[key], abs=SPARE.get(key, 0))
 
 
-def test_every_stack_is_counted(bench_packages):
+def test_every_stack_is_counted(bench_packages: None) -> None:
     from benchmarks.stacks import STACKS
 
     assert list(STACKS) == list(COMMANDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -19,7 +20,7 @@ def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     made: list[Engine] = []
     (tmp_path / "empty.sqlite3").touch()
 
-    def make(role: Role = "reader", url: str = f"sqlite:///{tmp_path}/empty.sqlite3", **policy: object) -> Engine:
+    def make(role: Role = "reader", url: str = f"sqlite:///{tmp_path}/empty.sqlite3", **policy: Any) -> Engine:
         chosen = replace(POLICY, **policy)
         made.append(create_pool_engine(url, chosen, role=role))
         return made[-1]

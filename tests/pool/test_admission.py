@@ -46,8 +46,8 @@ def queue_up(gate: Gate, name: int, served: list[int]) -> threading.Thread:
     return thread
 
 
-def test_twenty_threads_are_served_in_the_order_in_which_they_came():
-    gate, served = Gate(1, most_waiting=20), []
+def test_twenty_threads_are_served_in_the_order_in_which_they_came() -> None:
+    gate, served = Gate(1, most_waiting=20), list[int]()
     holder = enter(gate, 0)
     threads = [queue_up(gate, name, served) for name in range(20)]
 
@@ -59,8 +59,8 @@ def test_twenty_threads_are_served_in_the_order_in_which_they_came():
     assert (gate.in_use, gate.waiting) == (0, 0)
 
 
-def test_a_newcomer_does_not_overtake_who_waits():
-    gate, served = Gate(1, most_waiting=5), []
+def test_a_newcomer_does_not_overtake_who_waits() -> None:
+    gate, served = Gate(1, most_waiting=5), list[int]()
     holder = enter(gate, 0)
     waiting = queue_up(gate, 1, served)
 
@@ -71,8 +71,8 @@ def test_a_newcomer_does_not_overtake_who_waits():
     assert served == [1]
 
 
-def test_one_more_than_may_wait_is_refused_at_once():
-    gate, served = Gate(1, most_waiting=2), []
+def test_one_more_than_may_wait_is_refused_at_once() -> None:
+    gate, served = Gate(1, most_waiting=2), list[int]()
     holder = enter(gate, 0)
     threads = [queue_up(gate, name, served) for name in range(2)]
 
@@ -86,7 +86,7 @@ def test_one_more_than_may_wait_is_refused_at_once():
         thread.join(5)
 
 
-def test_nobody_waits_longer_than_their_time():
+def test_nobody_waits_longer_than_their_time() -> None:
     gate = Gate(1, most_waiting=5)
     enter(gate, 0)
 
@@ -98,7 +98,7 @@ def test_nobody_waits_longer_than_their_time():
     assert (gate.waiting, gate.in_use) == (0, 1)
 
 
-def test_with_no_time_left_a_free_permit_is_taken_nevertheless():
+def test_with_no_time_left_a_free_permit_is_taken_nevertheless() -> None:
     gate = Gate(1, most_waiting=0)
 
     enter(gate, -1)
@@ -111,8 +111,8 @@ def give_up(gate: Gate) -> None:
         enter(gate, 0.05)
 
 
-def test_who_gives_up_is_not_served_in_the_place_of_the_next():
-    gate, served = Gate(1, most_waiting=5), []
+def test_who_gives_up_is_not_served_in_the_place_of_the_next() -> None:
+    gate, served = Gate(1, most_waiting=5), list[int]()
     holder = enter(gate, 0)
     impatient = threading.Thread(target=give_up, args=(gate,))
     impatient.start()
@@ -126,7 +126,7 @@ def test_who_gives_up_is_not_served_in_the_place_of_the_next():
     assert served == [1]
 
 
-def test_no_permit_is_lost_or_made_by_threads_that_give_up_at_the_last_moment():
+def test_no_permit_is_lost_or_made_by_threads_that_give_up_at_the_last_moment() -> None:
     gate = Gate(3, most_waiting=100)
     most = gave_up = 0
 

@@ -30,7 +30,8 @@ class Database:
 
     def __init__(self) -> None:
         self.now, self.is_down, self.is_silent = 100.0, False, False
-        self.probed, self.patience, self.pauses = 0, 0.0, []
+        self.probed, self.patience = 0, 0.0
+        self.pauses: list[float] = []
         self.arrives = True
         self.is_frozen, self.thawed = False, threading.Event()
         """Whether it lets everybody connect and says nothing."""
@@ -59,6 +60,9 @@ class Database:
         self._go.release()
         until(lambda: self.probed >= wanted and (len(self.pauses) >= wanted or self.breaker.state == "closed"))
 
+    def wait_for_pauses(self, number: int) -> None:
+        until(lambda: len(self.pauses) == number)
+
     def fail(self) -> None:
         """Be down, and have somebody notice."""
         self.is_down = True
@@ -84,14 +88,14 @@ def database() -> Iterator[Database]:
     made._go.release(1000)
 
 
-def test_closed_it_is_in_nobodys_way(database: Database):
+def test_closed_it_is_in_nobodys_way(database: Database) -> None:
     database.breaker.admit(database.begin())
     database.breaker.wait(0)
 
     assert database.breaker.state == "closed"
 
 
-def test_one_probe_at_a_time_however_many_fail(database: Database):
+def test_one_probe_at_a_time_however_many_fail(database: Database) -> None:
     database.fail()
     for _ in range(10):
         database.breaker.suspect("connection refused")
@@ -99,10 +103,15 @@ def test_one_probe_at_a_time_however_many_fail(database: Database):
     assert (database.breaker.state, database.probed) == ("suspect", 1)
 
 
-def test_who_is_under_way_waits_for_the_probe_and_goes_on(database: Database):
+def test_who_is_under_way_waits_for_the_probe_and_goes_on(database: Database) -> None:
     database.fail()
     waited: list[bool] = []
-    thread = threading.Thread(target=lambda: waited.append(database.breaker.wait(5) is None))
+
+    def wait() -> None:
+        database.breaker.wait(5)
+        waited.append(True)
+
+    thread = threading.Thread(target=wait)
     thread.start()
 
     database.is_down = False
@@ -112,14 +121,14 @@ def test_who_is_under_way_waits_for_the_probe_and_goes_on(database: Database):
     assert waited == [True]
 
 
-def test_who_is_under_way_waits_no_longer_than_their_time(database: Database):
+def test_who_is_under_way_waits_no_longer_than_their_time(database: Database) -> None:
     database.fail()
 
     with pytest.raises(DatabaseDownError, match=r"within 0\.1 s"):
         database.breaker.wait(0.1)
 
 
-def test_after_half_a_second_it_opens_and_refuses_who_comes(database: Database):
+def test_after_half_a_second_it_opens_and_refuses_who_comes(database: Database) -> None:
     before = database.begin()
     database.fail()
     database.breaker.admit(database.begin())  # not yet: suspicion is no reason
@@ -134,7 +143,7 @@ def test_after_half_a_second_it_opens_and_refuses_who_comes(database: Database):
     database.breaker.admit(before)  # who came earlier may wait
 
 
-def test_it_closes_with_the_first_probe_that_succeeds(database: Database):
+def test_it_closes_with_the_first_probe_that_succeeds(database: Database) -> None:
     database.fail()
     database.next_probe(after=OPEN_AFTER_SECONDS)
     database.is_down = False
@@ -145,7 +154,7 @@ def test_it_closes_with_the_first_probe_that_succeeds(database: Database):
     database.breaker.admit(database.begin())
 
 
-def test_pauses_double_up_to_a_limit_that_keeps_recovery_below_a_second(database: Database):
+def test_pauses_double_up_to_a_limit_that_keeps_recovery_below_a_second(database: Database) -> None:
     database.fail()
     for _ in range(8):
         database.next_probe(after=1)
@@ -156,7 +165,7 @@ def test_pauses_double_up_to_a_limit_that_keeps_recovery_below_a_second(database
     assert longest + database.patience < 1
 
 
-def test_a_probe_has_the_patience_that_connecting_was_seen_to_need(database: Database):
+def test_a_probe_has_the_patience_that_connecting_was_seen_to_need(database: Database) -> None:
     database.breaker.connected(0.8)
 
     database.fail()
@@ -164,7 +173,7 @@ def test_a_probe_has_the_patience_that_connecting_was_seen_to_need(database: Dat
     assert database.patience == pytest.approx(1.6)
 
 
-def test_one_slow_connect_is_forgotten_with_the_next_that_is_not(database: Database):
+def test_one_slow_connect_is_forgotten_with_the_next_that_is_not(database: Database) -> None:
     database.breaker.connected(2.9)
     database.breaker.connected(0.01)
 
@@ -173,7 +182,7 @@ def test_one_slow_connect_is_forgotten_with_the_next_that_is_not(database: Datab
     assert database.patience == PATIENCE_SECONDS
 
 
-def test_without_a_thread_to_probe_it_stays_closed(database: Database, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_thread_to_probe_it_stays_closed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -187,7 +196,7 @@ def test_without_a_thread_to_probe_it_stays_closed(database: Database, monkeypat
     assert (database.breaker.state, database.probed) == ("suspect", 1)
 
 
-def test_only_silence_speaks_against_connections_that_are_there(database: Database):
+def test_only_silence_speaks_against_connections_that_are_there(database: Database) -> None:
     database.fail()
     assert not database.breaker.silent  # it was refused: something answers
 
@@ -200,7 +209,7 @@ def test_only_silence_speaks_against_connections_that_are_there(database: Databa
     assert not database.breaker.silent
 
 
-def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database):
+def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database) -> None:
     database.is_frozen = True
     database.breaker.suspect("a connect was cut")
     until(lambda: len(database.pauses) == 1)
@@ -213,7 +222,7 @@ def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database):
     assert database.probed <= 2
 
 
-def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypatch: pytest.MonkeyPatch):
+def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
 
@@ -221,14 +230,14 @@ def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypat
     until(lambda: len(database.pauses) == 1)
     for number in range(2, HELD + 4):
         database._go.release()
-        until(lambda number=number: len(database.pauses) == number)
+        database.wait_for_pauses(number)
 
     assert all(pause <= PAUSE_SECONDS[1] for pause in database.pauses[: HELD - 1])
     assert database.pauses[HELD - 1 :] == pytest.approx([spacing - QUICK_SECONDS for spacing in (1.4, 2.8, 5.6, 11.2)])
     database.thawed.set()
 
 
-def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypatch: pytest.MonkeyPatch):
+def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A creator of somebody's own, which waits for ever; it has reached nobody as far as we know."""
     monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
@@ -238,14 +247,14 @@ def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypat
     until(lambda: len(database.pauses) == 1)
     for number in range(2, MOST_KNOCKS + 3):
         database._go.release()
-        until(lambda number=number: len(database.pauses) == number)
+        database.wait_for_pauses(number)
 
     assert database.probed == MOST_KNOCKS
     database.thawed.set()
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(5, 0), (10, 3), (30, 5), (60, 6), (300, 10), (3600, 65)])
-def test_so_many_probes_a_frozen_server_finds_interrupted(seconds: float, most: int):
+def test_so_many_probes_a_frozen_server_finds_interrupted(seconds: float, most: int) -> None:
     """Each counts for MySQL's `max_connect_errors`, 100 by default, for all pools of a host together."""
     began, ended = 0.0, 0
     for number in range(200):
@@ -257,7 +266,7 @@ def test_so_many_probes_a_frozen_server_finds_interrupted(seconds: float, most: 
     assert sum(map(spacing_seconds, range(HELD))) > 5  # so long it is asked as often as ever
 
 
-def test_it_can_open_again(database: Database):
+def test_it_can_open_again(database: Database) -> None:
     database.fail()
     database.is_down = False
     database.next_probe(after=0.02)
@@ -269,7 +278,7 @@ def test_it_can_open_again(database: Database):
     assert database.breaker.state == "suspect"
 
 
-def test_retired_it_probes_no_more_and_lets_go_of_who_waits(database: Database):
+def test_retired_it_probes_no_more_and_lets_go_of_who_waits(database: Database) -> None:
     database.fail()
     thread = threading.Thread(target=database.breaker.wait, args=(60,))
     thread.start()

@@ -18,13 +18,14 @@ from steadypool import create_pool_engine, deadline, read
 from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
 from testkit.waiting import eventually
 from tests.support.policies import POLICY
+from tests.support.pools import steady_pool
 
 
 def ask(engine: Engine) -> Any:
     return read(engine, lambda connection: connection.scalar(select(literal(1))))
 
 
-def test_a_listener_changes_arguments_by_position(engine: Engine, tmp_path: Path):
+def test_a_listener_changes_arguments_by_position(engine: Engine, tmp_path: Path) -> None:
     other = tmp_path / "other.sqlite3"
 
     @event.listens_for(engine, "do_connect")
@@ -35,31 +36,31 @@ def test_a_listener_changes_arguments_by_position(engine: Engine, tmp_path: Path
     assert other.exists()
 
 
-def test_each_listener_is_asked_and_for_each_probe_too(engine: Engine):
+def test_each_listener_is_asked_and_for_each_probe_too(engine: Engine) -> None:
     asked: list[str] = []
     for name in ("first", "second"):
         event.listen(engine, "do_connect", lambda *_, name=name: asked.append(name))
 
     ask(engine)
-    engine.pool.breaker.suspect("a test says so")
-    assert eventually(lambda: engine.pool.breaker.state == "closed")
+    steady_pool(engine).breaker.suspect("a test says so")
+    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
 
     assert asked == ["first", "second"] * 2
 
 
-def test_the_first_listener_with_a_connection_is_the_last(engine: Engine):
+def test_the_first_listener_with_a_connection_is_the_last(engine: Engine) -> None:
     asked: list[str] = []
-    made = sqlite3.connect(":memory:", check_same_thread=False)
+    made: object = sqlite3.connect(":memory:", check_same_thread=False)
     event.listen(engine, "do_connect", lambda *_: made)
     event.listen(engine, "do_connect", lambda *_: asked.append("second"))
 
     assert ask(engine) == 1
-    assert [record.dbapi_connection for record in engine.pool._idle.all()] == [made]
+    assert [record.dbapi_connection for record in steady_pool(engine)._idle.all()] == [made]
     assert asked == []
 
 
 @pytest.mark.parametrize("role", ["reader", "writer", "migration"])
-def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any):
+def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any) -> None:
     made: list[sqlite3.Connection] = []
 
     def create() -> sqlite3.Connection:
@@ -75,15 +76,15 @@ def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any):
     assert len(made) == 2
 
 
-def test_a_listener_may_use_another_engine(make_engine: Callable[..., Engine]):
+def test_a_listener_may_use_another_engine(make_engine: Callable[..., Engine]) -> None:
     """Its connections are not ours, and its database may be away without ours being so."""
     engine, vault = make_engine(), make_engine("migration")
     event.listen(engine, "do_connect", lambda *_: ask(vault) and None)
 
     with deadline.within(3):
         assert ask(engine) == 1
-    engine.pool.breaker.suspect("a test says so")
-    assert eventually(lambda: engine.pool.breaker.state == "closed")
+    steady_pool(engine).breaker.suspect("a test says so")
+    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
 
 
 WRONG = [
@@ -112,7 +113,7 @@ AWAY = [
 @pytest.mark.parametrize("role", ["reader", "migration"])
 def test_what_no_database_said_is_wrong_with_the_setup(
     make_engine: Callable[..., Engine], driver: Callable[[Callable[[], None]], None], role: str, error: Exception
-):
+) -> None:
     engine = make_engine(role)
     driver(raising(error))
 
@@ -124,30 +125,30 @@ def test_what_no_database_said_is_wrong_with_the_setup(
 
 
 @pytest.mark.parametrize("error", AWAY, ids=repr)
-def test_what_the_network_or_the_database_said_is_not(engine: Engine, error: Exception):
+def test_what_the_network_or_the_database_said_is_not(engine: Engine, error: Exception) -> None:
     event.listen(engine, "do_connect", raising(error))
 
     with pytest.raises((DBAPIError, OSError)):
         ask(engine)
 
-    assert engine.pool.breaker.state == "suspect"
+    assert steady_pool(engine).breaker.state == "suspect"
 
 
 @pytest.mark.parametrize("error", [IndexError("zeros"), struct.error("odd bytes")], ids=repr)
 def test_nor_is_garbage_instead_of_a_greeting(
     engine: Engine, driver: Callable[[Callable[[], None]], None], error: Exception
-):
+) -> None:
     driver(raising(error))
 
     with pytest.raises(DBAPIError, match=f"no connection could be made: {type(error).__name__}"):
         ask(engine)
 
-    assert engine.pool.breaker.state == "suspect"
+    assert steady_pool(engine).breaker.state == "suspect"
 
 
-def test_a_service_of_tokens_that_is_down_is_asked_again(engine: Engine):
+def test_a_service_of_tokens_that_is_down_is_asked_again(engine: Engine) -> None:
     """Its errors are of no kind that anybody here knows."""
-    asked = []
+    asked: list[float] = []
 
     @event.listens_for(engine, "do_connect")
     def ask_for_token(*_: object) -> None:
@@ -158,10 +159,10 @@ def test_a_service_of_tokens_that_is_down_is_asked_again(engine: Engine):
     with deadline.within(3):
         assert read(engine, lambda connection: connection.scalar(select(1))) == 1
 
-    assert eventually(lambda: engine.pool.breaker.state == "closed")
+    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
 
 
-def test_the_pools_own_errors_stay_what_they_are(engine: Engine):
+def test_the_pools_own_errors_stay_what_they_are(engine: Engine) -> None:
     event.listen(engine, "do_connect", raising(PoolExhaustedError("of a vault")))
 
     with pytest.raises(PoolExhaustedError):
@@ -170,9 +171,9 @@ def test_the_pools_own_errors_stay_what_they_are(engine: Engine):
 
 def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     engine: Engine, driver: Callable[[Callable[[], None]], None], caplog: pytest.LogCaptureFixture
-):
-    now, tries, wrong = [100.0], [], True
-    breaker = engine.pool.breaker
+) -> None:
+    now, tries, wrong = [100.0], list[float](), True
+    breaker = steady_pool(engine).breaker
     breaker._clock = lambda: now[0]
 
     def connect() -> None:
@@ -189,18 +190,20 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     assert [record.message for record in caplog.records if "misconfigured" in record.message] == [
         "database misconfigured: the driver cannot connect as it is set up (TypeError: reconnect)"
     ]
-    assert engine.pool.snapshot()["turned_away"] == 30
+    assert steady_pool(engine).snapshot()["turned_away"] == 30
 
     wrong = False
     now[0] += 1
     assert ask(engine) == 1
-    engine.pool.freshness.doom()
+    steady_pool(engine).freshness.doom()
     assert ask(engine) == 1
 
 
-def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine, driver: Callable[[Callable[[], None]], None]):
+def test_an_outage_may_end_in_a_setup_that_is_wrong(
+    engine: Engine, driver: Callable[[Callable[[], None]], None]
+) -> None:
     ask(engine)
-    engine.pool.freshness.doom()
+    steady_pool(engine).freshness.doom()
     error: Exception = sqlite3.OperationalError("away")
 
     def connect() -> None:
@@ -209,17 +212,19 @@ def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine, driver: Call
     driver(connect)
     with pytest.raises(DBAPIError):
         ask(engine)
-    assert engine.pool.breaker.state == "suspect"
+    assert steady_pool(engine).breaker.state == "suspect"
     error = TypeError("reconnect")
 
-    assert eventually(lambda: engine.pool.breaker.state == "closed")
-    probes = engine.pool.breaker.probes
+    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
+    probes = steady_pool(engine).breaker.probes
     with pytest.raises(DatabaseMisconfiguredError):
         ask(engine)
-    assert engine.pool.breaker.probes == probes
+    assert steady_pool(engine).breaker.probes == probes
 
 
-def test_what_fails_after_the_connection_was_made_does_not_lose_it(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+def test_what_fails_after_the_connection_was_made_does_not_lose_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = sqlite3.connect(":memory:", check_same_thread=False)
     event.listen(engine, "do_connect", lambda *_: made)
     monkeypatch.setattr("steadypool.drivers.sqlite.SQLite.wire_of", raising(OSError(24, "Too many open files")))
@@ -237,7 +242,11 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], No
     connect = sqlite3.dbapi2.connect
 
     def begin(before: Callable[[], None]) -> None:
-        monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *given, **named: (before(), connect(*given, **named))[1])
+        def connect_then(*given: Any, **named: Any) -> object:
+            before()
+            return connect(*given, **named)
+
+        monkeypatch.setattr(sqlite3.dbapi2, "connect", connect_then)
 
     return begin
 

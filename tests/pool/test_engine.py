@@ -7,12 +7,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import MISSING, fields
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, NullPool, QueuePool, exc, select
 
 from steadypool import PoolPolicy, SteadyPool, create_pool_engine
 from testkit import ROOT
+from tests.support.pools import steady_pool
 
 URL = "sqlite://"
 ONE = select(1)
@@ -29,7 +31,7 @@ def engine() -> Iterator[Engine]:
     made.dispose()
 
 
-def test_every_field_of_a_policy_has_a_default_and_a_sentence():
+def test_every_field_of_a_policy_has_a_default_and_a_sentence() -> None:
     (policy,) = (
         node
         for node in ast.parse((ROOT / "steadypool/core/policy.py").read_text()).body
@@ -37,7 +39,7 @@ def test_every_field_of_a_policy_has_a_default_and_a_sentence():
     )
     after = dict(zip(policy.body, policy.body[1:], strict=False))
     told = [
-        field.target.id
+        ast.unparse(field.target)
         for field, next_one in after.items()
         if isinstance(field, ast.AnnAssign) and isinstance(next_one, ast.Expr)
     ]
@@ -60,37 +62,39 @@ def test_every_field_of_a_policy_has_a_default_and_a_sentence():
         ("leak_seconds", -1),
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused(name: str, value: float):
+def test_a_policy_that_makes_no_sense_is_refused(name: str, value: float) -> None:
+    given: dict[str, Any] = {name: value}
+
     with pytest.raises(ValueError, match=f"{name} must be"):
-        PoolPolicy(**{name: value})
+        PoolPolicy(**given)
 
 
 @pytest.mark.parametrize(
     "options",
     [{"pool_size": 9}, {"max_overflow": 1}, {"pool_recycle": 1}, {"pool_pre_ping": False}, {"poolclass": QueuePool}],
 )
-def test_who_says_otherwise_than_the_policy_is_refused(options: dict[str, object]):
+def test_who_says_otherwise_than_the_policy_is_refused(options: dict[str, Any]) -> None:
     (name,) = options
 
     with pytest.raises(ValueError, match=f"{name}=.* is given, but the policy says"):
         create_pool_engine(URL, **options)
 
 
-def test_who_says_the_same_as_the_policy_is_not():
+def test_who_says_the_same_as_the_policy_is_not() -> None:
     policy = PoolPolicy(size=3, recycle_seconds=60)
 
-    assert create_pool_engine(URL, policy, **policy.engine_options()).pool.size() == 3
+    assert steady_pool(create_pool_engine(URL, policy, **policy.engine_options())).size() == 3
 
 
-def test_sqlalchemys_other_options_reach_it():
+def test_sqlalchemys_other_options_reach_it() -> None:
     assert create_pool_engine(URL, logging_name="mine", echo=False).logging_name == "mine"
 
 
-def test_a_migration_keeps_nothing():
+def test_a_migration_keeps_nothing() -> None:
     assert isinstance(create_pool_engine(URL, role="migration").pool, NullPool)
 
 
-def test_it_tells_what_queuepool_tells(engine: Engine):
+def test_it_tells_what_queuepool_tells(engine: Engine) -> None:
     pool = engine.pool
     assert isinstance(pool, SteadyPool)
     assert (pool.size(), pool.timeout(), pool.checkedin(), pool.checkedout(), pool.overflow()) == (2, 0.05, 0, 0, -2)
@@ -106,7 +110,7 @@ def test_it_tells_what_queuepool_tells(engine: Engine):
 
 
 @pytest.mark.parametrize(("use_lifo", "which"), [(True, 1), (False, 0)])
-def test_the_last_or_the_first_that_came_back_is_lent(use_lifo: bool, which: int):
+def test_the_last_or_the_first_that_came_back_is_lent(use_lifo: bool, which: int) -> None:
     pool = SteadyPool(connect, use_lifo=use_lifo)
     held = [pool.connect(), pool.connect()]
     made = [connection.driver_connection for connection in held]
@@ -118,7 +122,7 @@ def test_the_last_or_the_first_that_came_back_is_lent(use_lifo: bool, which: int
     pool.dispose()
 
 
-def test_without_an_overflow_limit_nobody_waits():
+def test_without_an_overflow_limit_nobody_waits() -> None:
     pool = SteadyPool(connect, pool_size=1, max_overflow=-1, timeout=0.01)
 
     held = [pool.connect() for _ in range(20)]

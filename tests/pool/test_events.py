@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, Function, func, insert, literal, select, table
 from sqlalchemy.sql import column
 
 from steadypool import in_transaction, read
+from tests.support.pools import steady_pool
 
 notes = table("notes", column("note"))
 
@@ -21,7 +23,7 @@ def writer(make_engine: Callable[..., Engine]) -> Engine:
     return make_engine("writer")
 
 
-def test_savepoints_keep_the_connection(writer: Engine):
+def test_savepoints_keep_the_connection(writer: Engine) -> None:
     def work(connection: Connection) -> None:
         with connection.begin_nested():
             connection.execute(insert(notes), {"note": "kept"})
@@ -33,7 +35,7 @@ def test_savepoints_keep_the_connection(writer: Engine):
         in_transaction(writer, work)
 
     assert read(writer, lambda connection: connection.scalars(select(notes.c.note)).all()) == ["kept"] * 3
-    assert (writer.pool.snapshot()["opened"], writer.pool.snapshot()["closed"]) == (1, {})
+    assert (steady_pool(writer).snapshot()["opened"], steady_pool(writer).snapshot()["closed"]) == (1, {})
 
 
 HARMLESS = [func.lower("A"), func.LENGTH("a"), func.replace("a", "b", "c"), func.coalesce(literal(None), 1), func.now()]
@@ -42,16 +44,16 @@ UNKNOWN = [func.lower_and_lock("a"), func.unlower("a"), func.own.lower("a")]
 
 
 @pytest.mark.parametrize("function", HARMLESS, ids=str)
-def test_a_function_in_daily_use_keeps_the_connection(engine: Engine, function: Function):
+def test_a_function_in_daily_use_keeps_the_connection(engine: Engine, function: Function[Any]) -> None:
     for _ in range(2):
         read(engine, lambda connection: connection.scalar(select(function)))
 
-    assert (engine.pool.snapshot()["opened"], engine.pool.snapshot()["closed"]) == (1, {})
+    assert (steady_pool(engine).snapshot()["opened"], steady_pool(engine).snapshot()["closed"]) == (1, {})
 
 
 @pytest.mark.parametrize("function", UNKNOWN, ids=str)
-def test_a_function_that_nobody_knows_costs_the_connection(engine: Engine, function: Function):
+def test_a_function_that_nobody_knows_costs_the_connection(engine: Engine, function: Function[Any]) -> None:
     with pytest.raises(Exception, match=r"no such function|syntax error"):
         read(engine, lambda connection: connection.scalar(select(function)))
 
-    assert engine.pool.snapshot()["closed"] == {"changed": 1}
+    assert steady_pool(engine).snapshot()["closed"] == {"changed": 1}

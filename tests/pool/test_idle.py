@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.pool import ConnectionPoolEntry
+from typing import Any
 
 from steadypool.core.idle import IdleStack
 from steadypool.core.loan import Link, Loan
@@ -13,6 +13,7 @@ class Record(str):
     """A connection, as far as it matters here."""
 
     __slots__ = ("info",)
+    info: dict[str, Any]
 
     def __new__(cls, name: str) -> Record:
         made = super().__new__(cls, name)
@@ -20,8 +21,9 @@ class Record(str):
         return made
 
 
-def stack_of(*names: str, most: int = 8) -> IdleStack:
-    stack = IdleStack(most)
+def stack_of(*names: str, most: int = 8) -> Any:
+    """Return an `IdleStack`; of no type, for what lies in it is of another than it says."""
+    stack: Any = IdleStack(most)
     for name in names:
         assert stack.push(Record(name))
     return stack
@@ -36,10 +38,10 @@ def all_of(stack: IdleStack) -> list[object]:
     return [stack.pop(a_loan()) for _ in range(len(stack))]
 
 
-def test_what_is_unneeded_is_taken_out_and_the_rest_stays_in_order():
-    stack, asked = stack_of("a", "b", "c", "d"), []
+def test_what_is_unneeded_is_taken_out_and_the_rest_stays_in_order() -> None:
+    stack, asked = stack_of("a", "b", "c", "d"), list[tuple[Record, bool]]()
 
-    def why(record: ConnectionPoolEntry, better_is_kept: bool) -> CloseReason | None:
+    def why(record: Record, better_is_kept: bool) -> CloseReason | None:
         asked.append((record, better_is_kept))
         return "idle" if record in "bd" else None
 
@@ -48,11 +50,11 @@ def test_what_is_unneeded_is_taken_out_and_the_rest_stays_in_order():
     assert all_of(stack) == ["c", "a"]
 
 
-def test_what_comes_back_while_it_is_sorted_out_is_not_lost():
+def test_what_comes_back_while_it_is_sorted_out_is_not_lost() -> None:
     """The garbage collector may return a forgotten connection at any time, in the same thread."""
     stack = stack_of("a", "b", "c")
 
-    def why(record: ConnectionPoolEntry, _: bool) -> CloseReason | None:
+    def why(record: Record, _: bool) -> CloseReason | None:
         if record == "b":
             assert stack.push(Record("late"))
         return "idle" if record == "b" else None
@@ -61,7 +63,7 @@ def test_what_comes_back_while_it_is_sorted_out_is_not_lost():
     assert all_of(stack) == ["late", "c", "a"]
 
 
-def test_a_connection_is_its_borrowers_until_it_is_back():
+def test_a_connection_is_its_borrowers_until_it_is_back() -> None:
     stack, loan = stack_of("a"), a_loan()
     record = stack.pop(loan)
     assert loan.has_connection
@@ -74,7 +76,7 @@ def test_a_connection_is_its_borrowers_until_it_is_back():
     assert all_of(stack) == ["a"]
 
 
-def test_what_was_taken_by_half_is_one_loans_alone():
+def test_what_was_taken_by_half_is_one_loans_alone() -> None:
     """An interruption between the steps of `pop`: it belongs to a loan, and lies here still, for others to take."""
     stack, interrupted, other = stack_of("a"), a_loan(), a_loan()
     (record,) = stack.all()
@@ -86,7 +88,7 @@ def test_what_was_taken_by_half_is_one_loans_alone():
     assert stack.claim(other) is record
 
 
-def test_what_is_claimed_does_not_lie_here_any_more():
+def test_what_is_claimed_does_not_lie_here_any_more() -> None:
     stack, interrupted = stack_of("a"), a_loan()
     (record,) = stack.all()
     record.info["link"].loan, interrupted.record = interrupted, record
@@ -95,7 +97,7 @@ def test_what_is_claimed_does_not_lie_here_any_more():
     assert len(stack) == 0
 
 
-def test_after_closing_none_is_kept():
+def test_after_closing_none_is_kept() -> None:
     stack = stack_of("a", "b")
 
     assert list(stack.close()) == ["b", "a"]

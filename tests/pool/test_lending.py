@@ -15,6 +15,7 @@ from steadypool import deadline
 from steadypool.core.admission import Gate
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from steadypool.pool import current, want_fresh
+from tests.support.pools import steady_pool
 
 
 class BoomError(Exception):
@@ -31,7 +32,8 @@ def raise_when_overdue(error: BaseException) -> Callable[..., None]:
     """Return a gate's `enter` before which the deadline passes, and then comes an error."""
 
     def enter(*_: object, **__: object) -> None:
-        _, loan = current()
+        loan = current()[1]
+        assert loan is not None
         end = time.monotonic() + 5
         while not loan.overdue:
             assert time.monotonic() < end, "the watchdog sleeps"
@@ -52,16 +54,16 @@ def raise_when_overdue(error: BaseException) -> Callable[..., None]:
 )
 def test_after_the_deadline_only_an_error_is_put_down_to_it(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, error: BaseException, told: type[BaseException]
-):
+) -> None:
     monkeypatch.setattr(Gate, "enter", raise_when_overdue(error))
 
     with pytest.raises(told), deadline.within(0.05):
         engine.connect()
 
 
-def test_a_wish_for_a_new_connection_ends_with_the_loan_that_was_refused(engine: Engine):
+def test_a_wish_for_a_new_connection_ends_with_the_loan_that_was_refused(engine: Engine) -> None:
     engine.connect().close()
-    breaker = engine.pool.breaker
+    breaker = steady_pool(engine).breaker
     breaker.state, breaker.silent = "open", True
 
     want_fresh()
@@ -70,21 +72,23 @@ def test_a_wish_for_a_new_connection_ends_with_the_loan_that_was_refused(engine:
     breaker.state, breaker.silent = "closed", False
     engine.connect().close()
 
-    seen = engine.pool.snapshot()
+    seen = steady_pool(engine).snapshot()
     assert (seen["opened"], seen["closed"]) == (1, {})
 
 
-def test_a_connection_in_the_place_of_another_is_cut_on_a_wire_of_its_own(engine: Engine):
+def test_a_connection_in_the_place_of_another_is_cut_on_a_wire_of_its_own(engine: Engine) -> None:
     with engine.connect() as connection:
         connection.connection.invalidate(soft=True)  # to be replaced before its next use
 
     with pytest.raises(DeadlineExceededError), deadline.within(0.2), engine.connect() as connection:
         connection.execute(COUNT_FOR_A_WHILE).all()
 
-    assert engine.pool.snapshot()["opened"] == 2
+    assert steady_pool(engine).snapshot()["opened"] == 2
 
 
-def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(make_engine: Callable[..., Engine]):
+def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(
+    make_engine: Callable[..., Engine],
+) -> None:
     engine = make_engine(size=1, max_overflow=0)
     with deadline.within(0.2):
         kept = engine.connect()
@@ -93,9 +97,9 @@ def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(
     with deadline.within(3):
         engine.connect().close()
 
-    assert engine.pool.snapshot()["in_use"] == 0
+    assert steady_pool(engine).snapshot()["in_use"] == 0
     kept.close()
-    assert engine.pool.snapshot()["in_use"] == 0
+    assert steady_pool(engine).snapshot()["in_use"] == 0
     with engine.connect(), deadline.within(0.1), pytest.raises(PoolExhaustedError):
         engine.connect()
 
@@ -106,29 +110,30 @@ def number(connection: Any) -> int:
 
 
 def lent_to(engine: Engine) -> int:
-    return engine.pool.lend(number)
+    return steady_pool(engine).lend(number)
 
 
-def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine):
+def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine) -> None:
     with engine.connect() as connection:
         before = connection.connection.dbapi_connection
         connection.connection.invalidate(soft=True)
 
-    assert engine.pool.checkedin() == 0
+    assert steady_pool(engine).checkedin() == 0
     assert lent_to(engine) != id(before)
-    assert engine.pool.snapshot()["closed"] == {"error": 1}
+    assert steady_pool(engine).snapshot()["closed"] == {"error": 1}
 
 
-def test_one_that_is_invalidated_softly_while_it_is_idle_is_not_lent_either(engine: Engine):
+def test_one_that_is_invalidated_softly_while_it_is_idle_is_not_lent_either(engine: Engine) -> None:
     with engine.connect() as connection:
         entry, before = connection.connection._connection_record, connection.connection.dbapi_connection
+    assert entry is not None
     entry.invalidate(soft=True)
 
     assert lent_to(engine) != id(before)
-    assert engine.pool.snapshot()["closed"] == {"error": 1}
+    assert steady_pool(engine).snapshot()["closed"] == {"error": 1}
 
 
-def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Callable[..., Engine]):
+def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Callable[..., Engine]) -> None:
     """SQLAlchemy does so where a listener says that an error means a disconnection of all."""
     engine = make_engine(size=2)
     with engine.connect() as one, engine.connect() as other:
@@ -144,20 +149,22 @@ def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Calla
     one.close()
     other.close()
 
-    assert engine.pool.checkedin() == 0
+    assert steady_pool(engine).checkedin() == 0
     assert lent_to(engine) not in map(id, before)
-    seen = engine.pool.snapshot()
+    seen = steady_pool(engine).snapshot()
     assert (seen["closed"], seen["in_use"]) == ({"error": 1, "doomed": 1}, 0)
 
 
 @pytest.mark.parametrize("error", [exc.DisconnectionError, exc.InvalidatePoolError])
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_a_listener_that_refuses_connections(make_engine: Callable[..., Engine], error: type[Exception], times: int):
+def test_a_listener_that_refuses_connections(
+    make_engine: Callable[..., Engine], error: type[Exception], times: int
+) -> None:
     """SQLAlchemy makes another one in the same loan, twice, and then gives up."""
     engine = make_engine(size=2)
     with engine.connect(), engine.connect():
         pass
-    refused = []
+    refused: list[object] = []
 
     def refuse(connection: object, *_: object) -> None:
         if len(refused) < times:
@@ -169,16 +176,16 @@ def test_a_listener_that_refuses_connections(make_engine: Callable[..., Engine],
         assert connection.scalar(select(literal(7))) == 7
         assert connection.connection.dbapi_connection not in refused
 
-    seen = engine.pool.snapshot()
+    seen = steady_pool(engine).snapshot()
     assert (seen["in_use"], seen["opened"] - sum(seen["closed"].values())) == (0, seen["idle"])
     with engine.connect() as one, engine.connect() as other:
         assert one.scalar(select(literal(1))) == other.scalar(select(literal(1)))
     if error is exc.InvalidatePoolError:
         assert seen["closed"]["error"] == {1: 1, 2: 3, 3: 3}[times]
-        assert engine.pool.snapshot()["closed"].get("doomed") == 1
+        assert steady_pool(engine).snapshot()["closed"].get("doomed") == 1
 
 
-def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine):
+def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine) -> None:
     engine.connect().close()
 
     def fail(*_: object) -> None:
@@ -189,12 +196,12 @@ def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine
         engine.connect()
     event.remove(engine, "checkout", fail)
 
-    seen = engine.pool.snapshot()
+    seen = steady_pool(engine).snapshot()
     assert (seen["in_use"], seen["idle"], seen["closed"]) == (0, 0, {"error": 1})
     engine.connect().close()
 
 
-def test_a_connect_listener_that_fails_leaves_nothing_behind(engine: Engine):
+def test_a_connect_listener_that_fails_leaves_nothing_behind(engine: Engine) -> None:
     def fail(*_: object) -> None:
         raise ValueError("not mine")
 
@@ -203,7 +210,7 @@ def test_a_connect_listener_that_fails_leaves_nothing_behind(engine: Engine):
         engine.connect()
     event.remove(engine, "connect", fail)
 
-    seen = engine.pool.snapshot()
+    seen = steady_pool(engine).snapshot()
     assert (seen["opened"], seen["closed"], seen["in_use"]) == (1, {"error": 1}, 0)
 
 
@@ -217,23 +224,23 @@ def raising(error: BaseException) -> Callable[[Any], None]:
 @pytest.mark.parametrize("error", [KeyError(1053), ValueError(1290), OSError(1836, "read-only")], ids=repr)
 def test_what_is_no_drivers_error_says_nothing_of_other_connections(
     make_engine: Callable[..., Engine], error: Exception
-):
+) -> None:
     engine = make_engine(size=2)
     with engine.connect(), engine.connect():
         pass
 
     with pytest.raises(type(error)):
-        engine.pool.lend(raising(error))
+        steady_pool(engine).lend(raising(error))
 
     assert lent_to(engine)
-    seen = engine.pool.snapshot()
+    seen = steady_pool(engine).snapshot()
     assert (seen["idle"], seen["closed"]) == (1, {"error": 1})
 
 
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), BoomError(), sqlite3.OperationalError("of the driver")], ids=repr
 )
-def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseException):
+def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseException) -> None:
     """Whatever fails in closing its connection."""
 
     def fail(*_: object) -> None:
@@ -242,19 +249,19 @@ def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseEx
     event.listen(engine, "close", fail)
 
     with pytest.raises(type(error)) as raised:
-        engine.pool.lend(raising(error))
+        steady_pool(engine).lend(raising(error))
     event.remove(engine, "close", fail)
 
     assert raised.value is error
-    assert engine.pool.snapshot()["in_use"] == 0
+    assert steady_pool(engine).snapshot()["in_use"] == 0
 
 
-def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine):
+def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine) -> None:
     def ask(connection: sqlite3.Connection) -> None:
         connection.execute("SELECT nothing FROM nowhere")
 
     with pytest.raises(sqlite3.OperationalError):
-        engine.pool.lend(ask)
+        steady_pool(engine).lend(ask)
 
-    seen = engine.pool.snapshot()
+    seen = steady_pool(engine).snapshot()
     assert (seen["idle"], seen["closed"]) == (1, {})

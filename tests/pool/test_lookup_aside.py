@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Pool, String, Table, bindparam, column, event, select, table
@@ -38,7 +39,12 @@ def lent(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What went the short way."""
     seen: list[object] = []
     lend = SteadyPool.lend
-    monkeypatch.setattr(SteadyPool, "lend", lambda pool, use: (seen.append(pool), lend(pool, use))[1])
+
+    def note(pool: SteadyPool, use: Callable[[Any], object]) -> object:
+        seen.append(pool)
+        return lend(pool, use)
+
+    monkeypatch.setattr(SteadyPool, "lend", note)
     return seen
 
 
@@ -50,7 +56,7 @@ def ask(engine: Engine) -> None:
 def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[object]]]:
     """Listen to an event, note each call, and stop with the test."""
     monkeypatch.setattr(Engine, "_has_events", False)  # which SQLAlchemy never takes back
-    made: list[tuple] = []
+    made: list[tuple[object, str, Callable[..., None]]] = []
 
     def begin(target: object, name: str) -> list[object]:
         heard: list[object] = []
@@ -67,7 +73,7 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[objec
         event.remove(*each)
 
 
-def test_nobody_listens(reader: Engine, lent: list[object]):
+def test_nobody_listens(reader: Engine, lent: list[object]) -> None:
     ask(reader)
     ask(reader)
 
@@ -76,7 +82,9 @@ def test_nobody_listens(reader: Engine, lent: list[object]):
 
 @pytest.mark.parametrize("name", ["checkout", "checkin", "reset"])
 @pytest.mark.parametrize("on", ["engine", "pool", "class", "late"])
-def test_events_of_the_pool(reader: Engine, lent: list[object], listen: Callable, name: str, on: str):
+def test_events_of_the_pool(
+    reader: Engine, lent: list[object], listen: Callable[..., list[object]], name: str, on: str
+) -> None:
     if on == "late":
         ask(reader)
         lent.clear()
@@ -90,7 +98,9 @@ def test_events_of_the_pool(reader: Engine, lent: list[object], listen: Callable
 
 @pytest.mark.parametrize("name", CONNECTION_EVENTS)
 @pytest.mark.parametrize("on", ["engine", "class"])
-def test_events_of_a_connection(reader: Engine, lent: list[object], listen: Callable, name: str, on: str):
+def test_events_of_a_connection(
+    reader: Engine, lent: list[object], listen: Callable[..., list[object]], name: str, on: str
+) -> None:
     ask(reader)
     lent.clear()
     heard = listen(Engine if on == "class" else reader, name)
@@ -101,7 +111,9 @@ def test_events_of_a_connection(reader: Engine, lent: list[object], listen: Call
 
 
 @pytest.mark.parametrize("name", ["do_execute", "handle_error", "invalidate"])
-def test_events_of_the_driver(reader: Engine, lent: list[object], listen: Callable, name: str):
+def test_events_of_the_driver(
+    reader: Engine, lent: list[object], listen: Callable[..., list[object]], name: str
+) -> None:
     ask(reader)
     lent.clear()
     heard = listen(reader, name)
@@ -111,7 +123,7 @@ def test_events_of_the_driver(reader: Engine, lent: list[object], listen: Callab
     assert (len(heard), lent) == (int(name == "do_execute"), [])
 
 
-def test_who_stops_listening_is_not_waited_for(reader: Engine, lent: list[object]):
+def test_who_stops_listening_is_not_waited_for(reader: Engine, lent: list[object]) -> None:
     def hear(*_: object) -> None:
         pass
 
@@ -124,19 +136,19 @@ def test_who_stops_listening_is_not_waited_for(reader: Engine, lent: list[object
     assert len(lent) == 1
 
 
-def test_an_option_of_the_engine_is_honoured(reader: Engine, lent: list[object]):
+def test_an_option_of_the_engine_is_honoured(reader: Engine, lent: list[object]) -> None:
     ask(reader.execution_options(logging_token="here"))
 
     assert lent == []
 
 
-def test_a_schema_is_translated(make_engine: Callable[..., Engine], reader: Engine):
+def test_a_schema_is_translated(make_engine: Callable[..., Engine], reader: Engine) -> None:
     in_a_schema = Lookup(select(Table("notes", MetaData(), Column("id", Integer), schema="tenant").c.id))
 
     assert list(in_a_schema.fetch(reader.execution_options(schema_translate_map={"tenant": None}))) == [(7,)]
 
 
-def test_what_is_logged_is_logged(reader: Engine, lent: list[object], caplog: pytest.LogCaptureFixture):
+def test_what_is_logged_is_logged(reader: Engine, lent: list[object], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "sqlalchemy.engine"):
         ask(reader)
 
@@ -144,9 +156,11 @@ def test_what_is_logged_is_logged(reader: Engine, lent: list[object], caplog: py
     assert any("SELECT notes.id" in record.getMessage() for record in caplog.records)
 
 
-def test_a_statement_may_be_rewritten(reader: Engine):
+def test_a_statement_may_be_rewritten(reader: Engine) -> None:
     @event.listens_for(reader, "before_cursor_execute", retval=True)
-    def rewrite(_connection, _cursor, statement, values, _context, _many):
+    def rewrite(
+        _connection: object, _cursor: object, statement: str, values: object, _context: object, _many: object
+    ) -> tuple[str, object]:
         return statement.replace("notes.id", "notes.id + 1"), values
 
     assert list(BY_NOTE.fetch(reader, note="seen")) == [(8,)]

@@ -13,6 +13,7 @@ from steadypool import DeadlineExceededError, PoolPolicy, create_pool_engine, de
 from steadypool import drivers as known
 from testkit import ROOT
 from testkit.databases import Database
+from tests.support.pools import steady_pool
 
 EXAMPLE = re.compile(r"## A driver that is not here\n.*?```python\n(.*?)```", re.DOTALL)
 ONE = select(1)
@@ -32,7 +33,7 @@ def engine(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engi
     made.dispose()
 
 
-def test_its_connection_is_kept_and_tested_at_its_socket(engine: Engine, database: Database):
+def test_its_connection_is_kept_and_tested_at_its_socket(engine: Engine, database: Database) -> None:
     backend = select(func.pg_backend_pid()).execution_options(leaves_no_trace=True)
     first = read(engine, lambda connection: connection.scalar(backend))
     with database.connect() as admin:
@@ -45,10 +46,10 @@ def test_its_connection_is_kept_and_tested_at_its_socket(engine: Engine, databas
 
     assert first != second
     assert again == second
-    assert engine.pool.snapshot()["closed"] == {"stale": 1}
+    assert steady_pool(engine).snapshot()["closed"] == {"stale": 1}
 
 
-def test_a_call_is_cut_at_its_deadline(engine: Engine):
+def test_a_call_is_cut_at_its_deadline(engine: Engine) -> None:
     read(engine, lambda connection: connection.scalar(ONE))
     began = time.monotonic()
 
@@ -56,19 +57,21 @@ def test_a_call_is_cut_at_its_deadline(engine: Engine):
         read(engine, lambda connection: connection.scalar(SLOW))
 
     assert time.monotonic() - began < 1
-    assert engine.pool.snapshot()["closed"] == {"overdue": 1}
+    assert steady_pool(engine).snapshot()["closed"] == {"overdue": 1}
 
 
-def test_the_server_has_its_limit(engine: Engine):
+def test_the_server_has_its_limit(engine: Engine) -> None:
     with pytest.raises(DeadlineExceededError):
         read(engine, lambda connection: connection.scalar(SLOW))
 
-    assert engine.pool.snapshot()["closed"] == {}, "the connection is good: the server stopped the statement alone"
+    assert steady_pool(engine).snapshot()["closed"] == {}, (
+        "the connection is good: the server stopped the statement alone"
+    )
 
 
-def test_what_a_cursor_of_its_own_leaves_open_is_not_kept(engine: Engine):
+def test_what_a_cursor_of_its_own_leaves_open_is_not_kept(engine: Engine) -> None:
     connection = engine.raw_connection()
     connection.cursor().execute("BEGIN")
     connection.close()
 
-    assert engine.pool.snapshot()["closed"] == {"changed": 1}
+    assert steady_pool(engine).snapshot()["closed"] == {"changed": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import concurrent.futures
 import ctypes
 import threading
 import time
@@ -33,14 +34,14 @@ def after(seconds: float, made: Made) -> Callable[[], Made]:
     return connect
 
 
-def test_what_comes_in_time_is_had():
+def test_what_comes_in_time_is_had() -> None:
     made = Made()
 
     assert in_time(after(0, made), Made.close, 1) is made
     assert not made.is_closed
 
 
-def test_what_comes_too_late_is_closed():
+def test_what_comes_too_late_is_closed() -> None:
     made = Made()
 
     with pytest.raises(TimeoutError, match=r"within 0\.1 s"):
@@ -49,8 +50,8 @@ def test_what_comes_too_late_is_closed():
     assert eventually(lambda: made.is_closed)
 
 
-def test_what_comes_at_that_very_instant_is_had_or_closed():
-    had, lost = 0, []
+def test_what_comes_at_that_very_instant_is_had_or_closed() -> None:
+    had, lost = 0, list[Made]()
     for _ in range(200):
         made = Made()
         try:
@@ -62,10 +63,10 @@ def test_what_comes_at_that_very_instant_is_had_or_closed():
     print(f"{had} were had, {len(lost)} closed")
 
 
-def test_what_comes_between_the_last_moment_and_giving_up_is_had(monkeypatch: pytest.MonkeyPatch):
+def test_what_comes_between_the_last_moment_and_giving_up_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
     made, late = Made(), threading.Event()
 
-    class Future(opening.Future):  # type: ignore[type-arg]
+    class Future(concurrent.futures.Future[Made]):
         def cancel(self) -> bool:
             late.set()
             assert eventually(self.done)
@@ -81,7 +82,7 @@ class Interrupt(BaseException):
 
 
 @pytest.mark.parametrize(("takes", "patience"), [(0.3, 5), (0.6, 0.3)])
-def test_whoever_is_interrupted_while_waiting_leaves_nothing_behind(takes: float, patience: float):
+def test_whoever_is_interrupted_while_waiting_leaves_nothing_behind(takes: float, patience: float) -> None:
     made, me = Made(), threading.get_ident()
     threading.Timer(
         0.1, lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(me), ctypes.py_object(Interrupt))
@@ -93,7 +94,7 @@ def test_whoever_is_interrupted_while_waiting_leaves_nothing_behind(takes: float
     assert eventually(lambda: made.is_closed)
 
 
-def test_an_error_of_the_driver_is_that_error():
+def test_an_error_of_the_driver_is_that_error() -> None:
     def connect() -> Made:
         raise TimeoutError("of its own")
 
@@ -101,7 +102,7 @@ def test_an_error_of_the_driver_is_that_error():
         in_time(connect, Made.close, 1)
 
 
-def test_without_a_thread_it_is_as_if_nobody_could_be_reached(monkeypatch: pytest.MonkeyPatch):
+def test_without_a_thread_it_is_as_if_nobody_could_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 

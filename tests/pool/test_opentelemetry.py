@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import Engine, literal, select
 
-from steadypool import Lookup, PoolPolicy, create_pool_engine, in_transaction, read
+from steadypool import Lookup, PoolPolicy, Role, create_pool_engine, in_transaction, read
 
 SEVEN = select(literal(7))
 LOOKUP = Lookup(select(literal(7)))
@@ -55,8 +55,8 @@ def watching(**where: object) -> Iterator[Seen]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("when", ["before it is made", "before its first use", "later"])
-def test_every_statement_is_seen(way: str, when: str):
-    role = "writer" if way == "in_transaction" else "reader"
+def test_every_statement_is_seen(way: str, when: str) -> None:
+    role: Role = "writer" if way == "in_transaction" else "reader"
 
     def make() -> Engine:
         return create_pool_engine("sqlite://", PoolPolicy(size=1), role=role)

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 )
 def test_options_of_a_postgresql_url_hold_beside_the_statement_timeout(
     make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, query: str, role: str, options: str | None
-):
+) -> None:
     seen: list[dict[str, Any]] = []
 
     def connect(**arguments: Any) -> None:

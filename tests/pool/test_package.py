@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     shutil.copytree(ROOT / "steadypool", folder / "steadypool", ignore=shutil.ignore_patterns("__pycache__"))
     run(sys.executable, "-m", "venv", "building", cwd=folder)
-    pip = [folder / "building/bin/python", "-m", "pip", "--disable-pip-version-check"]
+    pip: list[str | Path] = [folder / "building/bin/python", "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "install", "--no-deps", "--require-hashes", "-r", ROOT / "requirements-build.txt", cwd=folder)
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "./steadypool", cwd=folder)
     (made,) = folder.glob("*.whl")
@@ -50,21 +50,21 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "locked.txt").write_text(locked(*NEEDED))
     run(sys.executable, "-m", "venv", "env", cwd=folder)
-    pip = [folder / "env/bin/python", "-m", "pip", "--disable-pip-version-check"]
+    pip: list[str | Path] = [folder / "env/bin/python", "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "install", "--no-deps", "--require-hashes", "-r", "locked.txt", cwd=folder)
     run(*pip, "install", "--no-deps", wheel, cwd=folder)
     run(*pip, "check", cwd=folder)
     return folder
 
 
-def test_all_of_the_folder_is_in_the_wheel(elsewhere: Path):
+def test_all_of_the_folder_is_in_the_wheel(elsewhere: Path) -> None:
     (installed,) = elsewhere.glob("env/lib/python*/site-packages/steadypool")
     ours = {path.relative_to(ROOT / "steadypool") for path in (ROOT / "steadypool").rglob("*.py")}
 
     assert ours | {Path("py.typed")} <= {path.relative_to(installed) for path in installed.rglob("*")}
 
 
-def test_the_smallest_program_runs(elsewhere: Path):
+def test_the_smallest_program_runs(elsewhere: Path) -> None:
     (program,) = SMALLEST.findall((ROOT / "steadypool/README.md").read_text())
     (elsewhere / "smallest.py").write_text(program)
     assert len(program.splitlines()) <= 6
@@ -72,7 +72,7 @@ def test_the_smallest_program_runs(elsewhere: Path):
     assert run("env/bin/python", "smallest.py", cwd=elsewhere) == "1 0 of 8 in use, 1 idle, 0 waiting\n"
 
 
-def test_an_engine_for_the_driver_can_be_made(elsewhere: Path):
+def test_an_engine_for_the_driver_can_be_made(elsewhere: Path) -> None:
     program = "import steadypool; print(steadypool.create_pool_engine('mysql+pymysql://u@h/d').pool.status())"
 
     assert run("env/bin/python", "-c", program, cwd=elsewhere) == "0 of 8 in use, 0 idle, 0 waiting\n"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import (
     CTE,
     Column,
     Engine,
+    Function,
     Integer,
     MetaData,
     Select,
@@ -46,6 +48,7 @@ from sqlalchemy.orm import (
     selectinload,
     with_loader_criteria,
 )
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.sql.functions import GenericFunction
@@ -53,12 +56,13 @@ from sqlalchemy.sql.functions import GenericFunction
 from steadypool import Lookup, in_transaction, read
 from steadypool.plain import is_plain, is_plainly_compiled
 from tests.pool.tables import Author, Book
+from tests.support.pools import steady_pool
 
 LOCK = func.get_lock("a", 0)
 notes = table("notes", column("id", Integer), column("note", String))
 
 
-class Spelt(GenericFunction):
+class Spelt(GenericFunction[Any]):
     """Whose name SQLAlchemy would not know, and whose class it does not have."""
 
     inherit_cache = True
@@ -66,41 +70,41 @@ class Spelt(GenericFunction):
     type = Integer()
 
 
-class Own(ColumnElement):
+class Own(ColumnElement[Any]):
     inherit_cache = True
     type = Integer()
 
 
-class OwnSelect(Select):
+class OwnSelect(Select[Any]):
     inherit_cache = True
 
 
 @compiles(Own)
-def spell(element, compiler, **_):
+def spell(element: Own, compiler: SQLCompiler, **_: Any) -> str:
     return "get_lock('a', 0)"
 
 
-class Converted(TypeDecorator):
+class Converted(TypeDecorator[str]):
     """Converts values in Python, and says nothing to the database."""
 
     impl, cache_ok = String, True
 
 
-class Wrapped(TypeDecorator):
+class Wrapped(TypeDecorator[str]):
     impl, cache_ok = String, True
 
-    def bind_expression(self, value):
+    def bind_expression(self, value: Any) -> Function[Any]:
         return func.set_config("role", value, False)
 
 
-class Read(TypeDecorator):
+class Read(TypeDecorator[str]):
     impl, cache_ok = String, True
 
-    def column_expression(self, column):
+    def column_expression(self, column: Any) -> Function[Any]:
         return func.set_config("role", column, False)
 
 
-class Around(TypeDecorator):
+class Around(TypeDecorator[str]):
     impl, cache_ok = Wrapped, True
 
 
@@ -148,7 +152,7 @@ PLAIN = {
     "upsert": mysql.insert(notes).values(id=1).on_duplicate_key_update(note="a"),
     "on conflict": postgresql.insert(notes).values(id=1).on_conflict_do_nothing(),
 }
-SUSPECT = {
+SUSPECT: dict[str, Any] = {
     "unknown function": select(LOCK),
     "in a schema": select(func.own.lower("a")),
     "own function": select(Spelt("a", 0)),
@@ -200,12 +204,12 @@ SUSPECT = {
 
 
 @pytest.mark.parametrize("statement", PLAIN.values(), ids=PLAIN)
-def test_sqlalchemys_own_constructs_are_plain(statement):
+def test_sqlalchemys_own_constructs_are_plain(statement: Any) -> None:
     assert is_plain(statement)
 
 
 @pytest.mark.parametrize("statement", SUSPECT.values(), ids=SUSPECT)
-def test_what_nobody_knows_is_not(statement):
+def test_what_nobody_knows_is_not(statement: Any) -> None:
     assert not is_plain(statement)
 
 
@@ -222,25 +226,27 @@ TYPED = {
 
 
 @pytest.mark.parametrize("statement", TYPED.values(), ids=TYPED)
-def test_a_type_with_sql_of_its_own_is_seen_when_it_is_compiled(make_engine: Callable[..., Engine], statement):
+def test_a_type_with_sql_of_its_own_is_seen_when_it_is_compiled(
+    make_engine: Callable[..., Engine], statement: Any
+) -> None:
     engine = make_engine("writer")
 
     assert not is_plainly_compiled(statement.compile(dialect=engine.dialect))
 
 
-def test_a_type_that_converts_in_python_is_not(make_engine: Callable[..., Engine]):
+def test_a_type_that_converts_in_python_is_not(make_engine: Callable[..., Engine]) -> None:
     statement = select(cast(notes.c.note, Converted)).where(notes.c.note == literal("a", Converted))
 
     assert is_plainly_compiled(statement.compile(dialect=make_engine().dialect))
 
 
 @pytest.mark.parametrize("name", [name for name in SUSPECT if isinstance(SUSPECT[name], Select)])
-def test_a_lookup_takes_none_of_them(name: str):
+def test_a_lookup_takes_none_of_them(name: str) -> None:
     with pytest.raises(ValueError, match="may change its session"):
         Lookup(SUSPECT[name])
 
 
-def test_a_construct_that_somebody_gave_another_text_is_not_plain():
+def test_a_construct_that_somebody_gave_another_text_is_not_plain() -> None:
     compiles(Select, "sqlite")(lambda element, compiler, **_: "SELECT get_lock('a', 0)")
     try:
         assert not is_plain(select(Book.title))
@@ -250,7 +256,7 @@ def test_a_construct_that_somebody_gave_another_text_is_not_plain():
     assert is_plain(select(Book.title))
 
 
-def test_what_a_class_adds_to_its_columns_is_seen_when_it_is_compiled():
+def test_what_a_class_adds_to_its_columns_is_seen_when_it_is_compiled() -> None:
     class Base(DeclarativeBase):
         pass
 
@@ -270,19 +276,19 @@ def test_what_a_class_adds_to_its_columns_is_seen_when_it_is_compiled():
 @pytest.mark.parametrize(
     "name", ["own element", "prefix", "hint", "operator", "many rows", "default", "name without quotes"]
 )
-def test_its_connection_is_not_lent_again(make_engine: Callable[..., Engine], name: str):
+def test_its_connection_is_not_lent_again(make_engine: Callable[..., Engine], name: str) -> None:
     writer = make_engine("writer")
 
     with pytest.raises(Exception, match=r"no such|syntax error|unrecognized token"):
         in_transaction(writer, lambda connection: connection.execute(SUSPECT[name]))
 
-    assert writer.pool.snapshot()["closed"] == {"changed": 1}
+    assert steady_pool(writer).snapshot()["closed"] == {"changed": 1}
 
 
-def test_a_plain_one_keeps_it(make_engine: Callable[..., Engine]):
+def test_a_plain_one_keeps_it(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine()
 
     for _ in range(2):
         read(engine, lambda connection: connection.execute(select(literal("a"), cast(literal(1), Integer))).all())
 
-    assert engine.pool.snapshot()["closed"] == {}
+    assert steady_pool(engine).snapshot()["closed"] == {}

@@ -3,12 +3,13 @@
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import psycopg.errors
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import Dialect, NullPool, create_engine, exc, text
+from sqlalchemy import NullPool, create_engine, exc, text
 
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from steadypool.recovery import (
@@ -22,7 +23,7 @@ from steadypool.recovery import (
 )
 
 
-def failed(original: BaseException, **more) -> exc.DBAPIError:
+def failed(original: BaseException, **more: Any) -> exc.DBAPIError:
     return exc.OperationalError("SELECT 1", {}, original, **more)
 
 
@@ -87,44 +88,45 @@ def busy() -> sqlite3.OperationalError:
         (None, Verdict.MISTAKE),
     ],
 )
-def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, verdict: Verdict):
+def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, verdict: Verdict) -> None:
     assert judge(error, dialect_of(error)) is verdict
     if error is not None:
         assert judge(failed(error)) is verdict
 
 
-def dialect_of(error: BaseException | None) -> Dialect:
+def dialect_of(error: BaseException | None) -> Any:
     driver = next((module for module in (psycopg, sqlite3) if isinstance(error, module.Error)), pymysql)
     return SimpleNamespace(loaded_dbapi=driver)
 
 
 @pytest.mark.parametrize("error", [KeyError(1053), OSError(2013, "no"), ValueError(1213), KeyboardInterrupt(1290)])
-def test_a_number_is_a_code_only_where_the_driver_says_it(error: BaseException):
+def test_a_number_is_a_code_only_where_the_driver_says_it(error: BaseException) -> None:
     assert judge(error, dialect_of(error)) is Verdict.MISTAKE
 
 
-def test_nor_is_another_drivers_error_this_ones():
+def test_nor_is_another_drivers_error_this_ones() -> None:
     shutdown = pymysql.OperationalError(1053, "Server shutdown in progress")
+    other: Any = SimpleNamespace(loaded_dbapi=psycopg)
 
-    assert judge(shutdown, SimpleNamespace(loaded_dbapi=psycopg)) is Verdict.MISTAKE
+    assert judge(shutdown, other) is Verdict.MISTAKE
 
 
-def test_a_lost_connection_is_known_without_a_code():
+def test_a_lost_connection_is_known_without_a_code() -> None:
     lost = failed(psycopg.OperationalError("server closed the connection unexpectedly"), connection_invalidated=True)
 
     assert judge(lost) is Verdict.CONNECTION_DEAD
 
 
-def test_no_write_is_worth_another_try_because_its_connection_was_lost():
+def test_no_write_is_worth_another_try_because_its_connection_was_lost() -> None:
     assert Verdict.TIMED_OUT not in WORTH_ANOTHER_READ
     assert Verdict.TRY_AGAIN not in CLOSES_CONNECTION
 
 
-def test_what_refuses_a_commit_leads_to_the_wrong_server():
+def test_what_refuses_a_commit_leads_to_the_wrong_server() -> None:
     assert REFUSES_COMMIT < CLOSES_CONNECTION
 
 
-def test_every_code_has_a_verdict_that_is_acted_upon():
+def test_every_code_has_a_verdict_that_is_acted_upon() -> None:
     assert set(VERDICTS.values()) <= set(Verdict)
 
 
@@ -142,7 +144,7 @@ def test_every_code_has_a_verdict_that_is_acted_upon():
         DatabaseDownError("no connection could be made"),
     ],
 )
-def test_lost_refused_or_interrupted_is_away(error: BaseException):
+def test_lost_refused_or_interrupted_is_away(error: BaseException) -> None:
     assert is_unavailable(error)
 
 
@@ -157,11 +159,11 @@ def test_lost_refused_or_interrupted_is_away(error: BaseException):
         ValueError("2013"),
     ],
 )
-def test_a_mistake_a_full_pool_and_a_slow_statement_are_not(error: Exception):
+def test_a_mistake_a_full_pool_and_a_slow_statement_are_not(error: Exception) -> None:
     assert not is_unavailable(error)
 
 
-def test_a_file_that_is_no_database_is_away(tmp_path: Path):
+def test_a_file_that_is_no_database_is_away(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("This is a text, and long enough to be one. " * 50)
 
     engine = create_engine(f"sqlite:///{tmp_path}/text", poolclass=NullPool)

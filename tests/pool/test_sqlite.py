@@ -9,7 +9,7 @@ from steadypool.engine import existing_file
 @pytest.mark.parametrize(
     ("given", "mode"), [("sqlite:////srv/a.sqlite3", "rw"), ("sqlite:////srv/a.sqlite3?mode=ro", "ro")]
 )
-def test_a_file_is_opened_and_not_made(given: str, mode: str):
+def test_a_file_is_opened_and_not_made(given: str, mode: str) -> None:
     url = existing_file(make_url(given))
 
     assert url.database == "file:/srv/a.sqlite3"

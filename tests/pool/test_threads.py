@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from steadypool import deadline
 from steadypool.core.threads import start_thread
 from testkit.waiting import eventually
+from tests.support.pools import steady_pool
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +31,7 @@ def inheriting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", begin)
 
 
-def test_a_thread_has_no_deadline_of_its_starter(inheriting: None):
+def test_a_thread_has_no_deadline_of_its_starter(inheriting: None) -> None:
     seen: list[object] = []
 
     with deadline.within(1):
@@ -39,9 +40,9 @@ def test_a_thread_has_no_deadline_of_its_starter(inheriting: None):
     assert seen == [None]
 
 
-def test_a_probe_outlives_the_deadline_of_who_began_it(inheriting: None, engine: Engine):
+def test_a_probe_outlives_the_deadline_of_who_began_it(inheriting: None, engine: Engine) -> None:
     engine.connect().close()
-    breaker = engine.pool.breaker
+    breaker = steady_pool(engine).breaker
 
     with deadline.within(0):
         breaker.suspect("a call was cut at its deadline")
@@ -49,7 +50,7 @@ def test_a_probe_outlives_the_deadline_of_who_began_it(inheriting: None, engine:
     assert eventually(lambda: breaker.state == "closed")
 
 
-def test_nobody_starts_a_thread_in_another_way():
+def test_nobody_starts_a_thread_in_another_way() -> None:
     folders = [path for name in ("app", "steadypool") for path in (ROOT / name).rglob("*.py")]
     sources = [*folders, ROOT / "config.py", ROOT / "gunicorn.conf.py", ROOT / "wsgi.py"]
     found = [

@@ -16,9 +16,9 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_threads_meet_leaves_the_pool_whole(url: str, seed: int):
+def test_what_threads_meet_leaves_the_pool_whole(url: str, seed: int) -> None:
     storming.run(url, url, "reader", "threads", times=1000, seed=seed)
 
 
-def test_what_signals_raise_leaves_the_pool_whole(url: str):
+def test_what_signals_raise_leaves_the_pool_whole(url: str) -> None:
     storming.run(url, url, "reader", "signals", times=1000, seed=3)

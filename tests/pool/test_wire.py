@@ -22,11 +22,11 @@ class Forgotten:
         self._real.shutdown(how)
 
 
-def test_a_wire_may_be_closed_while_the_same_thread_cuts_it():
+def test_a_wire_may_be_closed_while_the_same_thread_cuts_it() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         wire = SocketWire(ours.fileno())
-        wire._socket = Forgotten(wire)
+        wire._socket = Forgotten(wire)  # type: ignore[assignment]
         cutting = threading.Thread(target=wire.cut, daemon=True)
 
         cutting.start()
@@ -36,7 +36,7 @@ def test_a_wire_may_be_closed_while_the_same_thread_cuts_it():
         wire.close()
 
 
-def test_a_wire_is_cut_in_another_thread_than_reads_from_it():
+def test_a_wire_is_cut_in_another_thread_than_reads_from_it() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         wire = SocketWire(ours.fileno())

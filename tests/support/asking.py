@@ -1,6 +1,8 @@
 """What tests ask for that want some answer from the database, no matter which."""
 
-from sqlalchemy import column, select, table
+from typing import Any
+
+from sqlalchemy import Select, column, select, table
 
 from app.schema import MAIN, TABLES
 
@@ -10,4 +12,4 @@ READS = ["/?city=London", "/api/v1/cities", "/api/v1/cities/1"]
 LOOKUP = READS[0]
 PATH = LOOKUP.partition("?")[0]
 
-A_ROW = select(column(TABLES[MAIN])).select_from(table(MAIN)).limit(1)
+A_ROW: Select[Any] = select(column(TABLES[MAIN])).select_from(table(MAIN)).limit(1)

@@ -6,7 +6,7 @@ from werkzeug.test import TestResponse
 def assert_problem(response: TestResponse, status: int, slug: str, saying: str = "") -> None:
     assert response.status_code == status, response.text
     assert response.content_type == "application/problem+json"
-    document = response.json
+    document = response.get_json()
     assert set(document) == {"type", "title", "status", "detail", "request_id"}
     assert document["type"] == f"/problems/{slug}"
     assert document["status"] == status

@@ -49,11 +49,11 @@ def throw_into(thread: int) -> None:
 def _births_protected() -> Iterator[None]:
     start = threading.Thread.start
 
-    def start_in_peace(thread: threading.Thread) -> None:
+    def start_in_peace(self: threading.Thread) -> None:
         here = threading.get_ident()
         _starting.add(here)
         try:
-            start(thread)
+            start(self)
         finally:
             _starting.discard(here)
 

@@ -139,7 +139,7 @@ def rule_for(module: str) -> set[str] | None:
 
 
 @pytest.mark.parametrize("module", [name for name in files() if name != "app"])
-def test_a_file_imports_only_what_its_arrows_allow(module: str):
+def test_a_file_imports_only_what_its_arrows_allow(module: str) -> None:
     allowed = rule_for(module)
     assert allowed is not None, f"{module} has no place in the picture yet: give it its arrows in ALLOWED"
 
@@ -148,13 +148,13 @@ def test_a_file_imports_only_what_its_arrows_allow(module: str):
     assert astray == set(), f"{module} may import {sorted(allowed)}"
 
 
-def test_only_wsgi_and_migrations_import_the_factory():
+def test_only_wsgi_and_migrations_import_the_factory() -> None:
     importers = {name for name, path in files().items() if "app" in imports(path) and name != "app"}
 
     assert importers <= {"wsgi", "migrations.env"}
 
 
-def test_views_write_no_sql():
+def test_views_write_no_sql() -> None:
     views = VIEWS & set(files())
     assert views
 
@@ -164,7 +164,7 @@ def test_views_write_no_sql():
         assert not roots & {"sqlalchemy", "flask_sqlalchemy"}, view
 
 
-def test_queries_and_the_pool_know_no_request():
+def test_queries_and_the_pool_know_no_request() -> None:
     for name, path in files().items():
         if name.startswith(FLASK_FREE):
             roots = {module.split(".")[0] for module in imports(path)}
@@ -172,7 +172,7 @@ def test_queries_and_the_pool_know_no_request():
             assert not roots & {"flask", "werkzeug", "flask_sqlalchemy"}, name
 
 
-def test_the_pool_could_be_taken_elsewhere():
+def test_the_pool_could_be_taken_elsewhere() -> None:
     from sys import stdlib_module_names
 
     for name, path in files().items():
@@ -182,7 +182,7 @@ def test_the_pool_could_be_taken_elsewhere():
             assert roots <= POOL_NEEDS | stdlib_module_names, name
 
 
-def test_the_inner_rings_of_the_pool_know_no_sqlalchemy_and_the_core_no_driver():
+def test_the_inner_rings_of_the_pool_know_no_sqlalchemy_and_the_core_no_driver() -> None:
     from sys import stdlib_module_names
 
     inner = [name for name in files() if name.startswith(("steadypool.core.", "steadypool.drivers."))]
@@ -193,7 +193,7 @@ def test_the_inner_rings_of_the_pool_know_no_sqlalchemy_and_the_core_no_driver()
         assert roots <= {"steadypool", *stdlib_module_names}, name
 
 
-def test_nobody_reaches_past_what_the_pool_s_package_names():
+def test_nobody_reaches_past_what_the_pool_s_package_names() -> None:
     for name, path in files().items():
         if not name.startswith("steadypool"):
             nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -202,7 +202,7 @@ def test_nobody_reaches_past_what_the_pool_s_package_names():
             assert not [source for source in sources if source.startswith("steadypool.")], name
 
 
-def test_only_config_reads_the_environment():
+def test_only_config_reads_the_environment() -> None:
     for name, path in files().items():
         lines = path.read_text(encoding="utf-8").splitlines()
         reads = [
@@ -217,7 +217,7 @@ def test_only_config_reads_the_environment():
         assert name == "config" or reads == [], name
 
 
-def test_no_file_imports_in_a_circle():
+def test_no_file_imports_in_a_circle() -> None:
     graph = {name: {found for found in ours(imports(path)) if found in files()} for name, path in files().items()}
     done: set[str] = set()
 

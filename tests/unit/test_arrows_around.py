@@ -40,7 +40,7 @@ def within(module: str, parts: set[str]) -> bool:
 
 
 @pytest.mark.parametrize("name", MAY)
-def test_a_part_imports_only_what_its_arrows_allow(name: str):
+def test_a_part_imports_only_what_its_arrows_allow(name: str) -> None:
     found = {module: imports(path) for module, path in files().items() if part(module) == name}
 
     ours = {(module, each) for module, all_of_it in found.items() for each in all_of_it if each.split(".")[0] in ROOTS}
@@ -50,13 +50,13 @@ def test_a_part_imports_only_what_its_arrows_allow(name: str):
 
 
 @pytest.mark.parametrize("name", ["testkit", "tests", "app"])
-def test_the_parts_are_looked_at(name: str):
+def test_the_parts_are_looked_at(name: str) -> None:
     seen = [module for module in files() if part(module) == name]
 
     assert len(seen) > 10
 
 
-def test_the_tests_of_the_pool_need_no_application():
+def test_the_tests_of_the_pool_need_no_application() -> None:
     found = {module: imports(path) for module, path in files().items() if module.startswith("tests.pool")}
     assert len(found) > 10
 
@@ -64,7 +64,7 @@ def test_the_tests_of_the_pool_need_no_application():
         assert not {"app", "config", "flask"} & {each.split(".")[0] for each in all_of_it}, module
 
 
-def test_only_tests_import_tests():
+def test_only_tests_import_tests() -> None:
     importers = {part(module) for module, path in files().items() if within_any(imports(path), "tests")}
 
     assert importers == {"tests"}

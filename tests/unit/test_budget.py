@@ -27,7 +27,7 @@ def the_budget(allowed: int, workers: int = 4) -> Budget:
     return budgets([(each, [limit]) for each in both], workers)[0]
 
 
-def test_the_arithmetic_is_shown_with_the_settings_to_turn():
+def test_the_arithmetic_is_shown_with_the_settings_to_turn() -> None:
     assert str(the_budget(12)) == (
         "db:3306 allows 12 connections (max_connections) and WORKERS 4 x (POOL_SIZE 8 + WRITER_POOL_SIZE 2) x 2 "
         "during a reload + 5 in reserve = 85; "
@@ -39,14 +39,14 @@ def test_the_arithmetic_is_shown_with_the_settings_to_turn():
     ("allowed", "fits", "fits_without_reload"),
     [(85, True, True), (84, False, True), (45, False, True), (44, False, False)],
 )
-def test_it_fits_to_the_last_connection(allowed: int, fits: bool, fits_without_reload: bool):
+def test_it_fits_to_the_last_connection(allowed: int, fits: bool, fits_without_reload: bool) -> None:
     budget = the_budget(allowed)
 
     assert (budget.fits, budget.fits_without_reload) == (fits, fits_without_reload)
 
 
 @pytest.mark.parametrize("other", ["mysql://u@replica/d", "mysql://u@db:3307/d"])
-def test_two_servers_have_each_their_own_sum(other: str):
+def test_two_servers_have_each_their_own_sum(other: str) -> None:
     made = budgets([(pool(other, READS), [MAX]), (pool("mysql://u@db/d", WRITES), [MAX])], workers=1)
 
     assert {budget.where: budget.needed - RESERVE for budget in made} == {
@@ -55,7 +55,7 @@ def test_two_servers_have_each_their_own_sum(other: str):
     }
 
 
-def test_names_of_this_machine_are_one_server():
+def test_names_of_this_machine_are_one_server() -> None:
     urls = ["mysql://u@localhost/d", "mariadb://u@127.0.0.1:3306/d"]
 
     made = budgets([(pool(url, READS), [MAX]) for url in urls], workers=1)
@@ -63,7 +63,7 @@ def test_names_of_this_machine_are_one_server():
     assert [(budget.where, budget.needed - RESERVE) for budget in made] == [("127.0.0.1:3306", 32)]
 
 
-def test_users_of_one_server_share_its_limit_but_not_their_own():
+def test_users_of_one_server_share_its_limit_but_not_their_own() -> None:
     pools = [(pool("mysql://reads@db/d", READS), [MAX, OF_USER]), (pool("mysql://writes@db/d", WRITES), [MAX, OF_USER])]
 
     made = budgets(pools, workers=1)
@@ -75,13 +75,13 @@ def test_users_of_one_server_share_its_limit_but_not_their_own():
     }
 
 
-def test_the_tightest_comes_first():
+def test_the_tightest_comes_first() -> None:
     pools = [(pool("mysql://u@db/d", READS), [Limit("max_connections", 500, "server"), OF_USER])]
 
     assert [budget.limit.name for budget in budgets(pools, workers=1)] == ["max_user_connections", "max_connections"]
 
 
-def test_what_the_server_reserves_is_not_what_is_raised():
+def test_what_the_server_reserves_is_not_what_is_raised() -> None:
     limit = Limit("max_connections - superuser_reserved_connections", 20, "server")
     budget = budgets([(pool("postgresql://u@db/d", READS), [limit])], workers=1)[0]
 
@@ -93,7 +93,7 @@ class TestPools:
     def terms(self, settings: Settings) -> dict[str, tuple[tuple[str, int], ...]]:
         return {role: each.terms for role, each in pools_of(settings).items()}
 
-    def test_overflow_counts_where_there_is_some(self, make_settings: Callable[..., Settings]):
+    def test_overflow_counts_where_there_is_some(self, make_settings: Callable[..., Settings]) -> None:
         settings = make_settings(POOL_MAX_OVERFLOW=3)
 
         assert self.terms(settings) == {
@@ -103,14 +103,14 @@ class TestPools:
         made = budgets([(Pool(make_url("mysql://db/d"), each), [MAX]) for each in self.terms(settings).values()], 1)
         assert made[0].needed - RESERVE == 2 * (8 + 3 + 2 + 3)
 
-    def test_without_a_pool_each_thread_has_one(self, make_settings: Callable[..., Settings]):
+    def test_without_a_pool_each_thread_has_one(self, make_settings: Callable[..., Settings]) -> None:
         settings = make_settings(POOL_STRATEGY="request", THREADS=16, DATABASE_URL="mysql://u@db/d")
 
         made = budgets([(each, [MAX]) for each in pools_of(settings).values()], workers=1)
 
         assert made[0].terms == (("THREADS", 16),)
 
-    def test_a_replica_is_the_readers(self, make_settings: Callable[..., Settings]):
+    def test_a_replica_is_the_readers(self, make_settings: Callable[..., Settings]) -> None:
         settings = make_settings(DATABASE_URL="mysql://u@db/d", DATABASE_READ_URL="mysql://u@replica/d")
 
         hosts = {role: each.url.host for role, each in pools_of(settings).items()}
@@ -118,5 +118,5 @@ class TestPools:
         assert hosts == {"reader": "replica", "writer": "db"}
 
 
-def test_a_file_has_no_limits():
+def test_a_file_has_no_limits() -> None:
     assert not has_limits(make_url("sqlite:///x"))

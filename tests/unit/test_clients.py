@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from testkit.clients import Clients, Question
+from testkit.clients import Clients, Kind, Question
 from testkit.kept_alive import NOT_BEGUN, KeptAlive
 from testkit.waiting import eventually
 
@@ -40,7 +40,7 @@ def choose(number: int, _: random.Random) -> Question:
     return Question(f"/{number}", right="right")
 
 
-def test_every_answer_is_noted_with_its_time_and_judged():
+def test_every_answer_is_noted_with_its_time_and_judged() -> None:
     way = Way((200, "right\n"), (200, "wrong"), (503, "away"), (404, "unknown"), OSError("gone"))
     clients = Clients(lambda: way, pause=(0.001, 0.001))
 
@@ -57,7 +57,7 @@ def test_every_answer_is_noted_with_its_time_and_judged():
     assert way.is_closed
 
 
-def test_what_has_no_answer_yet_is_seen_and_waited_for():
+def test_what_has_no_answer_yet_is_seen_and_waited_for() -> None:
     way = Way((200, "right"))
     way.may.clear()
     clients = Clients(lambda: way)
@@ -73,7 +73,7 @@ def test_what_has_no_answer_yet_is_seen_and_waited_for():
     assert [answer.question.path for answer in clients.answers] == ["/0", "/1"]
 
 
-def test_who_asks_once_asks_once():
+def test_who_asks_once_asks_once() -> None:
     clients = Clients(lambda: Way((200, "right")))
 
     assert clients.begin(8, choose, once=True).wait(1) == 0
@@ -81,7 +81,7 @@ def test_who_asks_once_asks_once():
     assert len(clients.answers) == 8
 
 
-def test_nobody_asks_while_all_rest():
+def test_nobody_asks_while_all_rest() -> None:
     clients = Clients(lambda: Way((200, "right")), pause=(0.001, 0.002))
     group = clients.begin(4, choose)
 
@@ -120,7 +120,7 @@ def serve() -> Iterator[Callable[..., int]]:
         yield start
 
 
-def test_a_connection_that_was_dropped_is_replaced_before_it_is_used(serve: Callable[..., int]):
+def test_a_connection_that_was_dropped_is_replaced_before_it_is_used(serve: Callable[..., int]) -> None:
     way = KeptAlive(serve(1, 1), seconds=5)
     question = Question("/", kind="write")
 
@@ -130,7 +130,7 @@ def test_a_connection_that_was_dropped_is_replaced_before_it_is_used(serve: Call
     way.close()
 
 
-def test_a_read_that_meets_a_closing_connection_is_sent_once_more(serve: Callable[..., int]):
+def test_a_read_that_meets_a_closing_connection_is_sent_once_more(serve: Callable[..., int]) -> None:
     way = KeptAlive(serve(1, 1, reads_on=True), seconds=5)
 
     assert way.ask(Question("/")) == (200, "right")
@@ -139,14 +139,14 @@ def test_a_read_that_meets_a_closing_connection_is_sent_once_more(serve: Callabl
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_what_nobody_begins_to_answer_is_an_error(serve: Callable[..., int], kind: str):
+def test_what_nobody_begins_to_answer_is_an_error(serve: Callable[..., int], kind: Kind) -> None:
     way = KeptAlive(serve(0, reads_on=True), seconds=5)
 
     with pytest.raises(NOT_BEGUN):
         way.ask(Question("/", kind=kind))
 
 
-def test_a_write_that_meets_a_closing_connection_is_not_sent_again(serve: Callable[..., int]):
+def test_a_write_that_meets_a_closing_connection_is_not_sent_again(serve: Callable[..., int]) -> None:
     way = KeptAlive(serve(1, 1, reads_on=True), seconds=5)
     question = Question("/", kind="write")
 

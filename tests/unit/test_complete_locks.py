@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -44,43 +46,43 @@ def holes_of(*lines: str, wanted: tuple[str, ...] = (), on: str = LINUX) -> list
     return sorted(set(found))
 
 
-def test_a_lock_that_pins_all_that_is_wanted_has_no_holes():
+def test_a_lock_that_pins_all_that_is_wanted_has_no_holes() -> None:
     assert holes_of("flask==1.0", "werkzeug==3.0", wanted=("flask>=0.9",)) == []
 
 
-def test_what_a_package_wants_and_nobody_pins_is_a_hole():
+def test_what_a_package_wants_and_nobody_pins_is_a_hole() -> None:
     assert holes_of("flask==1.0") == ["flask 1.0 wants werkzeug>=3, which no lock pins"]
 
 
-def test_so_is_an_input_that_is_not_pinned():
+def test_so_is_an_input_that_is_not_pinned() -> None:
     assert holes_of(wanted=("flask>=1",)) == ["requirements.in wants flask>=1, which no lock pins"]
 
 
-def test_a_pin_must_be_what_was_asked_for():
+def test_a_pin_must_be_what_was_asked_for() -> None:
     assert holes_of("flask==1.0", "werkzeug==2.9") == [
         "flask 1.0 wants werkzeug>=3, but requirements.txt pins 2.9",
     ]
 
 
-def test_a_pin_may_be_a_release_before_the_release():
+def test_a_pin_may_be_a_release_before_the_release() -> None:
     assert holes_of("flask==1.0", "werkzeug==3.1rc1") == []
 
 
-def test_a_marker_makes_a_hole_on_its_system_alone():
+def test_a_marker_makes_a_hole_on_its_system_alone() -> None:
     lines = ("flask==1.0", "werkzeug==3.0")
 
     assert holes_of(*lines, on="Python 3.11.0, Windows") == ["flask 1.0 wants colours, which no lock pins"]
     assert holes_of(*lines, on="Python 3.11.0, macOS") == []
 
 
-def test_a_pin_with_a_marker_is_one_only_there():
+def test_a_pin_with_a_marker_is_one_only_there() -> None:
     lines = ("flask==1.0", "werkzeug==3.0; python_version < '3.14'")
 
     assert holes_of(*lines, on="Python 3.13.0, Linux") == []
     assert holes_of(*lines) == ["flask 1.0 wants werkzeug>=3, which no lock pins"]
 
 
-def test_extras_of_extras_are_wanted_in_whatever_spelling():
+def test_extras_of_extras_are_wanted_in_whatever_spelling() -> None:
     lines = ("cov==7.0", "measure==1.0")
     older = "Python 3.12.0, Linux"
 
@@ -90,7 +92,7 @@ def test_extras_of_extras_are_wanted_in_whatever_spelling():
     assert holes_of(*lines) == [], "nobody wants the reader on 3.14"
 
 
-def test_an_extra_that_only_an_input_names_is_wanted():
+def test_an_extra_that_only_an_input_names_is_wanted() -> None:
     """uv writes pins without their extras."""
     lines = ("measure==1.0", "reader==2.0")
 
@@ -100,27 +102,27 @@ def test_an_extra_that_only_an_input_names_is_wanted():
     ]
 
 
-def test_an_extra_may_be_made_of_the_package_s_own():
+def test_an_extra_may_be_made_of_the_package_s_own() -> None:
     assert holes_of("all-in==1.0", wanted=("all-in[all]",)) == ["all-in 1.0 wants some-thing, which no lock pins"]
 
 
-def test_an_extra_that_does_not_exist_any_more_is_a_hole():
+def test_an_extra_that_does_not_exist_any_more_is_a_hole() -> None:
     assert holes_of("werkzeug==3.0", wanted=("werkzeug[speed]",)) == [
         "requirements.in wants werkzeug[speed], but werkzeug 3.0 has no extra speed"
     ]
 
 
-def test_a_pin_must_run_where_it_is_pinned():
+def test_a_pin_must_run_where_it_is_pinned() -> None:
     assert holes_of("modern==1.0") == []
     assert holes_of("modern==1.0", on="Python 3.11.0, Linux") == ["modern 1.0 wants Python >=3.12"]
 
 
-def test_the_first_release_of_a_python_and_its_last_are_both_looked_at():
+def test_the_first_release_of_a_python_and_its_last_are_both_looked_at() -> None:
     assert holes_of("old==1.0", on="Python 3.11.0, Linux") == ["old 1.0 wants before, which no lock pins"]
     assert holes_of("old==1.0", on="Python 3.11.99, Linux") == ["old 1.0 wants after, which no lock pins"]
 
 
-def test_locks_that_share_an_environment_must_agree():
+def test_locks_that_share_an_environment_must_agree() -> None:
     ours, theirs = pin("anyio==4.1"), pin("anyio==4.2; sys_platform == 'win32'", "requirements-bench.txt")
 
     assert list(disagreements([ours, theirs], environments()[LINUX])) == []
@@ -129,7 +131,7 @@ def test_locks_that_share_an_environment_must_agree():
     ]
 
 
-def test_lock_files_and_inputs_are_read_as_they_are_written(tmp_path):
+def test_lock_files_and_inputs_are_read_as_they_are_written(tmp_path: Path) -> None:
     (tmp_path / "a.in").write_text("# why\n-c other.txt\nflask[async]>=3  # more\n\nuvloop; sys_platform != 'win32'\n")
     (tmp_path / "a.txt").write_text(
         "# by uv\nfl_ask==3.1.3 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n    # via -r a.in\n"
@@ -144,7 +146,9 @@ def test_lock_files_and_inputs_are_read_as_they_are_written(tmp_path):
     assert str(pins_of(tmp_path / "a.txt")[1].line.marker) == 'sys_platform != "win32"'
 
 
-def test_a_hole_in_the_project_s_own_locks_is_said_with_where_it_is(monkeypatch, tmp_path, capsys):
+def test_a_hole_in_the_project_s_own_locks_is_said_with_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A pin is taken out that one package wants: main finds it, and is content with the files as they are."""
     for path in ROOT.glob("requirements*"):
         text = path.read_text()
@@ -157,7 +161,7 @@ def test_a_hole_in_the_project_s_own_locks_is_said_with_where_it_is(monkeypatch,
     assert re.fullmatch(r"pytest-cov [\d.]+ wants coverage\[toml\]>=[\d.]+, which no lock pins\n", told)
 
 
-def test_a_lock_file_is_never_given_to_a_resolver():
+def test_a_lock_file_is_never_given_to_a_resolver() -> None:
     """In what is run and in what people are told to run: the Dockerfile, the documents, messages."""
     folders = ("docs", "benchmarks", "deploy", "testkit", "tests", "tools", ".github", ".ci")
     paths = [path for path in ROOT.iterdir() if path.is_file()]

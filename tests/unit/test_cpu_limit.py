@@ -1,6 +1,7 @@
 """How many CPUs a container gives, read from files that are made up here."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,17 +9,17 @@ import config
 
 
 @pytest.fixture(autouse=True)
-def machine_of_eight(monkeypatch):
+def machine_of_eight(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of eight CPUs, whatever runs the tests."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
 
 
-def version_2(folder, text):
+def version_2(folder: Path, text: str) -> Path:
     (folder / "cpu.max").write_text(text)
     return folder
 
 
-def version_1(folder, quota, period):
+def version_1(folder: Path, quota: str, period: str) -> Path:
     (folder / "cpu").mkdir()
     (folder / "cpu" / "cpu.cfs_quota_us").write_text(quota)
     (folder / "cpu" / "cpu.cfs_period_us").write_text(period)
@@ -35,22 +36,22 @@ def version_1(folder, quota, period):
         ("nonsense\n", 8),
     ],
 )
-def test_limit_of_cgroup_version_2(tmp_path, text, cpus):
+def test_limit_of_cgroup_version_2(tmp_path: Path, text: str, cpus: float) -> None:
     assert config.cpu_limit(version_2(tmp_path, text)) == cpus
 
 
 @pytest.mark.parametrize(
     ("quota", "period", "cpus"), [("200000\n", "100000\n", 2), ("-1\n", "100000\n", 8), ("200000\n", "0\n", 8)]
 )
-def test_limit_of_cgroup_version_1(tmp_path, quota, period, cpus):
+def test_limit_of_cgroup_version_1(tmp_path: Path, quota: str, period: str, cpus: float) -> None:
     assert config.cpu_limit(version_1(tmp_path, quota, period)) == cpus
 
 
-def test_without_a_container_the_cpus_this_process_may_use(tmp_path):
+def test_without_a_container_the_cpus_this_process_may_use(tmp_path: Path) -> None:
     assert config.cpu_limit(tmp_path / "no-cgroup") == 8
 
 
-def test_without_affinity_the_cpus_of_the_machine(tmp_path, monkeypatch):
+def test_without_affinity_the_cpus_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
 
@@ -58,7 +59,7 @@ def test_without_affinity_the_cpus_of_the_machine(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("cpus", "workers"), [(0.25, 1), (1, 1), (1.5, 2), (3, 3), (64, 4)])
-def test_a_worker_for_each_cpu_and_at_most_four(monkeypatch, cpus, workers):
+def test_a_worker_for_each_cpu_and_at_most_four(monkeypatch: pytest.MonkeyPatch, cpus: float, workers: int) -> None:
     monkeypatch.setattr(config, "cpu_limit", lambda: cpus)
 
     assert config.load_settings({}).workers == workers

@@ -24,7 +24,7 @@ from config import Settings
         ("", "verify", False, "problem"),
     ],
 )
-def test_tls(cipher: str, wish: str, local: bool, level: str):
+def test_tls(cipher: str, wish: str, local: bool, level: str) -> None:
     finding = checks.judge_tls(cipher, wish, local)
 
     assert finding.level == level
@@ -41,7 +41,7 @@ def test_tls(cipher: str, wish: str, local: bool, level: str):
         ("mysql://u@10.0.0.1/d", False),
     ],
 )
-def test_where_no_network_is_between(url: str, local: bool):
+def test_where_no_network_is_between(url: str, local: bool) -> None:
     assert checks.is_local(make_url(url)) is local
 
 
@@ -57,14 +57,16 @@ def test_where_no_network_is_between(url: str, local: bool):
         (600, {"POOL_RECYCLE_SECONDS": "500"}, "ok"),
     ],
 )
-def test_wait_timeout(make_settings: Callable[..., Settings], seconds: float | None, environ: dict, level: str):
+def test_wait_timeout(
+    make_settings: Callable[..., Settings], seconds: float | None, environ: dict[str, str], level: str
+) -> None:
     finding = checks.judge_wait_timeout("wait_timeout", seconds, make_settings(**environ))
 
     assert finding.level == level
     assert bool(finding.remedy) is (level != "ok")
 
 
-def test_wait_timeout_below_the_ping(make_settings: Callable[..., Settings]):
+def test_wait_timeout_below_the_ping(make_settings: Callable[..., Settings]) -> None:
     assert "POOL_PING_AFTER_SECONDS=30" in checks.judge_wait_timeout("wait_timeout", 20, make_settings()).text
     assert "POOL_PING_AFTER_SECONDS" not in checks.judge_wait_timeout("wait_timeout", 600, make_settings()).text
 
@@ -81,7 +83,7 @@ def test_wait_timeout_below_the_ping(make_settings: Callable[..., Settings]):
         ({"THREADS": "73", "POOL_STRATEGY": "request"}, "ok", "each opens its own"),
     ],
 )
-def test_threads(make_settings: Callable[..., Settings], environ: dict, level: str, said: str):
+def test_threads(make_settings: Callable[..., Settings], environ: dict[str, str], level: str, said: str) -> None:
     finding = doctor.judge_threads(make_settings(**environ))
 
     assert finding.level == level
@@ -89,7 +91,7 @@ def test_threads(make_settings: Callable[..., Settings], environ: dict, level: s
 
 
 @pytest.mark.parametrize(("allowed", "level"), [(25, "ok"), (24, "warning"), (15, "warning"), (14, "problem")])
-def test_budget(allowed: int, level: str):
+def test_budget(allowed: int, level: str) -> None:
     pool = Pool(make_url("mysql://u@db/d"), (("POOL_SIZE", 10),))
 
     finding = doctor.judge_budget(budgets([(pool, [Limit("max_connections", allowed, "server")])], workers=1)[0])
@@ -98,7 +100,7 @@ def test_budget(allowed: int, level: str):
     assert ("raise max_connections" in finding.remedy) is (level != "ok")
 
 
-def test_a_password_in_an_error_is_not_repeated(make_settings: Callable[..., Settings]):
+def test_a_password_in_an_error_is_not_repeated(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings(DATABASE_URL="mysql://u:g3heim@db/d")
 
     error = OperationalError(None, None, Exception("no entry for u with g3heim, mysql://u:g3heim@db\nmore"))
@@ -107,7 +109,7 @@ def test_a_password_in_an_error_is_not_repeated(make_settings: Callable[..., Set
 
 
 @pytest.mark.parametrize("name", ["root", "roots", "g3heim"])
-def test_a_password_like_the_users_name_leaves_the_name(make_settings: Callable[..., Settings], name: str):
+def test_a_password_like_the_users_name_leaves_the_name(make_settings: Callable[..., Settings], name: str) -> None:
     settings = make_settings(DATABASE_URL=f"mysql://{name}:root@db/d")
 
     error = OperationalError(None, None, Exception(f"denied for user '{name}'@'h' with root"))
@@ -119,7 +121,7 @@ def test_a_password_like_the_users_name_leaves_the_name(make_settings: Callable[
     ("role", "denied", "level"),
     [("reader", ["SELECT ON table"], "problem"), ("writer", ["INSERT ON table"], "warning"), ("writer", [], "ok")],
 )
-def test_privileges(role, denied: list[str], level: str):
+def test_privileges(role: checks.Role, denied: list[str], level: str) -> None:
     finding = checks.judge_privileges(role, checks.CHANGES, denied)
 
     assert finding.level == level

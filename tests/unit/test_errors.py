@@ -1,9 +1,9 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -25,7 +25,7 @@ def fail(make_app: Callable[..., Flask], tmp_path: Path) -> Callable[[Exception]
     """Return a client of an application whose /fail raises this."""
 
     def client_of(error: Exception) -> FlaskClient:
-        def view() -> None:
+        def view() -> NoReturn:
             raise error
 
         app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3", LOG_FORMAT="json")
@@ -48,7 +48,7 @@ def test_unknown_exception_is_a_500_without_detail(
     assert_problem(response, 500, "internal-error")
     assert "secret" not in response.text
     [event] = [event for event in events() if event["event"] == "unexpected exception"]
-    assert event["request_id"] == response.json["request_id"]
+    assert event["request_id"] == response.get_json()["request_id"]
     assert "RuntimeError: secret detail" in event["exception"]
 
 
@@ -112,7 +112,7 @@ def test_other_http_errors_have_the_same_shape(fail: Callable[..., FlaskClient])
 
     assert response.status_code == 413
     assert response.content_type == "application/problem+json"
-    assert response.json["type"].startswith("/problems/")
+    assert response.get_json()["type"].startswith("/problems/")
 
 
 def test_really_absent_database_is_a_503(make_app: Callable[..., Flask]) -> None:
@@ -122,4 +122,4 @@ def test_really_absent_database_is_a_503(make_app: Callable[..., Flask]) -> None
 
     assert_problem(response, 503, "database-unavailable")
     assert client.get("/livez").status_code == 200
-    assert client.get("/readyz").json["status"] == "unavailable"
+    assert client.get("/readyz").get_json()["status"] == "unavailable"

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOT_SERVED = {"alembic", "mako", "tests", "testkit", "benchmarks"}
 
 
-def test_the_web_process_imports_nothing_of_migrations():
+def test_the_web_process_imports_nothing_of_migrations() -> None:
     listing = "import sys, wsgi; print(*{name.partition('.')[0] for name in sys.modules})"
     environ = {"DATABASE_URL": "sqlite:///none.sqlite3", "PYTHONPATH": str(ROOT)}
 

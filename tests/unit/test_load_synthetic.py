@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from app.cities.names import fold
-from app.commands.synthetic import OWN_NAME, Names
+from app.commands.synthetic import OWN_NAME, Invented, Names
 from app.schema import MAX_NAME_LENGTH
 
 FIRST, LAST = 601, 60_600
@@ -19,11 +19,11 @@ def names() -> Names:
 
 
 @pytest.fixture(scope="module")
-def cities(names: Names):
+def cities(names: Names) -> list[Invented]:
     return names.cities(FIRST, LAST)
 
 
-def test_any_part_is_made_without_the_rest_and_is_the_same(names: Names):
+def test_any_part_is_made_without_the_rest_and_is_the_same(names: Names) -> None:
     whole = Counter(names.cities(601, 4600))
     parts = Counter(names.cities(601, 1234)) + Counter(names.cities(1235, 1235)) + Counter(Names().cities(1236, 4600))
 
@@ -31,7 +31,7 @@ def test_any_part_is_made_without_the_rest_and_is_the_same(names: Names):
     assert whole.total() == 4000
 
 
-def test_same_cities_on_every_machine_and_version(names: Names):
+def test_same_cities_on_every_machine_and_version(names: Names) -> None:
     assert [city.city for city in names.cities(601, 605)] == [
         "Ciašintai",
         "Demylto",
@@ -41,15 +41,15 @@ def test_same_cities_on_every_machine_and_version(names: Names):
     ]
 
 
-def test_they_come_in_the_order_of_the_index(cities):
+def test_they_come_in_the_order_of_the_index(cities: list[Invented]) -> None:
     assert [city.city_key for city in cities] == sorted(city.city_key for city in cities)
 
 
-def test_keys_are_what_the_lookup_folds_names_to(cities):
+def test_keys_are_what_the_lookup_folds_names_to(cities: list[Invented]) -> None:
     assert [city for city in cities if fold(city.city) != city.city_key] == []
 
 
-def test_names_are_like_real_ones(cities):
+def test_names_are_like_real_ones(cities: list[Invented]) -> None:
     lengths = [len(city.city) for city in cities]
 
     assert max(lengths) <= MAX_NAME_LENGTH
@@ -59,7 +59,7 @@ def test_names_are_like_real_ones(cities):
     assert sum(city.city.startswith("San ") for city in cities) > 500
 
 
-def test_most_names_are_borne_once_and_the_most_frequent_by_a_bounded_share(cities):
+def test_most_names_are_borne_once_and_the_most_frequent_by_a_bounded_share(cities: list[Invented]) -> None:
     counts = Counter(city.city_key for city in cities)
     own = sum(number for number in counts.values() if number == 1) / len(cities)
     (_, most), *_ = counts.most_common(1)
@@ -68,7 +68,7 @@ def test_most_names_are_borne_once_and_the_most_frequent_by_a_bounded_share(citi
     assert 10 <= most <= 30  # 0.03 % of 60,000
 
 
-def test_they_lie_in_sakilas_countries_as_sakilas_cities_do(cities):
+def test_they_lie_in_sakilas_countries_as_sakilas_cities_do(cities: list[Invented]) -> None:
     counts = Counter(city.country_id for city in cities)
 
     assert counts.keys() <= set(range(1, 110))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from typing import Any
 
 import click
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from click.testing import CliRunner
 from sqlalchemy.exc import ArgumentError, OperationalError, StatementError
@@ -30,7 +31,7 @@ def ended_by(number: signal.Signals) -> click.Command:
 
 
 @pytest.mark.parametrize(("value", "shown"), [("", "\x1b[32mdone\x1b[0m\n"), ("1", "done\n"), ("0", "done\n")])
-def test_no_color_with_any_value_turns_colours_off(monkeypatch: pytest.MonkeyPatch, value: str, shown: str):
+def test_no_color_with_any_value_turns_colours_off(monkeypatch: pytest.MonkeyPatch, value: str, shown: str) -> None:
     monkeypatch.setenv("NO_COLOR", value)
 
     assert CliRunner().invoke(green, color=True).output == shown
@@ -38,7 +39,7 @@ def test_no_color_with_any_value_turns_colours_off(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_with_its_own_exit_code_and_one_line(number: signal.Signals, exit_code: int):
+def test_a_signal_ends_with_its_own_exit_code_and_one_line(number: signal.Signals, exit_code: int) -> None:
     result = CliRunner().invoke(ended_by(number))
 
     assert result.exit_code == exit_code
@@ -62,7 +63,7 @@ def raising(error: Exception) -> click.Command:
         (StatementError("while replacing a connection", None, None, DatabaseDownError("it is down")), "it is down"),
     ],
 )
-def test_what_the_database_says_ends_any_command_in_one_line(error: Exception, said: str):
+def test_what_the_database_says_ends_any_command_in_one_line(error: Exception, said: str) -> None:
     result = CliRunner().invoke(raising(error))
 
     assert result.exit_code == 1
@@ -70,13 +71,13 @@ def test_what_the_database_says_ends_any_command_in_one_line(error: Exception, s
     assert said in result.stderr
 
 
-def test_a_mistake_of_the_program_keeps_its_traceback():
+def test_a_mistake_of_the_program_keeps_its_traceback() -> None:
     error = ArgumentError("no such thing")
 
     assert CliRunner().invoke(raising(error)).exception is error
 
 
-def test_what_the_pool_logs_meanwhile_is_not_said_twice(caplog: pytest.LogCaptureFixture):
+def test_what_the_pool_logs_meanwhile_is_not_said_twice(caplog: pytest.LogCaptureFixture) -> None:
     @click.command(cls=Command)
     def failing() -> None:
         for name in ("steadypool.core.breaker", "sqlalchemy.pool.impl.QueuePool"):
@@ -91,7 +92,7 @@ def test_what_the_pool_logs_meanwhile_is_not_said_twice(caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL, lambda *_: None])
-def test_what_signals_did_before_they_do_again_afterwards(ctrl_c, before):
+def test_what_signals_did_before_they_do_again_afterwards(ctrl_c: None, before: Any) -> None:
     terminated = signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGINT, before)
 
@@ -104,7 +105,7 @@ def test_what_signals_did_before_they_do_again_afterwards(ctrl_c, before):
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == (before, terminated)
 
 
-def test_outside_the_main_thread_a_command_runs_as_well():
+def test_outside_the_main_thread_a_command_runs_as_well() -> None:
     results = []
     thread = threading.Thread(target=lambda: results.append(CliRunner().invoke(green)))
 

@@ -27,7 +27,7 @@ from testkit import cities
         ("İzmir", "izmir"),
     ],
 )
-def test_the_same_name(one: str, other: str):
+def test_the_same_name(one: str, other: str) -> None:
     assert fold(one) == fold(other)
 
 
@@ -44,27 +44,27 @@ def test_the_same_name(one: str, other: str):
         ("", "'"),
     ],
 )
-def test_another_name(one: str, other: str):
+def test_another_name(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
 
-def test_folding_twice_changes_nothing():
+def test_folding_twice_changes_nothing() -> None:
     for name in cities.names():
         assert fold(fold(name)) == fold(name)
 
 
 @pytest.mark.parametrize("spelling", cities.SPELLINGS)
-def test_only_london_is_there_twice(spelling: str):
+def test_only_london_is_there_twice(spelling: str) -> None:
     spell = cities.SPELLINGS[spelling]
 
     assert len({fold(spell(name)) for name in cities.names()}) == 599
 
 
-def test_every_name_fits():
+def test_every_name_fits() -> None:
     assert max(map(len, cities.names())) <= MAX_NAME_LENGTH
 
 
-def test_blanks_that_an_accent_kept_apart_are_outer_ones():
+def test_blanks_that_an_accent_kept_apart_are_outer_ones() -> None:
     assert fold("\u0301 London") == "london"
 
 
@@ -72,6 +72,6 @@ def test_blanks_that_an_accent_kept_apart_are_outer_ones():
     ("beginning", "end"),
     [("lon", "loo"), ("z", "{"), ("x\ud7ff", "x\ue000"), ("x\U0010ffff", "x\U0010ffff"), ("", "\U0010ffff")],
 )
-def test_where_the_keys_with_a_beginning_end(beginning: str, end: str):
+def test_where_the_keys_with_a_beginning_end(beginning: str, end: str) -> None:
     assert first_behind(beginning) == end
     end.encode()

@@ -23,7 +23,7 @@ def history(*ticks: int) -> list[Sample]:
         pytest.param([], [], {}, id="nobody"),
     ],
 )
-def test_a_moment_counts_when_all_have_told_of_it(one: list[int], other: list[int], sizes: dict[int, int]):
+def test_a_moment_counts_when_all_have_told_of_it(one: list[int], other: list[int], sizes: dict[int, int]) -> None:
     told = _over_all([history(*one), history(*other)])
 
     assert {sample.tick: sample.pools["reader"].get("size", 0) for sample in told} == sizes

@@ -27,19 +27,19 @@ def said(**differing: Any) -> list[Notice]:
     return list(panels.notices(document(**differing)))
 
 
-def test_where_all_is_well_nothing_is_said():
+def test_where_all_is_well_nothing_is_said() -> None:
     assert said() == []
 
 
 @pytest.mark.parametrize(("state", "level"), [("open", "bad"), ("suspect", "warn")])
-def test_a_breaker_that_is_not_closed_is_said_with_its_workers(state: str, level: str):
+def test_a_breaker_that_is_not_closed_is_said_with_its_workers(state: str, level: str) -> None:
     [notice] = said(now={"breaker": state})
 
     assert notice.level == level
     assert notice.text.startswith(f"The reader's breaker is {state} in 1 of 2 workers: ")
 
 
-def test_a_breaker_that_was_open_is_said_when_it_is_closed_again():
+def test_a_breaker_that_was_open_is_said_when_it_is_closed_again() -> None:
     history = [{"seconds_ago": 5 * ago, "breaker": "open"} for ago in (3, 2)]
 
     assert said(history=history) == [Notice("warn", "The reader's breaker was open for about 10 s; now it is closed.")]
@@ -70,7 +70,7 @@ def test_a_breaker_that_was_open_is_said_when_it_is_closed_again():
         ),
     ],
 )
-def test_what_wants_a_look_is_said(differing: dict[str, Any], text: str):
+def test_what_wants_a_look_is_said(differing: dict[str, Any], text: str) -> None:
     assert said(**differing) == [Notice("warn", text)]
 
 
@@ -83,12 +83,12 @@ def test_what_wants_a_look_is_said(differing: dict[str, Any], text: str):
         {"recent": {"closed": {"idle": 1}}},
     ],
 )
-def test_a_pool_rests_only_while_nothing_happens(differing: dict[str, Any]):
+def test_a_pool_rests_only_while_nothing_happens(differing: dict[str, Any]) -> None:
     assert panels.is_resting(document()["pools"]["reader"])
     assert not panels.is_resting(document(**differing)["pools"]["reader"])
 
 
-def test_connections_at_work_come_first():
+def test_connections_at_work_come_first() -> None:
     short, long = ({"state": "in use", "held_seconds": seconds, "idle_seconds": 9} for seconds in (1, 5))
     made = {"state": "connecting", "held_seconds": 2}
     warm, cold = ({"state": "idle", "idle_seconds": seconds} for seconds in (0.1, 30))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from testkit.echo import Echo, asked, connect, packet
-from testkit.packets import Cut, Packet
+from testkit.packets import Cut, Direction, Packet
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 
@@ -19,7 +19,9 @@ from testkit.waiting import eventually
         ("to client", Cut.AFTER, packet(b"b") + packet(b"c"), packet(b"b")),
     ],
 )
-def test_a_cut_at_the_second_packet(proxy: Proxy, echo: Echo, direction, when: Cut, heard: bytes, got: bytes):
+def test_a_cut_at_the_second_packet(
+    proxy: Proxy, echo: Echo, direction: Direction, when: Cut, heard: bytes, got: bytes
+) -> None:
     one = proxy.cut(when, direction, number=2)
 
     with connect(proxy) as client:
@@ -34,7 +36,7 @@ def test_a_cut_at_the_second_packet(proxy: Proxy, echo: Echo, direction, when: C
     assert eventually(lambda: proxy.counts().open == 0)
 
 
-def test_a_cut_when_bytes_are_seen_hits_one_connection_once(proxy: Proxy):
+def test_a_cut_when_bytes_are_seen_hits_one_connection_once(proxy: Proxy) -> None:
     proxy.cut(Cut.BEFORE, holding=b"COMMIT")
 
     with connect(proxy) as client, connect(proxy) as other:
@@ -44,7 +46,7 @@ def test_a_cut_when_bytes_are_seen_hits_one_connection_once(proxy: Proxy):
         assert asked(other, packet(b"COMMIT")) == packet(b"COMMIT")
 
 
-def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Proxy, echo: Echo):
+def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Proxy, echo: Echo) -> None:
     seen: list[Packet] = []
 
     def look(packet: Packet) -> None:
@@ -68,7 +70,7 @@ def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Prox
     assert b"now" not in echo.heard
 
 
-def test_commands_and_round_trips_are_counted(proxy: Proxy):
+def test_commands_and_round_trips_are_counted(proxy: Proxy) -> None:
     with connect(proxy) as client:
         asked(client, packet(b"\x03SELECT 1"))
         with proxy.counting() as counts:
@@ -86,7 +88,7 @@ def test_commands_and_round_trips_are_counted(proxy: Proxy):
     assert goodbye.commands == {0x01: 1}
 
 
-def test_after_the_wish_for_tls_all_bytes_pass_and_none_is_a_command(proxy: Proxy):
+def test_after_the_wish_for_tls_all_bytes_pass_and_none_is_a_command(proxy: Proxy) -> None:
     wish = packet((0x0800).to_bytes(4, "little") + bytes(28), sequence=1)
 
     with connect(proxy) as client, proxy.counting() as counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -49,7 +49,7 @@ def libpq(text: str) -> OperationalError:
         (wrapped(Error("no connection could be made within 3.0 s")), "a firewall may swallow"),
     ],
 )
-def test_only_where_nobody_answered_the_server_is_to_be_started(error, what_now):
+def test_only_where_nobody_answered_the_server_is_to_be_started(error: OperationalError, what_now: str) -> None:
     assert not answered(error)
     assert what_now in remedy(error)
     assert sentence(error).startswith("the database cannot be reached: ")
@@ -87,23 +87,23 @@ def test_only_where_nobody_answered_the_server_is_to_be_started(error, what_now)
         (mysql(9999, "Something new"), ""),
     ],
 )
-def test_a_server_that_answered_is_not_to_be_started(error, what_now):
+def test_a_server_that_answered_is_not_to_be_started(error: OperationalError, what_now: str) -> None:
     assert answered(error)
     assert what_now in remedy(error)
     assert "start the server" not in remedy(error)
     assert sentence(error).startswith("the database refuses: ")
 
 
-def test_what_a_driver_lacks_is_neither():
+def test_what_a_driver_lacks_is_neither() -> None:
     error = DatabaseDownError("no connection can be made")
     error.__cause__ = RuntimeError("'pynacl' package is required for ed25519_password auth method")
 
     assert remedy(error).startswith("install what it asks for")
 
 
-def test_a_deadline_names_its_setting():
+def test_a_deadline_names_its_setting() -> None:
     assert "REQUEST_DEADLINE_SECONDS" in sentence(DeadlineExceededError("took too long"))
 
 
-def test_a_sentence_has_no_password():
+def test_a_sentence_has_no_password() -> None:
     assert "g3heim" not in sentence(mysql(1045, "mysql://u:g3heim@db said no"))

@@ -22,10 +22,12 @@ from app.operations import totals
 from app.operations.overview import overview
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
 from app.operations.server_view import ServerView
+from steadypool import State
 from steadypool.core.loan import Loan
 from steadypool.core.stats import BUCKETS, Stats
 from testkit.waiting import eventually
 from tests.conftest import dispose
+from tests.support.pools import steady_pool
 
 Worker = Callable[[int], Flask]
 
@@ -71,10 +73,12 @@ def borrow(app: Flask) -> None:
 
 
 def reported(app: Flask) -> dict[str, Any]:
-    return totals.added(report.counted for report in app.extensions["reporter"].all_reports())["reader"]
+    counted = totals.added(report.counted for report in app.extensions["reporter"].all_reports())
+    reader: dict[str, Any] = counted["reader"]
+    return reader
 
 
-def test_whoever_is_asked_knows_of_all(worker: Worker):
+def test_whoever_is_asked_knows_of_all(worker: Worker) -> None:
     one, other = worker(1), worker(2)
     borrow(one)
     borrow(other)
@@ -85,14 +89,14 @@ def test_whoever_is_asked_knows_of_all(worker: Worker):
     assert (seen["borrowed"], seen["idle"], seen["size"], seen["breaker"]["closed"]) == (2, 2, 16, 2)
 
 
-def test_each_reports_by_itself_once_a_second(worker: Worker):
+def test_each_reports_by_itself_once_a_second(worker: Worker) -> None:
     one, other = worker(1), worker(2)
     borrow(other)
 
     assert eventually(lambda: reported(one)["borrowed"] == 1, seconds=5)
 
 
-def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worker):
+def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worker) -> None:
     first = worker(1)
     borrow(first)
     end(first)
@@ -106,7 +110,7 @@ def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worke
     assert seen["hold"]["buckets"][BUCKETS[-1]] == seen["hold"]["count"] == 2
 
 
-def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(worker: Worker):
+def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(worker: Worker) -> None:
     one, other = worker(1), worker(2)
     borrow(other)
     end(other)
@@ -116,7 +120,7 @@ def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(wor
     assert (seen["borrowed"], seen["size"], seen["idle"]) == (1, 8, 0)
 
 
-def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, directory: Path):
+def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, directory: Path) -> None:
     app = worker(1)
     killed = Report(worker=2, pid=1, started=0.0, at=time.monotonic() - SILENT_AFTER_SECONDS - 1)
     killed.pools["reader"] = totals.of(busy_snapshot())
@@ -132,7 +136,9 @@ def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, director
     ("seconds", "ended", "shown"),
     [(5, False, [1, 2]), (11, False, [1, 2]), (299, False, [1, 2]), (310, False, [1]), (11, True, [1])],
 )
-def test_a_worker_that_hangs_is_missed(worker: Worker, directory: Path, seconds: float, ended: bool, shown: list[int]):
+def test_a_worker_that_hangs_is_missed(
+    worker: Worker, directory: Path, seconds: float, ended: bool, shown: list[int]
+) -> None:
     app = worker(1)
     hanging = Report(worker=2, pid=1, started=0.0, at=time.monotonic() - seconds, ended=ended)
     hanging.pools["reader"] = totals.of(busy_snapshot())
@@ -144,7 +150,7 @@ def test_a_worker_that_hangs_is_missed(worker: Worker, directory: Path, seconds:
     assert [bool(each["pools"]) for each in workers] == [True, seconds < SILENT_AFTER_SECONDS][: len(shown)]
 
 
-def test_no_counter_falls_when_a_pool_is_replaced(worker: Worker):
+def test_no_counter_falls_when_a_pool_is_replaced(worker: Worker) -> None:
     app = worker(1)
     borrow(app)
     with app.app_context():
@@ -171,7 +177,7 @@ def assert_has_not_fallen(before: dict[str, Any], after: dict[str, Any]) -> None
             assert after[name] >= before[name], name
 
 
-def test_the_metrics_only_grow_when_all_pools_are_replaced(worker: Worker):
+def test_the_metrics_only_grow_when_all_pools_are_replaced(worker: Worker) -> None:
     app = worker(1)
     borrow(app)
     client = app.test_client()
@@ -190,7 +196,7 @@ def test_the_metrics_only_grow_when_all_pools_are_replaced(worker: Worker):
     assert [name for name in before if after[name] < before[name]] == []
 
 
-def test_the_last_report_is_of_the_pools_that_are_there_then(worker: Worker, directory: Path):
+def test_the_last_report_is_of_the_pools_that_are_there_then(worker: Worker, directory: Path) -> None:
     app = worker(1)
     dispose(app)
     borrow(app)
@@ -204,7 +210,7 @@ def test_the_last_report_is_of_the_pools_that_are_there_then(worker: Worker, dir
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_a_child_process_does_not_report_in_its_parents_name(worker: Worker, directory: Path):
+def test_a_child_process_does_not_report_in_its_parents_name(worker: Worker, directory: Path) -> None:
     app = worker(1)
     reporter: Reporter = app.extensions["reporter"]
     with reporter._lock:  # as its own thread may hold it
@@ -220,7 +226,7 @@ def test_a_child_process_does_not_report_in_its_parents_name(worker: Worker, dir
     assert [report.ended for report in read_reports(directory)] == [False]
 
 
-def test_there_are_never_more_files_than_workers_at_once(worker: Worker, directory: Path):
+def test_there_are_never_more_files_than_workers_at_once(worker: Worker, directory: Path) -> None:
     for _ in range(3):
         end(worker(1))
 
@@ -228,7 +234,7 @@ def test_there_are_never_more_files_than_workers_at_once(worker: Worker, directo
 
 
 @pytest.mark.parametrize("written", ['{"what": "another version wrote"}', "[1]", "{half", "", "7"])
-def test_what_another_version_left_is_passed_over(worker: Worker, directory: Path, written: str):
+def test_what_another_version_left_is_passed_over(worker: Worker, directory: Path, written: str) -> None:
     for name in ("worker-1.json", "samples-1.json", "worker-7.json"):
         (directory / name).write_text(written)
 
@@ -239,7 +245,7 @@ def test_what_another_version_left_is_passed_over(worker: Worker, directory: Pat
     assert overview(app.extensions["reporter"], ServerView())["pools"]["reader"]["now"]["size"] == 8
 
 
-def test_a_directory_that_is_gone_is_made_again(worker: Worker, directory: Path):
+def test_a_directory_that_is_gone_is_made_again(worker: Worker, directory: Path) -> None:
     app = worker(1)
     borrow(app)
 
@@ -251,7 +257,7 @@ def test_a_directory_that_is_gone_is_made_again(worker: Worker, directory: Path)
 
 def test_a_directory_that_cannot_be_used_is_said_once_and_fails_nobody(
     worker: Worker, directory: Path, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     app = worker(1)
     reporter: Reporter = app.extensions["reporter"]
     with reporter._lock:  # or its own thread would make the directory again in between
@@ -267,7 +273,7 @@ def test_a_directory_that_cannot_be_used_is_said_once_and_fails_nobody(
     assert len(reporter.all_reports()) == 1
 
 
-def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask], url: str):
+def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask], url: str) -> None:
     app = make_app(DATABASE_URL=url)
     borrow(app)
 
@@ -278,7 +284,7 @@ def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask],
     assert [(seen["state"], seen["uses"]) for seen in document["connections"]] == [("idle", 1)]
 
 
-def test_the_last_five_minutes_of_two_workers(worker: Worker, directory: Path):
+def test_the_last_five_minutes_of_two_workers(worker: Worker, directory: Path) -> None:
     """One has been there for longer than that, lends one connection every five seconds; one came ten seconds ago."""
     app = worker(3)
     tick = int(time.monotonic() // SAMPLE_SECONDS)
@@ -294,19 +300,24 @@ def test_the_last_five_minutes_of_two_workers(worker: Worker, directory: Path):
 
 
 def leave_history(directory: Path, number: int, ticks: range, borrowed: Callable[[int], int]) -> None:
-    samples = [{"tick": at, "pools": {"reader": totals.of(busy_snapshot(borrowed(at)))}} for at in ticks]
+    samples: list[dict[str, Any]] = [
+        {"tick": at, "pools": {"reader": totals.of(busy_snapshot(borrowed(at)))}} for at in ticks
+    ]
     (directory / f"samples-{number}.json").write_text(json.dumps(samples))
     last = Report(worker=number, pid=1, started=0.0, at=time.monotonic(), pools=samples[-1]["pools"])
     (directory / f"worker-{number}.json").write_text(json.dumps(vars(last)))
 
 
-def test_a_breaker_that_was_open_for_a_moment_is_seen_later(worker: Worker, directory: Path, monkeypatch):
+def test_a_breaker_that_was_open_for_a_moment_is_seen_later(
+    worker: Worker, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = worker(1)
     reporter: Reporter = app.extensions["reporter"]
     with app.app_context():
-        breaker = db.engines["reader"].pool.breaker
+        breaker = steady_pool(db.engines["reader"]).breaker
     start = (time.monotonic() // SAMPLE_SECONDS + 1) * SAMPLE_SECONDS
-    for ticks, state in [(0, "closed"), (0.5, "open"), (1, "closed"), (2, "closed")]:
+    states: list[tuple[float, State]] = [(0, "closed"), (0.5, "open"), (1, "closed"), (2, "closed")]
+    for ticks, state in states:
         monkeypatch.setattr("app.operations.reports.monotonic", partial(float, start + ticks * SAMPLE_SECONDS))
         breaker.state = state
         reporter.publish()
@@ -324,7 +335,7 @@ def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)
 
 
-def test_a_connection_that_is_being_made_is_told_of_too():
+def test_a_connection_that_is_being_made_is_told_of_too() -> None:
     loan = Loan(Stats(), asked=0.0, deadline=None)
     assert loan.seen(now=1.0) is None  # it waits, and there is no connection yet
 

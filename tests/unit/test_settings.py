@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
 
 import config
-from config import ROOT, SettingsError, load_settings
+from config import ROOT, Problem, SettingsError, load_settings
 
 SECRET = "g3heim"
 
@@ -28,21 +29,21 @@ BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA2oN88USOLNa5txwvk9FRaYBH4hmU
 """
 
 
-def problems_of(**environ):
+def problems_of(**environ: str) -> dict[str, Problem]:
     """Return what is wrong with this environment, by name."""
     with pytest.raises(SettingsError) as caught:
         load_settings(environ)
     return {problem.name: problem for problem in caught.value.problems}
 
 
-def the_problem_of(**environ):
+def the_problem_of(**environ: str) -> Problem:
     """Return the only thing that is wrong with this environment."""
     problems = problems_of(**environ)
     assert len(problems) == 1, problems
     return next(iter(problems.values()))
 
 
-def test_nothing_given_means_the_built_in_file():
+def test_nothing_given_means_the_built_in_file() -> None:
     settings = load_settings({})
 
     assert settings.database_url == URL.create("sqlite", database=str(ROOT / "instance" / "sakila.sqlite3"))
@@ -50,24 +51,24 @@ def test_nothing_given_means_the_built_in_file():
     assert settings.manages_own_file
 
 
-def test_a_mapping_is_the_whole_environment(monkeypatch):
+def test_a_mapping_is_the_whole_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9999")
 
     assert load_settings({}).port == 8000
     assert load_settings().port == 9999
 
 
-def test_an_empty_value_is_not_given():
+def test_an_empty_value_is_not_given() -> None:
     assert load_settings({"PORT": "", "DATABASE_URL": "  "}).manages_own_file
 
 
-def test_zero_is_off_or_none():
+def test_zero_is_off_or_none() -> None:
     settings = load_settings({"POOL_LEAK_SECONDS": "0", "POOL_PING_AFTER_SECONDS": "0", "POOL_MAX_WAITING": "0"})
 
     assert (settings.pool_leak_seconds, settings.pool_ping_after_seconds, settings.pool_max_waiting) == (0, 0, 0)
 
 
-def test_values_are_trimmed_and_typed():
+def test_values_are_trimmed_and_typed() -> None:
     settings = load_settings(
         {"PORT": " 81 ", "POOL_TIMEOUT_SECONDS": "0.5", "DATABASE_TLS": "OFF", "LOG_LEVEL": "debug"}
     )
@@ -89,11 +90,11 @@ def test_values_are_trimmed_and_typed():
         ("0", False),
     ],
 )
-def test_on_and_off(text, value):
+def test_on_and_off(text: str, value: bool) -> None:
     assert load_settings({"ACCESS_LOG": text}).access_log is value
 
 
-def test_settings_cannot_be_changed():
+def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings({}).port = 1
 
@@ -109,11 +110,11 @@ def test_settings_cannot_be_changed():
         ("postgresql://u@h/d", "postgresql+psycopg"),
     ],
 )
-def test_a_url_without_driver_means_our_default(text, drivername):
+def test_a_url_without_driver_means_our_default(text: str, drivername: str) -> None:
     assert load_settings({"DATABASE_URL": text}).database_url.drivername == drivername
 
 
-def test_a_given_database_is_read_from_too_and_not_ours():
+def test_a_given_database_is_read_from_too_and_not_ours() -> None:
     settings = load_settings({"DATABASE_URL": f"mysql://u:{SECRET}@h/d"})
 
     assert settings.database_read_url == settings.database_url
@@ -121,26 +122,26 @@ def test_a_given_database_is_read_from_too_and_not_ours():
     assert not settings.manages_own_file
 
 
-def test_a_replica_may_be_read_from():
+def test_a_replica_may_be_read_from() -> None:
     settings = load_settings({"DATABASE_URL": "mysql://u@writer/d", "DATABASE_READ_URL": "mariadb://u@reader/d"})
 
     assert settings.database_read_url.host == "reader"
 
 
-def test_a_client_certificate_may_stand_in_the_url_of_postgresql():
+def test_a_client_certificate_may_stand_in_the_url_of_postgresql() -> None:
     settings = load_settings({"DATABASE_URL": "postgresql://u@h/d?sslcert=a.pem&sslkey=a.key"})
 
     assert settings.database_url.query["sslcert"] == "a.pem"
 
 
-def test_a_relative_sqlite_path_starts_at_the_project():
+def test_a_relative_sqlite_path_starts_at_the_project() -> None:
     assert load_settings({"DATABASE_URL": "sqlite:///mine.sqlite3"}).database_url.database == str(ROOT / "mine.sqlite3")
 
 
 @pytest.mark.parametrize(
     ("text", "host"), [("::1", "::1"), ("0.0.0.0", "0.0.0.0"), ("a-host.example", "a-host.example")]
 )
-def test_where_to_listen(text, host):
+def test_where_to_listen(text: str, host: str) -> None:
     assert load_settings({"HOST": text}).host == host
 
 
@@ -169,7 +170,7 @@ def test_where_to_listen(text, host):
     ],
 )
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_READ_URL"])
-def test_a_database_url_that_cannot_be_used(name, url, shown, reason):
+def test_a_database_url_that_cannot_be_used(name: str, url: str, shown: str, reason: str) -> None:
     problem = the_problem_of(**{name: url})
 
     assert problem.name == name
@@ -178,7 +179,7 @@ def test_a_database_url_that_cannot_be_used(name, url, shown, reason):
     assert SECRET not in str(problem)
 
 
-def test_an_unknown_driver_is_told_the_known_ones():
+def test_an_unknown_driver_is_told_the_known_ones() -> None:
     remedy = the_problem_of(DATABASE_URL="mysql+asyncmy://h/d").remedy
 
     assert "mysql+pymysql, mysql+mysqldb, mysql+mysqlconnector" in remedy
@@ -192,13 +193,13 @@ def test_an_unknown_driver_is_told_the_known_ones():
         ("mariadb+mysqlconnector://h/d", "mysql.connector", "mysql-connector-python"),
     ],
 )
-def test_a_driver_that_is_not_installed(monkeypatch, url, module, package):
+def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, url: str, module: str, package: str) -> None:
     monkeypatch.setattr(config, "_is_installed", lambda name: name != module)
 
     assert f"pip install {package}" in the_problem_of(DATABASE_URL=url).remedy
 
 
-def test_installed_is_what_can_be_imported():
+def test_installed_is_what_can_be_imported() -> None:
     assert config._is_installed("pymysql")
     assert not config._is_installed("no_such_module")
     assert not config._is_installed("no_such_package.module")
@@ -232,13 +233,13 @@ def test_installed_is_what_can_be_imported():
         ("ACCESS_LOG", ["2"]),
     ],
 )
-def test_values_out_of_bounds_are_refused(name, values):
+def test_values_out_of_bounds_are_refused(name: str, values: list[str]) -> None:
     for value in values:
         problem = the_problem_of(**{name: value})
         assert (problem.name, problem.value_shown) == (name, repr(value) if "://" not in value else "http://***")
 
 
-def test_the_remedy_says_what_is_allowed_and_the_default():
+def test_the_remedy_says_what_is_allowed_and_the_default() -> None:
     problem = the_problem_of(PORT="99999")
 
     assert str(problem) == (
@@ -246,72 +247,72 @@ def test_the_remedy_says_what_is_allowed_and_the_default():
     )
 
 
-def test_a_long_value_is_cut():
+def test_a_long_value_is_cut() -> None:
     assert len(the_problem_of(PORT="9" * 100_000).value_shown) < 100
 
 
 @pytest.mark.parametrize("name", ["HOST", "PORT", "LOG_LEVEL"])
-def test_a_url_in_the_wrong_place_keeps_its_secret(name):
+def test_a_url_in_the_wrong_place_keeps_its_secret(name: str) -> None:
     assert SECRET not in str(the_problem_of(**{name: f"mysql://u:{SECRET}@h/d"}))
 
 
-def test_all_problems_are_listed_at_once():
+def test_all_problems_are_listed_at_once() -> None:
     problems = problems_of(PORT="0", DATABASE_URL="nonsense", DATABASE_READ_URL_FILE="/nowhere", LOG_FORMAT="xml")
 
     assert set(problems) == {"PORT", "DATABASE_URL", "DATABASE_READ_URL_FILE", "LOG_FORMAT"}
 
 
 class TestTogether:
-    def test_reading_elsewhere_than_the_built_in_file(self):
+    def test_reading_elsewhere_than_the_built_in_file(self) -> None:
         problem = the_problem_of(DATABASE_READ_URL=f"mysql://u:{SECRET}@h/d")
 
         assert (problem.name, problem.value_shown) == ("DATABASE_READ_URL", "mysql+pymysql://u:***@h/d")
 
-    def test_reading_from_another_kind_of_database(self):
+    def test_reading_from_another_kind_of_database(self) -> None:
         problem = the_problem_of(DATABASE_URL="mysql://h/d", DATABASE_READ_URL="postgresql://h/d")
 
         assert problem.name == "DATABASE_READ_URL"
         assert "postgresql" in problem.reason
 
     @pytest.mark.parametrize("name", ["POOL_TIMEOUT_SECONDS", "REQUEST_DEADLINE_SECONDS"])
-    def test_a_wait_longer_than_the_shutdown(self, name):
+    def test_a_wait_longer_than_the_shutdown(self, name: str) -> None:
         assert the_problem_of(**{name: "20"}).name == name
 
-    def test_a_shutdown_shorter_than_the_usual_deadline(self):
+    def test_a_shutdown_shorter_than_the_usual_deadline(self) -> None:
         problem = the_problem_of(GRACEFUL_TIMEOUT_SECONDS="3")
 
         assert (problem.name, problem.value_shown) == ("REQUEST_DEADLINE_SECONDS", "'3.0'")
         assert "GRACEFUL_TIMEOUT_SECONDS=3" in problem.reason
 
-    def test_a_check_on_something_refused_says_nothing_more(self):
+    def test_a_check_on_something_refused_says_nothing_more(self) -> None:
         assert set(problems_of(DATABASE_URL="nonsense", DATABASE_READ_URL="mysql://h/d")) == {"DATABASE_URL"}
 
-    def test_the_others_are_still_made(self):
+    def test_the_others_are_still_made(self) -> None:
         assert set(problems_of(PORT="0", POOL_TIMEOUT_SECONDS="30")) == {"PORT", "POOL_TIMEOUT_SECONDS"}
 
-    def test_fewer_connections_than_threads_are_on_purpose(self):
+    def test_fewer_connections_than_threads_are_on_purpose(self) -> None:
         assert load_settings({"THREADS": "64", "POOL_SIZE": "1"}).threads == 64
 
 
 class TestCertificates:
     @pytest.fixture
-    def ca(self, tmp_path):
+    def ca(self, tmp_path: Path) -> str:
         (tmp_path / "ca.pem").write_text(CERTIFICATE)
         return str(tmp_path / "ca.pem")
 
-    def test_a_pem_file_is_taken(self, ca):
+    def test_a_pem_file_is_taken(self, ca: str) -> None:
         assert str(load_settings({"DATABASE_TLS": "verify", "DATABASE_TLS_CA": ca}).database_tls_ca) == ca
 
-    def test_it_needs_a_tls_that_looks_at_it(self, ca):
+    def test_it_needs_a_tls_that_looks_at_it(self, ca: str) -> None:
         problem = the_problem_of(DATABASE_TLS_CA=ca)
 
         assert problem.name == "DATABASE_TLS_CA"
         assert "DATABASE_TLS=prefer" in problem.reason
 
-    def test_a_file_that_is_not_there(self):
+    def test_a_file_that_is_not_there(self) -> None:
         assert "No such file" in the_problem_of(DATABASE_TLS="verify", DATABASE_TLS_CA="/nowhere.pem").reason
 
-    def test_a_file_without_certificates(self, tmp_path):
+    def test_a_file_without_certificates(self, tmp_path: Path) -> None:
         (tmp_path / "ca.pem").write_text("no certificate")
 
         assert "PEM" in the_problem_of(DATABASE_TLS="verify", DATABASE_TLS_CA=str(tmp_path / "ca.pem")).reason
@@ -319,39 +320,39 @@ class TestCertificates:
 
 class TestSecretFiles:
     @pytest.fixture
-    def file(self, tmp_path):
+    def file(self, tmp_path: Path) -> Path:
         path = tmp_path / "database_url"
         path.write_text(f"mysql://u:{SECRET}@h/d\n")
         return path
 
-    def test_the_content_is_the_value_without_its_newline(self, file):
+    def test_the_content_is_the_value_without_its_newline(self, file: Path) -> None:
         settings = load_settings({"DATABASE_URL_FILE": str(file), "DATABASE_READ_URL_FILE": str(file)})
 
         assert settings.database_url.database == settings.database_read_url.database == "d"
         assert not settings.manages_own_file
 
-    def test_both_ways_at_once(self, file):
+    def test_both_ways_at_once(self, file: Path) -> None:
         problem = the_problem_of(DATABASE_URL_FILE=str(file), DATABASE_URL="mysql://h/d")
 
         assert (problem.name, problem.remedy) == ("DATABASE_URL_FILE", "remove one of the two")
 
-    def test_a_missing_file(self, tmp_path):
+    def test_a_missing_file(self, tmp_path: Path) -> None:
         assert "No such file" in the_problem_of(DATABASE_URL_FILE=str(tmp_path / "nothing")).reason
 
-    def test_a_folder(self, tmp_path):
+    def test_a_folder(self, tmp_path: Path) -> None:
         assert "directory" in the_problem_of(DATABASE_URL_FILE=str(tmp_path)).reason.lower()
 
-    def test_an_empty_file(self, file):
+    def test_an_empty_file(self, file: Path) -> None:
         file.write_text("\n")
 
         assert "empty" in the_problem_of(DATABASE_URL_FILE=str(file)).reason
 
-    def test_a_file_that_is_not_text(self, file):
+    def test_a_file_that_is_not_text(self, file: Path) -> None:
         file.write_bytes(b"\xff\xfe")
 
         assert "not text" in the_problem_of(DATABASE_URL_FILE=str(file)).reason
 
-    def test_bad_content_is_not_shown(self, file):
+    def test_bad_content_is_not_shown(self, file: Path) -> None:
         file.write_text(f"u:{SECRET}@h/d")
 
         assert SECRET not in str(the_problem_of(DATABASE_URL_FILE=str(file)))
@@ -359,7 +360,7 @@ class TestSecretFiles:
 
 class TestEnvFile:
     @pytest.fixture(autouse=True)
-    def project(self, tmp_path, monkeypatch):
+    def project(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in (
             "DATABASE_URL",
             "DATABASE_READ_URL",
@@ -371,19 +372,21 @@ class TestEnvFile:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(config, "ROOT", tmp_path)
 
-    def test_it_is_read_and_others_lines_in_it_are_left_alone(self, tmp_path):
+    def test_it_is_read_and_others_lines_in_it_are_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("PORT=81\nMYSQL_PASSWORD=x\n")
 
         assert load_settings().port == 81
 
-    def test_the_process_environment_wins(self, tmp_path, monkeypatch):
+    def test_the_process_environment_wins(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / ".env").write_text("PORT=81\nTHREADS=3\n")
         monkeypatch.setenv("PORT", "82")
         monkeypatch.setenv("THREADS", "")
 
         assert (load_settings().port, load_settings().threads) == (82, 3)
 
-    def test_what_looks_like_a_variable_is_part_of_the_password(self, tmp_path, monkeypatch):
+    def test_what_looks_like_a_variable_is_part_of_the_password(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / ".env").write_text("DATABASE_URL=mysql://u:pa${HOME}x@h/d\n")
         monkeypatch.delenv("DATABASE_URL", raising=False)
 
@@ -392,24 +395,24 @@ class TestEnvFile:
     @pytest.mark.parametrize(
         "written", [b"\xef\xbb\xbfPORT=81\r\nTHREADS=3", b"export PORT = '81' # mine\r\n\r\nTHREADS=3\r\n"]
     )
-    def test_it_may_be_written_by_an_editor_of_any_system(self, tmp_path, written):
+    def test_it_may_be_written_by_an_editor_of_any_system(self, tmp_path: Path, written: bytes) -> None:
         (tmp_path / ".env").write_bytes(written)
 
         assert (load_settings().port, load_settings().threads) == (81, 3)
 
-    def test_a_file_with_a_secret_may_begin_with_a_mark(self, tmp_path):
+    def test_a_file_with_a_secret_may_begin_with_a_mark(self, tmp_path: Path) -> None:
         (tmp_path / "url").write_bytes(b"\xef\xbb\xbfmysql://h/d\r\n")
         (tmp_path / ".env").write_text("DATABASE_URL_FILE=url\n")
 
         assert load_settings().database_url.host == "h"
 
-    def test_a_url_hides_the_url_file_below_it(self, tmp_path, monkeypatch):
+    def test_a_url_hides_the_url_file_below_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / ".env").write_text("DATABASE_URL_FILE=/nowhere\n")
         monkeypatch.setenv("DATABASE_URL", "mysql://h/d")
 
         assert load_settings().database_url.host == "h"
 
-    def test_a_mapping_does_not_see_it(self, tmp_path):
+    def test_a_mapping_does_not_see_it(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("PORT=81\n")
 
         assert load_settings({}).port == 8000
@@ -417,7 +420,7 @@ class TestEnvFile:
     @pytest.mark.parametrize(
         "line", [f"DATABASE_URL: mysql://u:{SECRET}@h/d", f"set OPS_TOKEN={SECRET}", f'OPS_TOKEN="{SECRET}']
     )
-    def test_a_line_that_says_nothing_is_named_by_its_number(self, tmp_path, line):
+    def test_a_line_that_says_nothing_is_named_by_its_number(self, tmp_path: Path, line: str) -> None:
         (tmp_path / ".env").write_text(f"# mine\nPORT=81\n\n  \n{line}\nTHREADS=3\nPORT 82\n")
 
         with pytest.raises(SettingsError) as caught:
@@ -426,14 +429,14 @@ class TestEnvFile:
         assert [problem.reason[-7:] for problem in caught.value.problems] == [" line 5", " line 7"]
         assert SECRET not in str(caught.value)
 
-    def test_one_that_is_not_text(self, tmp_path):
+    def test_one_that_is_not_text(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
 
         with pytest.raises(SettingsError, match=r"\.env"):
             load_settings()
 
 
-def test_no_text_of_the_settings_has_the_password():
+def test_no_text_of_the_settings_has_the_password() -> None:
     settings = load_settings(
         {"DATABASE_URL": f"mysql://u:{SECRET}@h/d", "DATABASE_READ_URL": f"mysql://u:{SECRET}@r/d"}
     )
@@ -442,7 +445,7 @@ def test_no_text_of_the_settings_has_the_password():
     assert json.loads(settings.model_dump_json())["database_url"] == "mysql+pymysql://u:***@h/d"
 
 
-def test_a_bad_environment_ends_the_process_with_code_2_within_a_second():
+def test_a_bad_environment_ends_the_process_with_code_2_within_a_second() -> None:
     command = [sys.executable, "-c", "import config; config.load_settings_or_exit()"]
     environ = {"PORT": "http", "DATABASE_URL": f"mysql://u:{SECRET}@h:{SECRET}/d"}
 
@@ -459,7 +462,7 @@ def test_a_bad_environment_ends_the_process_with_code_2_within_a_second():
     assert seconds < 2, "a second is the promise; another is for a machine that is busy with other tests"
 
 
-def test_the_usual_environment_is_fine():
+def test_the_usual_environment_is_fine() -> None:
     command = [sys.executable, "-c", "import config; print(config.load_settings_or_exit().port)"]
     ended = subprocess.run(command, cwd=ROOT, env={"PORT": "81"}, capture_output=True, text=True, check=True)
 

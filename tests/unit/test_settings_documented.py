@@ -36,22 +36,22 @@ def cards() -> dict[str, str]:
     return {title.strip("`"): text for title, text in zip(parts[1::2], parts[2::2], strict=True) if "`" in title}
 
 
-def test_each_setting_is_in_the_example_and_nothing_else_is():
+def test_each_setting_is_in_the_example_and_nothing_else_is() -> None:
     assert [name for name in examples() if name not in FILES + COMPOSE] == NAMES
     assert set(FILES) <= set(examples())
 
 
-def test_each_setting_has_a_card_and_nothing_else_has():
+def test_each_setting_has_a_card_and_nothing_else_has() -> None:
     assert list(cards()) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_example_has_the_default(name):
+def test_the_example_has_the_default(name: str) -> None:
     assert examples()[name] == ("" if name in IN_WORDS else default_text(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_card_has_the_default_what_is_allowed_and_when_to_leave_it_alone(name):
+def test_the_card_has_the_default_what_is_allowed_and_when_to_leave_it_alone(name: str) -> None:
     card = cards()[name]
     field = Settings.model_fields[name.lower()]
 
@@ -62,7 +62,7 @@ def test_the_card_has_the_default_what_is_allowed_and_when_to_leave_it_alone(nam
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_line_of_the_example_is_explained_above_it(name):
+def test_each_line_of_the_example_is_explained_above_it(name: str) -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     above = lines[next(number for number, line in enumerate(lines) if line.startswith(f"#{name}=")) - 1]
 

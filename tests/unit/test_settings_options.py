@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 import config
 from app.extensions import pool_policy
 from config import DRIVERS, RefusedError, load_settings, parse_database_url
-from steadypool import create_pool_engine
+from steadypool import Role, create_pool_engine
 from steadypool.drivers import driver_named
 from tests.serve.serving import free_port
 
@@ -83,7 +83,7 @@ def url_of(driver: str, options: str) -> str:
         ("pysqlite", "check_same_thread=true", "has check_same_thread", "remove it"),
     ],
 )
-def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said, remedy):
+def test_what_would_fail_later_is_refused_by_name_at_start(driver: str, options: str, said: str, remedy: str) -> None:
     with pytest.raises(RefusedError) as caught:
         parse_database_url(url_of(driver, options))
 
@@ -114,19 +114,19 @@ def test_what_would_fail_later_is_refused_by_name_at_start(driver, options, said
         ("pysqlite", "mode=ro&immutable=1"),
     ],
 )
-def test_what_the_driver_takes_is_kept(driver, options):
+def test_what_the_driver_takes_is_kept(driver: str, options: str) -> None:
     assert parse_database_url(url_of(driver, options)).query
 
 
 @pytest.mark.parametrize("name", ["pool", "binaryTransfer", "loginTimeout", "currentSchema"])
-def test_a_name_that_is_not_near_is_not_advised(name):
+def test_a_name_that_is_not_near_is_not_advised(name: str) -> None:
     with pytest.raises(RefusedError) as caught:
         parse_database_url(url_of("psycopg", f"{name}=x"))
 
     assert caught.value.remedy == "correct it, or remove it"
 
 
-def test_a_file_of_sqlite_is_on_no_host():
+def test_a_file_of_sqlite_is_on_no_host() -> None:
     with pytest.raises(RefusedError, match="names a host"):
         parse_database_url("sqlite://folder/x.sqlite3")
 
@@ -141,17 +141,17 @@ def test_a_file_of_sqlite_is_on_no_host():
         (f"mysql://u:p@{'x' * 64}.example/d", "host that cannot be one"),
     ],
 )
-def test_what_no_driver_can_send_is_refused_too(url, said):
+def test_what_no_driver_can_send_is_refused_too(url: str, said: str) -> None:
     with pytest.raises(RefusedError, match=said):
         parse_database_url(url)
 
 
-def test_letters_of_any_script_are_fine():
+def test_letters_of_any_script_are_fine() -> None:
     assert parse_database_url("mysql://u:p%C3%A4ss@bücher.example/d").password == "päss"
 
 
 @pytest.mark.parametrize("driver", SERVERS)
-def test_what_is_taken_never_fails_but_for_want_of_a_server(driver):
+def test_what_is_taken_never_fails_but_for_want_of_a_server(driver: str) -> None:
     """Every option that any driver has, with values of each kind: refused at start, or an error of the driver's own."""
     base = parse_database_url(url_of(driver, "")).set(host="127.0.0.1", port=free_port())
     names = {name for each in SERVERS if config._is_installed(module_of(each)) for name in config._options_of(each)}
@@ -181,7 +181,7 @@ def connect(url: URL) -> None:
 
 @pytest.mark.parametrize("role", ["reader", "writer", "migration"])
 @pytest.mark.parametrize("driver", SERVERS)
-def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver, role):
+def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver: str, role: Role) -> None:
     policy = pool_policy(load_settings({}), 1)
     url = parse_database_url(url_of(driver, ""))
     set_here = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role).connect_arguments(url.query)

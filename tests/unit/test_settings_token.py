@@ -12,7 +12,7 @@ TOKEN = "0123456789abcdef~._+/-"
 
 
 @pytest.mark.parametrize("token", [TOKEN, "x" * SHORTEST_TOKEN, "cGFkZGVkIHRva2Vucw=="])
-def test_what_a_header_can_carry_is_taken(token: str):
+def test_what_a_header_can_carry_is_taken(token: str) -> None:
     settings = load_settings({"OPS_TOKEN": token})
 
     assert settings.ops_token is not None
@@ -30,7 +30,7 @@ def test_what_a_header_can_carry_is_taken(token: str):
         ("https://somebody:secret@host/0123456789", "a bearer token must not have"),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_not_shown(token: str, reason: str):
+def test_what_cannot_be_used_is_refused_and_not_shown(token: str, reason: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({"OPS_TOKEN": token})
 
@@ -41,7 +41,7 @@ def test_what_cannot_be_used_is_refused_and_not_shown(token: str, reason: str):
     assert "***" in str(problem)
 
 
-def test_it_may_come_from_a_file(tmp_path: Path):
+def test_it_may_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
 

@@ -30,26 +30,26 @@ from steadypool.core.stats import CloseReason
         (90_000, "1 d 1 h"),
     ],
 )
-def test_a_duration_has_the_unit_that_fits(seconds: float | None, text: str):
+def test_a_duration_has_the_unit_that_fits(seconds: float | None, text: str) -> None:
     assert wording.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(None, "–"), (0.001, "≤ 1 ms"), ("inf", "> 5 s")])
-def test_a_percentile_is_a_bound(seconds: float | str | None, text: str):
+def test_a_percentile_is_a_bound(seconds: float | str | None, text: str) -> None:
     assert wording.bound(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("part", "text"), [(None, "–"), (0.0, "0 %"), (0.1234, "12.3 %"), (0.9999, "99.9 %"), (1, "100 %")]
 )
-def test_a_share_is_not_rounded_to_all(part: float | None, text: str):
+def test_a_share_is_not_rounded_to_all(part: float | None, text: str) -> None:
     assert wording.share(part) == text
 
 
-def test_thousands_are_apart():
+def test_thousands_are_apart() -> None:
     assert wording.number(1234567) == "1,234,567"
 
 
-def test_every_state_and_every_reason_has_words():
+def test_every_state_and_every_reason_has_words() -> None:
     assert set(wording.BREAKER) == set(STATES)
     assert set(wording.REASONS) == set(get_args(CloseReason))
