@@ -1,7 +1,8 @@
 """/metrics: what all workers have counted, in Prometheus's format.
 
 HTTP is counted by prometheus_client, in files of the run directory; the pools count for themselves, and their numbers
-come from the workers' reports. docs/metrics.md lists all of it.
+come from the workers' reports. What OpenTelemetry's conventions name has their name, the rest begins with `db_pool_`;
+docs/metrics.md lists all of it and says what is meant.
 """
 
 import platform
@@ -32,31 +33,34 @@ Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+POOL, STATE = "db_client_connection_pool_name", "db_client_connection_state"
+"""Labels: OpenTelemetry's `db.client.connection.pool.name` and `.state`. Ours bear the first, too, to be added up."""
+
+# Each is (what it is called in a snapshot, what it says). Loans and connections made have no counters of their own:
+# they are the counts of two histograms.
 GAUGES = {
-    "size": "Connections that the pools may have open at once.",
-    "in_use": "Connections that are lent or being made.",
-    "idle": "Open connections that nobody uses.",
-    "waiting": "Threads that wait for a connection.",
+    "db_client_connection_limit": ("size", "Connections that the pools may have open at once."),
+    "db_client_connection_pending_requests": ("waiting", "Threads that wait for a connection."),
 }
 COUNTERS = {
-    "borrowed": "Connections lent.",
-    "opened": "Connections made.",
-    "refused": "Requests refused because too many were waiting already.",
-    "timed_out": "Requests that waited for a connection in vain.",
-    "turned_away": "Requests refused because the database could not be reached.",
-    "overran": "Statements that ran out of time.",
-    "conflicts": "Statements that met rows or files that others hold.",
-    "retried": "Reads and units of work that were done again.",
-    "leaked": "Connections that their holder forgot to return.",
-    "probes": "Attempts to find out whether the database is back.",
-    "connection_seconds": "Seconds for which connections have been open, added up.",
-    "busy_seconds": "Seconds for which statements have been in flight, added up.",
+    "db_client_connection_timeouts": ("timed_out", "Requests that waited for a connection in vain."),
+    "db_pool_refused": ("refused", "Requests refused because too many were waiting already."),
+    "db_pool_turned_away": ("turned_away", "Requests refused because the database could not be reached."),
+    "db_pool_overran": ("overran", "Statements that ran out of time."),
+    "db_pool_conflicts": ("conflicts", "Statements that met rows or files that others hold."),
+    "db_pool_retried": ("retried", "Reads and units of work that were done again."),
+    "db_pool_leaked": ("leaked", "Connections that their holder forgot to return."),
+    "db_pool_probes": ("probes", "Attempts to find out whether the database is back."),
+    "db_pool_connection_seconds": ("connection_seconds", "Seconds for which connections have been open, added up."),
+    "db_pool_busy_seconds": ("busy_seconds", "Seconds for which statements have been in flight, added up."),
 }
-BREAKER, CLOSED = "Workers whose breaker is in this state.", "Connections closed, by reason."
 HISTOGRAMS = {
-    "wait": "Seconds from asking for a connection to having it, without making one.",
-    "hold": "Seconds for which a connection was lent.",
-    "open": "Seconds that it took to make a connection.",
+    "db_client_connection_wait_time_seconds": (
+        "wait",
+        "Seconds from asking for a connection to having it, without making one.",
+    ),
+    "db_client_connection_use_time_seconds": ("hold", "Seconds for which a connection was lent."),
+    "db_client_connection_create_time_seconds": ("open", "Seconds that it took to make a connection."),
 }
 
 log = structlog.stdlib.get_logger(__name__)
@@ -109,9 +113,10 @@ class _Reported(Collector):
         """Yield the pools', the budget's and the server's own."""
         pools = totals.added(report.counted for report in self._reports)
         yield from _plain(GaugeMetricFamily, GAUGES, pools)
-        yield _split(GaugeMetricFamily, "breaker", BREAKER, "state", totals.STATES, pools)
+        yield _connections(pools)
+        yield _breakers(pools)
         yield from _plain(CounterMetricFamily, COUNTERS, pools)
-        yield _split(CounterMetricFamily, "closed", CLOSED, "reason", get_args(CloseReason), pools)
+        yield _closed(pools)
         yield from _histograms(pools)
         yield from _budget(self._reports)
         workers = sum(report.is_alive for report in self._reports)
@@ -119,29 +124,43 @@ class _Reported(Collector):
         yield _build_info(self._settings)
 
 
-def _plain(kind: type[Family], names: Mapping[str, str], pools: Totals) -> Iterator[Metric]:
-    for name, meaning in names.items():
-        family = kind(f"db_pool_{name}", meaning, labels=["pool"])
+def _plain(kind: type[Family], names: Mapping[str, tuple[str, str]], pools: Totals) -> Iterator[Metric]:
+    for name, (key, meaning) in names.items():
+        family = kind(name, meaning, labels=[POOL])
         for pool, seen in pools.items():
-            family.add_metric([pool], seen.get(name, 0))
+            family.add_metric([pool], seen.get(key, 0))
         yield family
 
 
-def _split(kind: type[Family], name: str, meaning: str, by: str, values: Iterable[str], pools: Totals) -> Metric:
-    """Return a family with a series for each of these values, also for those that did not happen."""
-    family = kind(f"db_pool_{name}", meaning, labels=["pool", by])
-    for (pool, seen), value in product(pools.items(), values):
-        family.add_metric([pool, value], seen.get(name, {}).get(value, 0))
+def _connections(pools: Totals) -> Metric:
+    family = GaugeMetricFamily("db_client_connection_count", "Connections in this state.", labels=[POOL, STATE])
+    # A connection that is being made has its place, and is nobody else's: used.
+    for (pool, seen), (state, key) in product(pools.items(), {"idle": "idle", "used": "in_use"}.items()):
+        family.add_metric([pool, state], seen.get(key, 0))
+    return family
+
+
+def _breakers(pools: Totals) -> Metric:
+    family = GaugeMetricFamily("db_pool_breaker", "Workers whose breaker is in this state.", labels=[POOL, "state"])
+    for (pool, seen), state in product(pools.items(), totals.STATES):
+        family.add_metric([pool, state], seen.get("breaker", {}).get(state, 0))
+    return family
+
+
+def _closed(pools: Totals) -> Metric:
+    family = CounterMetricFamily("db_pool_closed", "Connections closed, by reason.", labels=[POOL, "reason"])
+    for (pool, seen), reason in product(pools.items(), get_args(CloseReason)):  # also those that did not happen
+        family.add_metric([pool, reason], seen.get("closed", {}).get(reason, 0))
     return family
 
 
 def _histograms(pools: Totals) -> Iterator[Metric]:
-    for name, meaning in HISTOGRAMS.items():
-        family = HistogramMetricFamily(f"db_pool_{name}_seconds", meaning, labels=["pool"])
+    for name, (key, meaning) in HISTOGRAMS.items():
+        family = HistogramMetricFamily(name, meaning, labels=[POOL])
         for pool, seen in pools.items():
-            counts = {float(bound): count for bound, count in seen[name]["buckets"].items()}
-            buckets = [(str(bound), counts[bound]) for bound in BUCKETS] + [("+Inf", seen[name]["count"])]
-            family.add_metric([pool], buckets, seen[name]["sum_seconds"])
+            counts = {float(bound): count for bound, count in seen[key]["buckets"].items()}
+            buckets = [(str(bound), counts[bound]) for bound in BUCKETS] + [("+Inf", seen[key]["count"])]
+            family.add_metric([pool], buckets, seen[key]["sum_seconds"])
         yield family
 
 
@@ -151,7 +170,7 @@ def _budget(reports: Iterable[Report]) -> Iterator[Metric]:
         "needed": "Connections that all workers may open at the worst moment, a reload.",
         "allowed": "Connections that the server allows.",
     }.items():
-        family = GaugeMetricFamily(f"db_budget_{name}", meaning, labels=["limit"])
+        family = GaugeMetricFamily(f"db_pool_budget_{name}", meaning, labels=["limit"])
         for limit, each in budgets.items():
             family.add_metric([limit], each[name])
         yield family

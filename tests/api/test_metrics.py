@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.extensions import db
 from steadypool.core.stats import CloseReason
 from testkit.databases import Database
 from tests.support.asking import LOOKUP, PATH
@@ -18,18 +19,19 @@ pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 POOLS = {"reader", "writer"}
 VOCABULARY = {
     "http_request_duration_seconds": "histogram",
-    **{f"db_pool_{name}": "gauge" for name in ("size", "in_use", "idle", "waiting", "breaker")},
+    # OpenTelemetry's
+    **{f"db_client_connection_{name}": "gauge" for name in ("count", "limit", "pending_requests")},
+    "db_client_connection_timeouts": "counter",
+    **{f"db_client_connection_{name}_time_seconds": "histogram" for name in ("wait", "use", "create")},
+    # ours
+    **{f"db_pool_{name}": "gauge" for name in ("breaker", "budget_needed", "budget_allowed")},
     **{
         f"db_pool_{name}": "counter"
         for name in (
-            *("borrowed", "opened", "closed", "refused", "timed_out", "turned_away", "overran"),
-            *("conflicts", "retried", "leaked", "probes"),
+            *("closed", "refused", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"),
             *("connection_seconds", "busy_seconds"),
         )
     },
-    **{f"db_pool_{name}_seconds": "histogram" for name in ("wait", "hold", "open")},
-    "db_budget_needed": "gauge",
-    "db_budget_allowed": "gauge",
     "app_workers": "gauge",
     "app_build_info": "gauge",
 }
@@ -50,19 +52,20 @@ def series(client: FlaskClient, name: str) -> dict[tuple[str, ...], float]:
     return {tuple(sample.labels.values()): sample.value for sample in found}
 
 
-def test_the_vocabulary_is_fixed(client):
+def test_the_vocabulary_is_fixed(client) -> None:
     assert {name: family.type for name, family in families(client).items()} == VOCABULARY
     assert all(family.documentation for family in families(client).values())
 
 
-def test_every_series_of_the_pools_is_there_before_anything_happens(client):
+def test_every_series_of_the_pools_is_there_before_anything_happens(client) -> None:
     assert set(series(client, "db_pool_closed_total")) == {(p, r) for p in POOLS for r in get_args(CloseReason)}
     assert {pool for pool, _ in series(client, "db_pool_breaker")} == POOLS
-    for name in ("db_pool_size", "db_pool_refused_total", "db_pool_wait_seconds_count"):
+    assert set(series(client, "db_client_connection_count")) == {(p, s) for p in POOLS for s in ("idle", "used")}
+    for name in ("db_client_connection_limit", "db_pool_refused_total", "db_client_connection_wait_time_seconds_count"):
         assert {labels[0] for labels in series(client, name)} == POOLS, name
 
 
-def test_answers_are_counted_by_route_and_status(client):
+def test_answers_are_counted_by_route_and_status(client) -> None:
     for path in (LOOKUP, LOOKUP, "/problems/not-found", "/problems/bad-request", "/nowhere", "/problems/x"):
         client.get(path)
 
@@ -74,7 +77,7 @@ def test_answers_are_counted_by_route_and_status(client):
     }
 
 
-def test_invented_methods_and_addresses_make_no_series_each(client):
+def test_invented_methods_and_addresses_make_no_series_each(client) -> None:
     for number in range(5):
         client.open(f"/{number}", method=f"BREW{number}")
 
@@ -84,16 +87,24 @@ def test_invented_methods_and_addresses_make_no_series_each(client):
     ]
 
 
-def test_what_the_pool_did_is_counted(client):
+def test_what_the_pool_did_is_counted(client) -> None:
     client.get(LOOKUP)
 
-    assert series(client, "db_pool_borrowed_total")["reader",] >= 1
-    assert series(client, "db_pool_idle")["reader",] == 1
-    assert series(client, "db_pool_hold_seconds_bucket")["+Inf", "reader"] >= 1
+    assert series(client, "db_client_connection_count")["reader", "idle"] == 1
+    assert series(client, "db_client_connection_wait_time_seconds_count")["reader",] >= 1
+    assert series(client, "db_client_connection_create_time_seconds_count")["reader",] == 1
+    assert series(client, "db_client_connection_use_time_seconds_bucket")["reader", "+Inf"] >= 1
     assert series(client, "db_pool_breaker")["reader", "closed"] == 1
 
 
-def test_what_runs_is_told(client):
+def test_a_connection_in_use_is_used(client) -> None:
+    with client.application.app_context(), db.engines["reader"].connect():
+        assert series(client, "db_client_connection_count")["reader", "used"] == 1
+
+    assert series(client, "db_client_connection_count")["reader", "used"] == 0
+
+
+def test_what_runs_is_told(client) -> None:
     [family] = [family for name, family in families(client).items() if name == "app_build_info"]
     [sample] = family.samples
 
@@ -101,7 +112,7 @@ def test_what_runs_is_told(client):
     assert all(sample.labels.values())
 
 
-def test_prometheus_may_ask_for_openmetrics(client):
+def test_prometheus_may_ask_for_openmetrics(client) -> None:
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
 
     assert answer.mimetype == "application/openmetrics-text"

@@ -13,7 +13,7 @@ from config import ROOT
 from tests.deploy.expressions import alerts, dashboard
 
 WANTED = {"PoolExhausted", "PoolSlowWait", "BreakerOpen", "ConnectionLeak", "ConnectionBudget", "ErrorRate"}
-METRIC = re.compile(r"\b(?:up|(?:http|db)_\w+)\b")
+METRIC = re.compile(r"\b(?:up|(?:http|db)_\w+)(?={)")  # a name without braces is that of a label
 
 
 def run(*command: str, folder: Path) -> str:

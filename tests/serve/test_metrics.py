@@ -21,6 +21,7 @@ from tests.support.asking import LOOKUP, PATH
 
 TOKEN = "a-token-of-more-than-16-characters"
 REPLACED_AFTER = 20
+READER_LOANS = "db_client_connection_wait_time_seconds_count db_client_connection_pool_name=reader"
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_all_workers_are_counted_and_go_on_counting_when_they_are_replaced(serve
 
     assert [count - before for count in seen] == [REPLACED_AFTER * (number + 1) for number in range(6)]
     assert len(workers_of(server)) >= started + 3
-    assert eventually(lambda: numbers(server)["db_pool_borrowed_total pool=reader"] >= seen[-1], seconds=5)
+    assert eventually(lambda: numbers(server)[READER_LOANS] >= seen[-1], seconds=5)
 
 
 def test_a_worker_that_is_killed_takes_no_request_with_it(server):
