@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import Engine, exc, literal, select, table
 
 from steadypool import deadline
-from steadypool.connecting import Connector
 from steadypool.errors import PoolError, PoolExhaustedError
 from steadypool.pool import want_fresh
 from steadypool.recovery import unwrapped
@@ -168,14 +167,15 @@ class Outcomes:
             self.done[what] += 1
 
     def _let_connects_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        really_open = Connector._open
+        dialect = self.engine.dialect
+        really_connect = dialect.connect
 
-        def open_or_fail(connector: Connector, dialect: Any, *more: Any) -> Any:
+        def connect_or_fail(*positional: Any, **arguments: Any) -> Any:
             if getattr(self._failing, "now", False):
                 raise dialect.loaded_dbapi.OperationalError("not today")
-            return really_open(connector, dialect, *more)
+            return really_connect(*positional, **arguments)
 
-        monkeypatch.setattr(Connector, "_open", open_or_fail)
+        monkeypatch.setattr(dialect, "connect", connect_or_fail)
 
 
 WAYS = {
