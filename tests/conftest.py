@@ -68,8 +68,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, all at once, before the first of them runs."""
     if session.config.option.collectonly:
         return
+    cases = [case for item in session.items if (case := getattr(item, "callspec", None))]
     for name in servers.NAMES:
-        if any(getattr(item, "callspec", None) and name in item.callspec.params.values() for item in session.items):
+        if any(name in case.params.values() for case in cases):
             session.config.stash[fleet].begin(name)
     session.config.stash[fleet].wait()
 

@@ -18,6 +18,7 @@ from steadypool import deadline
 from steadypool.errors import PoolError, PoolExhaustedError
 from steadypool.pool import want_fresh
 from steadypool.recovery import unwrapped
+from tests.faults.support import steady
 
 NOW = select(literal(1))
 LONGEST_SECONDS = 60
@@ -55,7 +56,7 @@ class Outcomes:
         choose, end = random.Random(seed), time.monotonic() + LONGEST_SECONDS
         ways = [getattr(self, name) for name in WAYS]
         while number and time.monotonic() < end:  # where permits are lost, it would never come to that number
-            number -= self._happened(choose.choices(ways, WAYS.values())[0])
+            number -= self._happened(choose.choices(ways, list(WAYS.values()))[0])
 
     def _happened(self, way: Callable[[], None]) -> bool:
         """Count what became of it; return False where there was no room in the queue, so that nothing did."""
@@ -156,7 +157,7 @@ class Outcomes:
 
     def assert_all_were_there(self) -> None:
         """Each way was gone, those that end in an error as well, and the pool counted what there is to count."""
-        seen = self.engine.pool.snapshot()
+        seen = steady(self.engine).snapshot()
         assert set(self.done) >= {ENDS_IN.get(way, way) for way in WAYS} | {"PoolExhaustedError"}
         assert seen["refused"] > 0
         assert min(seen["closed"][why] for why in ("overdue", "detached", "changed", "error", "dropped")) > 0

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import Connection, Engine
 
 from app.extensions import db
+from steadypool.pool import SteadyPool
 from testkit.fault_servers import Kind
 
 
@@ -22,6 +23,12 @@ everywhere = on(*Kind)
 on_mysql_family = on(Kind.MARIADB, Kind.MARIADB118, Kind.MYSQL)
 on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
 on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)
+
+
+def steady(engine: Engine) -> SteadyPool:
+    """Return an engine's pool, which is ours."""
+    assert isinstance(engine.pool, SteadyPool)
+    return engine.pool
 
 
 def reader(app: Flask) -> Engine:
