@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 
 from testkit import ROOT
@@ -45,7 +46,7 @@ def without_accents(name: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFD", name) if unicodedata.category(letter) != "Mn")
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "as written": str,
     "in upper case": str.upper,
     "in lower case": str.lower,
