@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import enumerate as enumerate_threads
@@ -64,17 +64,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[fleet] = Fleet()
 
 
-def parameters_of(item: pytest.Item) -> Mapping[str, object]:
-    callspec = getattr(item, "callspec", None)
-    return callspec.params if callspec else {}
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, all at once, before the first of them runs."""
     if session.config.option.collectonly:
         return
+    cases = [case for item in session.items if (case := getattr(item, "callspec", None))]
     for name in servers.NAMES:
-        if any(name in parameters_of(item).values() for item in session.items):
+        if any(name in case.params.values() for case in cases):
             session.config.stash[fleet].begin(name)
     session.config.stash[fleet].wait()
 

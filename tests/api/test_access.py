@@ -21,7 +21,9 @@ ADDRESSES = ["/metrics", "/pool"]
 def ask(request: pytest.FixtureRequest, make_app: Callable[..., Flask], tmp_path: Path) -> Callable[..., TestResponse]:
     """Ask for an address of operators, of a server with these settings, from an address and with headers."""
 
-    def ask(*, peer: str = "127.0.0.1", host: str = "localhost", headers: dict[str, str] | None = None, **environ: str):
+    def ask(
+        *, peer: str = "127.0.0.1", host: str = "localhost", headers: dict[str, str] | None = None, **environ: str
+    ) -> TestResponse:
         client: FlaskClient = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3", **environ).test_client()
         given = {"Host": host, "Accept": "application/json", **(headers or {})}
         return client.get(request.param, headers=given, environ_overrides={"REMOTE_ADDR": peer})
@@ -42,14 +44,16 @@ def basic(user: str, password: str) -> dict[str, str]:
         basic("", TOKEN),
     ],
 )
-def test_the_token_opens_from_anywhere_also_in_production(ask, headers):
+def test_the_token_opens_from_anywhere_also_in_production(
+    ask: Callable[..., TestResponse], headers: dict[str, str]
+) -> None:
     answer = ask(peer="203.0.113.7", host="example.org", headers=headers, OPS_TOKEN=TOKEN, ENVIRONMENT="production")
 
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_token_may_end_with_the_padding_of_base64(ask):
+def test_a_token_may_end_with_the_padding_of_base64(ask: Callable[..., TestResponse]) -> None:
     token = "cGFkZGVkIHRva2Vucw=="
 
     assert ask(headers={"Authorization": f"Bearer {token}"}, OPS_TOKEN=token).status_code == 200
@@ -71,7 +75,9 @@ def test_a_token_may_end_with_the_padding_of_base64(ask):
     ],
 )
 @pytest.mark.parametrize("peer", ["127.0.0.1", "203.0.113.7"])
-def test_where_there_is_a_token_nothing_else_opens(ask, headers, peer):
+def test_where_there_is_a_token_nothing_else_opens(
+    ask: Callable[..., TestResponse], headers: dict[str, str], peer: str
+) -> None:
     answer = ask(peer=peer, headers=headers, OPS_TOKEN=TOKEN)
 
     assert_problem(answer, 401, "unauthorized")
@@ -81,12 +87,12 @@ def test_where_there_is_a_token_nothing_else_opens(ask, headers, peer):
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:8000"])
-def test_without_a_token_this_machine_may_look(ask, peer, host):
+def test_without_a_token_this_machine_may_look(ask: Callable[..., TestResponse], peer: str, host: str) -> None:
     assert ask(peer=peer, host=host).status_code == 200
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.7", "10.0.0.1", "::2", "", "::ffff:10.0.0.1", "127.0.0.1.example.org"])
-def test_without_a_token_no_other_machine_may(ask, peer):
+def test_without_a_token_no_other_machine_may(ask: Callable[..., TestResponse], peer: str) -> None:
     assert_problem(ask(peer=peer), 403, "forbidden")
 
 
@@ -94,25 +100,25 @@ def test_without_a_token_no_other_machine_may(ask, peer):
     "header",
     ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"],
 )
-def test_without_a_token_no_proxy_may(ask, header):
+def test_without_a_token_no_proxy_may(ask: Callable[..., TestResponse], header: str) -> None:
     assert_problem(ask(headers={header: "127.0.0.1"}), 403, "forbidden")
 
 
-def test_without_a_token_nobody_may_where_a_proxy_is_expected(ask):
+def test_without_a_token_nobody_may_where_a_proxy_is_expected(ask: Callable[..., TestResponse]) -> None:
     # The proxy may have forgotten its headers; who asks through it is on no account this machine.
     assert_problem(ask(TRUSTED_PROXY_HOPS="1"), 403, "forbidden")
 
 
 @pytest.mark.parametrize("host", ["attacker.example", "attacker.example:8000", "127.0.0.1.attacker.example"])
-def test_a_name_of_somebody_else_that_leads_here_opens_nothing(ask, host):
+def test_a_name_of_somebody_else_that_leads_here_opens_nothing(ask: Callable[..., TestResponse], host: str) -> None:
     assert_problem(ask(host=host), 403, "forbidden")
 
 
-def test_in_production_nobody_may_without_a_token(ask):
+def test_in_production_nobody_may_without_a_token(ask: Callable[..., TestResponse]) -> None:
     assert_problem(ask(ENVIRONMENT="production"), 403, "forbidden")
 
 
-def test_a_browser_is_asked_for_the_password_and_told_why(make_app, tmp_path):
+def test_a_browser_is_asked_for_the_password_and_told_why(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     client = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3", OPS_TOKEN=TOKEN).test_client()
 
     answer = client.get("/pool", headers={"Accept": "text/html"})

@@ -18,7 +18,7 @@ ADDRESSES = [
 
 def pages(client: FlaskClient, address: str | None) -> Iterator[list[dict[str, Any]]]:
     while address:
-        page = client.get(address).json
+        page = client.get(address).get_json()
         yield page["items"]
         address = page["next"]
 
@@ -51,19 +51,19 @@ def test_every_country_is_on_one_page_only(client: FlaskClient) -> None:
 
 
 def test_a_last_page_that_is_full_has_no_next(client: FlaskClient) -> None:
-    assert client.get("/api/v1/cities?name=London&limit=2").json["next"] is None
+    assert client.get("/api/v1/cities?name=London&limit=2").get_json()["next"] is None
 
 
 def test_cities_of_a_country_are_paged_the_same_way(client: FlaskClient) -> None:
     paged = [city for page in pages(client, "/api/v1/countries/102/cities?limit=3") for city in page]
 
     assert len(paged) == 8
-    assert paged == client.get("/api/v1/cities?country_id=102").json["items"]
+    assert paged == client.get("/api/v1/cities?country_id=102").get_json()["items"]
     assert all(city["country"]["id"] == 102 for city in paged)
 
 
 def test_next_link_is_relative_and_keeps_the_filters(client: FlaskClient) -> None:
-    link = client.get("/api/v1/cities?prefix=Sa&limit=2&country_id=15&utm_source=x").json["next"]
+    link = client.get("/api/v1/cities?prefix=Sa&limit=2&country_id=15&utm_source=x").get_json()["next"]
 
     assert link.startswith("/api/v1/cities?")
     assert "prefix=Sa" in link
@@ -73,13 +73,13 @@ def test_next_link_is_relative_and_keeps_the_filters(client: FlaskClient) -> Non
 
 
 def test_filter_by_name_finds_both_londons(client: FlaskClient) -> None:
-    found = client.get("/api/v1/cities?name=LONDON").json["items"]
+    found = client.get("/api/v1/cities?name=LONDON").get_json()["items"]
 
     assert [city["id"] for city in found] == [312, 313]
 
 
 def test_filter_by_prefix_is_folded_like_a_name(client: FlaskClient) -> None:
-    found = [city["name"] for city in client.get("/api/v1/cities?prefix=san f").json["items"]]
+    found = [city["name"] for city in client.get("/api/v1/cities?prefix=san f").get_json()["items"]]
 
     assert all(name.startswith("San F") for name in found)
     assert found
@@ -91,7 +91,7 @@ def test_wildcards_in_a_prefix_are_plain_text(client: FlaskClient, prefix: str) 
 
 
 def test_filters_add_up(client: FlaskClient) -> None:
-    found = client.get("/api/v1/cities?name=London&country_id=20&prefix=lon").json["items"]
+    found = client.get("/api/v1/cities?name=London&country_id=20&prefix=lon").get_json()["items"]
 
     assert [city["id"] for city in found] == [313]
 
@@ -127,7 +127,7 @@ def test_client_that_takes_no_json_is_told_so(client: FlaskClient, address: str,
 
 
 def test_bounds_of_the_parameters_are_those_of_the_code(client: FlaskClient) -> None:
-    listed = client.get("/openapi.json").json["paths"]["/api/v1/cities"]["get"]["parameters"]
+    listed = client.get("/openapi.json").get_json()["paths"]["/api/v1/cities"]["get"]["parameters"]
     schemas = {parameter["name"]: parameter["schema"] for parameter in listed}
 
     assert schemas["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}

@@ -104,7 +104,7 @@ def test_bad_limit_is_refused(client: FlaskClient, limit: str) -> None:
     response = client.get(f"/api/v1/cities?limit={limit}")
 
     assert_problem(response, 400, "bad-request", 'The parameter "limit" is "')
-    assert response.json["detail"].endswith("allowed is a whole number from 1 to 100.")
+    assert response.get_json()["detail"].endswith("allowed is a whole number from 1 to 100.")
 
 
 @pytest.mark.parametrize("country_id", ["0", "x", "", "2147483648"])

@@ -6,6 +6,8 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -16,6 +18,8 @@ from app.operations.limits import read_limits
 from testkit.databases import Database, administer, new_database, plain_engine
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.tampering import PASSWORD, deaf_server, max_connections, user_with
+
+SayStart = Callable[..., tuple[bool, list[dict[str, Any]]]]
 
 TOO_MANY = {"POOL_SIZE": "1000", "WRITER_POOL_SIZE": "1000"}
 
@@ -28,10 +32,10 @@ def served(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 @pytest.fixture
-def say_start(make_app: Callable[..., Flask], capsys: pytest.CaptureFixture) -> Callable[..., tuple[bool, list[dict]]]:
+def say_start(make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]) -> SayStart:
     """Return whether an application with these settings may start, and what was logged about it."""
 
-    def ask(workers: int = 1, **environ: str) -> tuple[bool, list[dict]]:
+    def ask(workers: int = 1, **environ: str) -> tuple[bool, list[dict[str, Any]]]:
         app = make_app(LOG_FORMAT="json", **environ)
         answer = may_start(app, workers)
         dispose(app)
@@ -45,19 +49,19 @@ def limits(url: str) -> dict[str, int]:
         return {limit.shared_by: limit.connections for limit in read_limits(connection)}
 
 
-def test_the_limit_of_a_user(served: Database):
+def test_the_limit_of_a_user(served: Database) -> None:
     limit = "CONNECTION LIMIT 7" if served.name == "postgresql" else "WITH MAX_USER_CONNECTIONS 7"
 
     with user_with(served, limit) as url:
         assert limits(url)["user"] == 7
 
 
-def test_a_user_without_a_limit_has_the_servers_alone(served: Database):
+def test_a_user_without_a_limit_has_the_servers_alone(served: Database) -> None:
     with user_with(served, "") as url:
         assert set(limits(url)) == {"server"}
 
 
-def test_the_limit_of_a_database(served: Database):
+def test_the_limit_of_a_database(served: Database) -> None:
     if served.name != "postgresql":
         assert "database" not in limits(served.url)
         return
@@ -70,7 +74,7 @@ def test_the_limit_of_a_database(served: Database):
     administer(served.admin_url, f"{change} -1")
 
 
-def test_the_limit_of_a_server(served: Database):
+def test_the_limit_of_a_server(served: Database) -> None:
     if served.name == "postgresql":  # can be changed by a restart only: what the server keeps back is seen instead
         with user_with(served, "") as url:
             assert limits(served.url)["server"] - limits(url)["server"] == 3
@@ -80,7 +84,9 @@ def test_the_limit_of_a_server(served: Database):
 
 
 @pytest.mark.parametrize(("policy", "starts", "level"), [("refuse", False, "critical"), ("warn", True, "warning")])
-def test_what_is_too_much_is_refused_or_told(served: Database, say_start, policy: str, starts: bool, level: str):
+def test_what_is_too_much_is_refused_or_told(
+    served: Database, say_start: SayStart, policy: str, starts: bool, level: str
+) -> None:
     answer, events = say_start(workers=9, DATABASE_URL=served.url, POOL_BUDGET=policy, **TOO_MANY)
 
     assert answer is starts
@@ -89,7 +95,7 @@ def test_what_is_too_much_is_refused_or_told(served: Database, say_start, policy
     assert "lower WORKERS" in events[0]["detail"]
 
 
-def test_a_user_with_too_small_a_share_is_refused(served: Database, say_start):
+def test_a_user_with_too_small_a_share_is_refused(served: Database, say_start: SayStart) -> None:
     limit = "CONNECTION LIMIT 24" if served.name == "postgresql" else "WITH MAX_USER_CONNECTIONS 24"
 
     with user_with(served, limit) as url:
@@ -102,11 +108,11 @@ def test_a_user_with_too_small_a_share_is_refused(served: Database, say_start):
     assert fits, "2 x (7 + 2) + 5 = 23"
 
 
-def test_what_fits_is_not_worth_a_line(served: Database, say_start):
+def test_what_fits_is_not_worth_a_line(served: Database, say_start: SayStart) -> None:
     assert say_start(DATABASE_URL=served.url, POOL_BUDGET="refuse") == (True, [])
 
 
-def test_off_asks_nobody(say_start):
+def test_off_asks_nobody(say_start: SayStart) -> None:
     began = time.monotonic()
 
     with deaf_server() as port:
@@ -114,12 +120,12 @@ def test_off_asks_nobody(say_start):
     assert time.monotonic() - began < 1
 
 
-def test_a_file_is_not_asked(say_start, tmp_path):
+def test_a_file_is_not_asked(say_start: SayStart, tmp_path: Path) -> None:
     assert say_start(DATABASE_URL=f"sqlite:///{tmp_path}/x.sqlite3", POOL_BUDGET="refuse", **TOO_MANY) == (True, [])
 
 
 @pytest.mark.parametrize("kind", ["mysql", "postgresql"])
-def test_a_deaf_database_is_no_reason_to_refuse(say_start, kind: str):
+def test_a_deaf_database_is_no_reason_to_refuse(say_start: SayStart, kind: str) -> None:
     began = time.monotonic()
 
     with deaf_server() as port:
@@ -132,7 +138,7 @@ def test_a_deaf_database_is_no_reason_to_refuse(say_start, kind: str):
 
 
 @pytest.mark.parametrize("kind", ["mysql", "postgresql"])
-def test_a_database_that_is_down_is_no_reason_to_refuse(say_start, kind: str):
+def test_a_database_that_is_down_is_no_reason_to_refuse(say_start: SayStart, kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 

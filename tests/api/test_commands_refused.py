@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from subprocess import CompletedProcess
+
 import pytest
 from sqlalchemy import make_url, text
 
 from testkit.databases import Database, alembic, flask, new_database, plain_engine
+from testkit.servers import Server
 from tests.api.test_doctor_refused import BY, EVERYTHING, user
 from tests.support.tampering import PASSWORD, globally, preset, user_who_may
 
 # To a command both are one: what differs between them is asked by other tests.
 pytestmark = pytest.mark.long_form("mariadb118")
 
-MIGRATE = (alembic, "upgrade", "head")
-SEED = (flask, "seed")
-LOAD = (flask, "load", "--synthetic", "700")
+Command = tuple[Callable[..., CompletedProcess[str]], *tuple[str, ...]]
+
+MIGRATE: Command = (alembic, "upgrade", "head")
+SEED: Command = (flask, "seed")
+LOAD: Command = (flask, "load", "--synthetic", "700")
 
 
-def the_sentence(url: str, command, **environ: str) -> str:
+def the_sentence(url: str, command: Command, **environ: str) -> str:
     """Return the only line that a command says on standard error before it ends with code 1."""
     program, *arguments = command
     done = program(url, *arguments, **environ)
@@ -29,7 +37,7 @@ def the_sentence(url: str, command, **environ: str) -> str:
 
 
 @pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_user_who_may_only_read(served: Database, command):
+def test_a_user_who_may_only_read(served: Database, command: Command) -> None:
     with user_who_may(served, "SELECT") as url:
         said = the_sentence(emptied(served, url, command), command)
 
@@ -38,7 +46,7 @@ def test_a_user_who_may_only_read(served: Database, command):
     assert "GRANT the user in DATABASE_URL what it asks for" in said
 
 
-def emptied(database: Database, url: str, command) -> str:
+def emptied(database: Database, url: str, command: Command) -> str:
     if command is SEED:
         with database.connect() as connection:
             connection.execute(text("DELETE FROM city WHERE city_id = 1"))
@@ -49,7 +57,7 @@ def emptied(database: Database, url: str, command) -> str:
     return url
 
 
-def test_a_user_who_may_not_make_tables(server):
+def test_a_user_who_may_not_make_tables(server: Server) -> None:
     if server.name == "sqlite":
         return
     with new_database(server) as database, user_of(database) as url:
@@ -59,7 +67,7 @@ def test_a_user_who_may_not_make_tables(server):
     assert "GRANT" in said
 
 
-def user_of(database: Database):
+def user_of(database: Database) -> AbstractContextManager[str]:
     is_postgresql = database.name == "postgresql"
     how = f"WITH PASSWORD '{PASSWORD}'" if is_postgresql else BY
     more = () if is_postgresql else ("GRANT SELECT ON {database}.* TO {user}",)
@@ -67,7 +75,7 @@ def user_of(database: Database):
 
 
 @pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_server_that_takes_no_writes(mysql_like: Database, command):
+def test_a_server_that_takes_no_writes(mysql_like: Database, command: Command) -> None:
     with user(mysql_like, BY, EVERYTHING) as url:
         emptied(mysql_like, url, command)
         with globally(mysql_like, "read_only", 1):
@@ -78,7 +86,7 @@ def test_a_server_that_takes_no_writes(mysql_like: Database, command):
 
 
 @pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_postgresql_that_takes_no_writes(postgresql: Database, command):
+def test_a_postgresql_that_takes_no_writes(postgresql: Database, command: Command) -> None:
     emptied(postgresql, "", command)
     with preset(postgresql, "default_transaction_read_only", "on"):
         said = the_sentence(postgresql.url, command)
@@ -86,7 +94,9 @@ def test_a_postgresql_that_takes_no_writes(postgresql: Database, command):
     assert "point DATABASE_URL at the primary server" in said
 
 
-def test_a_migration_on_a_postgresql_that_takes_no_writes(migrated, empty_database: Database):
+def test_a_migration_on_a_postgresql_that_takes_no_writes(
+    migrated: Callable[[str], Database], empty_database: Database
+) -> None:
     if empty_database.name != "postgresql":
         return
     with preset(empty_database, "default_transaction_read_only", "on"):
@@ -94,7 +104,7 @@ def test_a_migration_on_a_postgresql_that_takes_no_writes(migrated, empty_databa
 
 
 @pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_column_that_somebody_took_away(empty_database: Database, command):
+def test_a_column_that_somebody_took_away(empty_database: Database, command: Command) -> None:
     assert alembic(empty_database.url, "upgrade", "head").returncode == 0
     assert flask(empty_database.url, "seed").returncode == 0
     with plain_engine(empty_database.url).begin() as connection:
@@ -106,7 +116,7 @@ def test_a_column_that_somebody_took_away(empty_database: Database, command):
 
 
 @pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_file_that_may_only_be_read(tmp_path, command):
+def test_a_file_that_may_only_be_read(tmp_path: Path, command: Command) -> None:
     url = f"sqlite:///{tmp_path}/x.sqlite3"
     assert alembic(url, "upgrade", "head").returncode == 0
     if command is LOAD:
@@ -117,14 +127,14 @@ def test_a_file_that_may_only_be_read(tmp_path, command):
     assert "make file and folder writable" in said
 
 
-def test_a_file_that_is_no_database(tmp_path):
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite3").write_text("A letter.\n" * 500)
 
     for command in (MIGRATE, SEED):
         assert "file is not a database" in the_sentence(f"sqlite:///{tmp_path}/x.sqlite3", command)
 
 
-def test_a_lock_that_cannot_be_made(tmp_path):
+def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite3.migrating").mkdir()
 
     said = the_sentence(f"sqlite:///{tmp_path}/x.sqlite3", MIGRATE)
@@ -133,7 +143,7 @@ def test_a_lock_that_cannot_be_made(tmp_path):
 
 
 @pytest.mark.parametrize("command", [MIGRATE, SEED, LOAD])
-def test_a_wrong_password_is_no_server_that_is_away(served: Database, command):
+def test_a_wrong_password_is_no_server_that_is_away(served: Database, command: Command) -> None:
     url = make_url(served.url).set(password=PASSWORD).render_as_string(hide_password=False)
 
     said = the_sentence(url, command)
@@ -142,7 +152,7 @@ def test_a_wrong_password_is_no_server_that_is_away(served: Database, command):
     assert "correct user and password in DATABASE_URL" in said
 
 
-def test_who_looks_for_something_sees_the_traceback(tmp_path):
+def test_who_looks_for_something_sees_the_traceback(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite3").write_text("A letter.\n" * 500)
 
     for program, *arguments in (MIGRATE, SEED):

@@ -20,6 +20,7 @@ from steadypool.core.stats import CloseReason
 from testkit.databases import Database
 from testkit.waiting import eventually
 from tests.conftest import dispose
+from tests.faults.support import steady
 from tests.support.asking import LOOKUP
 
 SECRET = "Secretville"
@@ -75,7 +76,7 @@ def look_up(app: Flask, more: str = "") -> None:
     assert app.test_client().get(LOOKUP + more).status_code in (200, 404)
 
 
-def test_the_page_tells_of_all_workers_whoever_is_asked(workers: tuple[Flask, Flask]):
+def test_the_page_tells_of_all_workers_whoever_is_asked(workers: tuple[Flask, Flask]) -> None:
     one, other = workers
     look_up(one)
     look_up(other)
@@ -92,7 +93,7 @@ def test_the_page_tells_of_all_workers_whoever_is_asked(workers: tuple[Flask, Fl
     assert "told by worker 1 for all" in shown
 
 
-def test_the_server_is_seen_from_its_own_side(workers: tuple[Flask, Flask], database: Database):
+def test_the_server_is_seen_from_its_own_side(workers: tuple[Flask, Flask], database: Database) -> None:
     shown = page(workers[0])
 
     if database.name == "sqlite":
@@ -103,7 +104,7 @@ def test_the_server_is_seen_from_its_own_side(workers: tuple[Flask, Flask], data
         assert "needed at the worst moment" in shown
 
 
-def test_nothing_that_anybody_typed_is_shown(workers: tuple[Flask, Flask], database: Database):
+def test_nothing_that_anybody_typed_is_shown(workers: tuple[Flask, Flask], database: Database) -> None:
     app = workers[0]
     look_up(app, SECRET)
 
@@ -132,7 +133,7 @@ def at_work(app: Flask, database: Database) -> Iterator[None]:
     worker = Thread(target=work)
     worker.start()
     with app.app_context():
-        pool = db.engines["reader"].pool
+        pool = steady(db.engines["reader"])
     try:
         assert eventually(lambda: [seen for seen in pool.connections() if seen["state"] == "in use"])
         yield
@@ -141,7 +142,7 @@ def at_work(app: Flask, database: Database) -> Iterator[None]:
         worker.join()
 
 
-def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]):
+def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]) -> None:
     look_up(workers[0])
 
     told = document(workers[0])
@@ -179,7 +180,7 @@ def long_past(told: dict[str, Any]) -> dict[str, Any]:
     return told | {"pools": pools, "connections": seen, "server": {"sessions": sessions, "silence": ""}}
 
 
-def test_the_page_stays_small_and_says_what_it_leaves_out(make_app: Callable[..., Flask], tmp_path: Path):
+def test_the_page_stays_small_and_says_what_it_leaves_out(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     app = make_app(DATABASE_URL=f"sqlite:///{tmp_path / 'none.sqlite3'}")
     full = long_past(document(app))
 
@@ -193,7 +194,7 @@ def test_the_page_stays_small_and_says_what_it_leaves_out(make_app: Callable[...
     assert "> 5 s" in html.unescape(shown)
 
 
-def test_nothing_is_written_into_the_page_that_the_policy_forbids(workers: tuple[Flask, Flask]):
+def test_nothing_is_written_into_the_page_that_the_policy_forbids(workers: tuple[Flask, Flask]) -> None:
     look_up(workers[0])
 
     shown = page(workers[0])

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, func, make_url, select
 
 from app.extensions import db
 from steadypool import deadline, read
-from steadypool.drivers import opening
 from steadypool.errors import DatabaseDownError
 from testkit.databases import new_database
 from testkit.drivers import MYSQLDB
@@ -43,8 +42,9 @@ def engine_of(make_app: Callable[..., Flask]) -> Callable[..., Engine]:
 @pytest.mark.parametrize("driver", ["pymysql", MYSQLDB])
 def test_an_option_file_names_host_and_port(
     mariadb: Server, engine_of: Callable[..., Engine], tmp_path: Path, driver: str
-):
+) -> None:
     url = mariadb.url
+    assert url.port
     with Proxy("127.0.0.1", url.port) as proxy, new_database(mariadb) as database:
         file = tmp_path / "my.cnf"
         file.write_text(f"[client]\nhost=127.0.0.1\nport={proxy.port}\nuser={url.username}\npassword={url.password}\n")
@@ -61,7 +61,7 @@ def test_an_option_file_names_host_and_port(
 @pytest.mark.parametrize("from_file", [True, False])
 def test_a_socket_is_as_secure_as_for_the_driver(
     mariadb: Server, engine_of: Callable[..., Engine], tmp_path: Path, from_file: bool
-):
+) -> None:
     if mariadb.folder is None:
         pytest.skip("the server is in a container: its socket is not here")
     path = mariadb.folder / "s"
@@ -84,7 +84,9 @@ def test_a_socket_is_as_secure_as_for_the_driver(
         engine.dispose()
 
 
-def test_a_connection_tells_of_its_host_what_the_driver_would(mariadb: Server, engine_of: Callable[..., Engine]):
+def test_a_connection_tells_of_its_host_what_the_driver_would(
+    mariadb: Server, engine_of: Callable[..., Engine]
+) -> None:
     with new_database(mariadb) as database:
         url = make_url(database.url)
         engine = engine_of(database.url)
@@ -97,7 +99,7 @@ def test_a_connection_tells_of_its_host_what_the_driver_would(mariadb: Server, e
         engine.dispose()
 
 
-def test_an_address_to_connect_from(mariadb: Server, engine_of: Callable[..., Engine]):
+def test_an_address_to_connect_from(mariadb: Server, engine_of: Callable[..., Engine]) -> None:
     with new_database(mariadb) as database:
         engine = engine_of(database.url, bind_address="127.0.0.7")
         with engine.connect() as connection:
@@ -108,7 +110,7 @@ def test_an_address_to_connect_from(mariadb: Server, engine_of: Callable[..., En
 
 def test_a_host_with_a_dead_address_is_reached_at_its_other(
     mariadb: Server, engine_of: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """The first address does not answer at all; it may not have all the time there is."""
     with Proxy("127.0.0.1", 1) as hole, new_database(mariadb) as database:
         hole.lose_syns()
@@ -117,12 +119,12 @@ def test_a_host_with_a_dead_address_is_reached_at_its_other(
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
         engine = engine_of(database.url)
         with monkeypatch.context() as patched:
-            patched.setattr(opening.socket, "getaddrinfo", lambda *_: found)
+            patched.setattr(socket, "getaddrinfo", lambda *_: found)
             assert ask(engine, func.database()) == url.database
         engine.dispose()
 
 
-def test_the_version_6_address_of_a_name_may_be_in_vain(mariadb: Server, engine_of: Callable[..., Engine]):
+def test_the_version_6_address_of_a_name_may_be_in_vain(mariadb: Server, engine_of: Callable[..., Engine]) -> None:
     with new_database(mariadb) as database:
         url = make_url(database.url).set(host="localhost")
         engine = engine_of(url.render_as_string(hide_password=False))
@@ -130,7 +132,7 @@ def test_the_version_6_address_of_a_name_may_be_in_vain(mariadb: Server, engine_
         engine.dispose()
 
 
-def test_version_6_alone(mariadb: Server, engine_of: Callable[..., Engine]):
+def test_version_6_alone(mariadb: Server, engine_of: Callable[..., Engine]) -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
     listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
@@ -143,7 +145,7 @@ def test_version_6_alone(mariadb: Server, engine_of: Callable[..., Engine]):
         listener.accept()[0].close()
 
 
-def test_hosts_in_a_row(request: pytest.FixtureRequest, engine_of: Callable[..., Engine]):
+def test_hosts_in_a_row(request: pytest.FixtureRequest, engine_of: Callable[..., Engine]) -> None:
     server = obtain_or_skip(request.config, "postgresql")
     with Proxy("127.0.0.1", 1, is_mysql=False) as hole, new_database(server) as database:
         hole.be_silent()
@@ -159,7 +161,7 @@ def test_a_service_file_is_libpqs(
     engine_of: Callable[..., Engine],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-):
+) -> None:
     server = obtain_or_skip(request.config, "postgresql")
     with new_database(server) as database:
         url, file = make_url(database.url), tmp_path / "pg_service.conf"
@@ -172,7 +174,7 @@ def test_a_service_file_is_libpqs(
 
 def test_what_libpqs_environment_names_is_used(
     request: pytest.FixtureRequest, engine_of: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     server = obtain_or_skip(request.config, "postgresql")
     with new_database(server) as database:
         url = make_url(database.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +23,10 @@ Doctor = Callable[..., dict[str, Any]]
 
 def rows(database: Database) -> int:
     with plain_engine(database.url).connect() as connection:
-        return connection.scalar(text(f"SELECT count(*) FROM {MAIN}"))
+        return int(connection.scalar(text(f"SELECT count(*) FROM {MAIN}")))
 
 
-def test_all_is_well(database: Database):
+def test_all_is_well(database: Database) -> None:
     done = flask(database.url, "doctor", WORKERS="1")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -34,7 +35,7 @@ def test_all_is_well(database: Database):
     assert not database.password or database.password not in done.stdout + done.stderr
 
 
-def test_nothing_is_changed(database: Database, doctor: Doctor):
+def test_nothing_is_changed(database: Database, doctor: Doctor) -> None:
     before = rows(database)
 
     doctor(database.url)
@@ -42,7 +43,7 @@ def test_nothing_is_changed(database: Database, doctor: Doctor):
     assert rows(database) == before > 0
 
 
-def test_what_it_says_of_each_database(database: Database, doctor: Doctor):
+def test_what_it_says_of_each_database(database: Database, doctor: Doctor) -> None:
     lines = doctor(database.url)
 
     product = {
@@ -57,7 +58,9 @@ def test_what_it_says_of_each_database(database: Database, doctor: Doctor):
     assert lines["charset"]["text"].lower().replace("-", "").startswith("utf8")
 
 
-def test_without_a_wish_for_an_index_all_is_well(database: Database, doctor: Doctor, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_wish_for_an_index_all_is_well(
+    database: Database, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checks, "INDEXES", {})
 
     lines = doctor(database.url)
@@ -66,7 +69,7 @@ def test_without_a_wish_for_an_index_all_is_well(database: Database, doctor: Doc
 
 
 @pytest.mark.parametrize("driver", ["mysqlconnector"])
-def test_another_driver(mysql_like: Database, doctor: Doctor, driver: str):
+def test_another_driver(mysql_like: Database, doctor: Doctor, driver: str) -> None:
     url = make_url(mysql_like.url).set(drivername=f"mysql+{driver}").render_as_string(hide_password=False)
 
     assert doctor(url)["exit"] == 0
@@ -74,7 +77,9 @@ def test_another_driver(mysql_like: Database, doctor: Doctor, driver: str):
 
 class TestAway:
     @pytest.mark.parametrize("kind", ["mysql", "postgresql"])
-    def test_a_database_that_is_down_is_the_problem_and_the_rest_is_not_checked(self, doctor: Doctor, kind: str):
+    def test_a_database_that_is_down_is_the_problem_and_the_rest_is_not_checked(
+        self, doctor: Doctor, kind: str
+    ) -> None:
         with deaf_server() as port:
             pass
 
@@ -87,7 +92,7 @@ class TestAway:
         assert PASSWORD not in lines["shown"]
 
     @pytest.mark.parametrize("kind", ["mysql", "postgresql", "mysql+mysqlconnector"])
-    def test_a_deaf_database_is_waited_for_five_seconds(self, doctor: Doctor, kind: str):
+    def test_a_deaf_database_is_waited_for_five_seconds(self, doctor: Doctor, kind: str) -> None:
         with deaf_server() as port:
             began = time.monotonic()
             lines = doctor(f"{kind}://u:{PASSWORD}@127.0.0.1:{port}/d")
@@ -97,7 +102,7 @@ class TestAway:
         assert lines["reader"]["level"] == "problem"
         assert took < 6, "five seconds is the promise; one more for a busy machine"
 
-    def test_a_replica_that_is_down_leaves_the_writer_ok(self, served: Database, doctor: Doctor):
+    def test_a_replica_that_is_down_leaves_the_writer_ok(self, served: Database, doctor: Doctor) -> None:
         with deaf_server() as port:
             pass
         away = make_url(served.url).set(port=port).render_as_string(hide_password=False)
@@ -107,19 +112,19 @@ class TestAway:
         assert (lines["reader"]["level"], lines["writer"]["level"], lines["exit"]) == ("problem", "ok", 2)
         assert lines["migrations"]["text"] == "reader: the database was not reached; writer: current"
 
-    def test_a_wrong_password(self, served: Database, doctor: Doctor):
+    def test_a_wrong_password(self, served: Database, doctor: Doctor) -> None:
         lines = doctor(make_url(served.url).set(password=PASSWORD).render_as_string(hide_password=False))
 
         assert lines["writer"]["level"] == "problem"
         assert lines["writer"]["remedy"].startswith("correct user and password in DATABASE_URL")
         assert PASSWORD not in lines["shown"]
 
-    def test_a_database_that_does_not_exist(self, served: Database, doctor: Doctor):
+    def test_a_database_that_does_not_exist(self, served: Database, doctor: Doctor) -> None:
         lines = doctor(make_url(served.url).set(database="nowhere").render_as_string(hide_password=False))
 
         assert lines["writer"]["remedy"] == "create the database, or correct its name in DATABASE_URL"
 
-    def test_a_file_that_is_not_there_is_not_made(self, doctor: Doctor, tmp_path):
+    def test_a_file_that_is_not_there_is_not_made(self, doctor: Doctor, tmp_path: Path) -> None:
         lines = doctor(f"sqlite:///{tmp_path}/x.sqlite3")
 
         assert lines["exit"] == 2
@@ -128,7 +133,7 @@ class TestAway:
 
 
 class TestPrivileges:
-    def test_a_user_who_may_only_read(self, served: Database, doctor: Doctor):
+    def test_a_user_who_may_only_read(self, served: Database, doctor: Doctor) -> None:
         with user_who_may(served, "SELECT") as url:
             lines = doctor(url)
 
@@ -137,7 +142,7 @@ class TestPrivileges:
         assert lines["privileges"]["remedy"].startswith(f"GRANT INSERT ON {MAIN}, UPDATE ON {MAIN}, DELETE ON {MAIN}")
         assert lines["migrations"]["level"] == "ok"
 
-    def test_a_reader_who_may_not_read_a_table(self, served: Database, doctor: Doctor):
+    def test_a_reader_who_may_not_read_a_table(self, served: Database, doctor: Doctor) -> None:
         with user_who_may(served, "INSERT") as url:
             lines = doctor(served.url, DATABASE_READ_URL=url)
 
@@ -145,7 +150,7 @@ class TestPrivileges:
         rights = ", ".join(f"SELECT ON {table}" for table in TABLES)
         assert f"GRANT {rights} to the reader's user" in lines["privileges"]["remedy"]
 
-    def test_a_writer_that_is_a_replica(self, mysql_like: Database, doctor: Doctor):
+    def test_a_writer_that_is_a_replica(self, mysql_like: Database, doctor: Doctor) -> None:
         with user_who_may(mysql_like, "SELECT, INSERT, UPDATE, DELETE") as url, globally(mysql_like, "read_only", 1):
             lines = doctor(url)
 
@@ -153,14 +158,14 @@ class TestPrivileges:
         assert "is read-only" in lines["privileges"]["text"]
         assert "primary" in lines["privileges"]["remedy"]
 
-    def test_a_writer_of_postgresql_that_is_read_only(self, postgresql: Database, doctor: Doctor):
+    def test_a_writer_of_postgresql_that_is_read_only(self, postgresql: Database, doctor: Doctor) -> None:
         with preset(postgresql, "default_transaction_read_only", "on"):
             lines = doctor(postgresql.url)
 
         assert lines["privileges"]["level"] == "problem"
         assert "is read-only" in lines["privileges"]["text"]
 
-    def test_a_file_that_may_only_be_read(self, file: str, doctor: Doctor):
+    def test_a_file_that_may_only_be_read(self, file: str, doctor: Doctor) -> None:
         lines = doctor(f"{file}?mode=ro")
 
         assert lines["privileges"]["level"] == "problem"
@@ -175,7 +180,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-def test_settings_that_cannot_be_loaded():
+def test_settings_that_cannot_be_loaded() -> None:
     done = flask(f"mysql://u:{PASSWORD}@127.0.0.1/d", "doctor", "--json", POOL_SIZE="banana", PORT="0")
 
     assert done.returncode == 2

@@ -45,7 +45,8 @@ def refused(lines: dict[str, Any]) -> str:
     assert (lines["writer"]["level"], lines["exit"]) == ("problem", 2)
     assert "start the server" not in lines["reader"]["remedy"] + lines["writer"]["remedy"]
     assert PASSWORD not in lines["shown"]
-    return lines["writer"]["remedy"]
+    remedy: str = lines["writer"]["remedy"]
+    return remedy
 
 
 BY = f"IDENTIFIED BY '{PASSWORD}'"
@@ -68,7 +69,9 @@ class TestMySQL:
             (BY, "DO 1", {}, "GRANT the user access to this database"),
         ],
     )
-    def test_an_account_that_is_not_let_in(self, mysql_like, doctor: Doctor, how, then, environ, what_now):
+    def test_an_account_that_is_not_let_in(
+        self, mysql_like: Database, doctor: Doctor, how: str, then: str, environ: dict[str, str], what_now: str | None
+    ) -> None:
         with user(mysql_like, how, *then.split("; ")) as url:
             lines = doctor(url, **environ)
 
@@ -77,16 +80,18 @@ class TestMySQL:
             return
         assert what_now in refused(lines)
 
-    def test_a_user_of_the_sockets_plugin(self, migrated, doctor: Doctor):
+    def test_a_user_of_the_sockets_plugin(self, migrated: Callable[[str], Database], doctor: Doctor) -> None:
         with user(migrated("mariadb"), "IDENTIFIED VIA unix_socket") as url:
             assert "IDENTIFIED BY a password" in refused(doctor(url))
 
-    def test_a_user_of_a_plugin_that_the_driver_cannot_serve(self, migrated, doctor: Doctor):
+    def test_a_user_of_a_plugin_that_the_driver_cannot_serve(
+        self, migrated: Callable[[str], Database], doctor: Doctor
+    ) -> None:
         mariadb, how = migrated("mariadb"), f"IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')"
         with plugin(mariadb, "auth_ed25519"), user(mariadb, how) as url:
             assert "install what it asks for" in refused(doctor(url))
 
-    def test_a_user_who_may_come_from_elsewhere_only(self, mysql_like, doctor: Doctor):
+    def test_a_user_who_may_come_from_elsewhere_only(self, mysql_like: Database, doctor: Doctor) -> None:
         with user(mysql_like, BY, host="203.0.113.7") as url:
             assert "correct user and password" in refused(doctor(url))
 
@@ -101,11 +106,13 @@ class TestPostgreSQL:
             ("WITH PASSWORD NULL", "SELECT 1", "correct user and password"),
         ],
     )
-    def test_a_role_that_is_not_let_in(self, postgresql, doctor: Doctor, how, then, what_now):
+    def test_a_role_that_is_not_let_in(
+        self, postgresql: Database, doctor: Doctor, how: str, then: str, what_now: str
+    ) -> None:
         with user(postgresql, how, then) as url:
             assert what_now in refused(doctor(url))
 
-    def test_a_database_that_takes_no_connections(self, postgresql, doctor: Doctor):
+    def test_a_database_that_takes_no_connections(self, postgresql: Database, doctor: Doctor) -> None:
         name = make_url(postgresql.url).database
         with user(postgresql, f"WITH PASSWORD '{PASSWORD}'") as url:
             administer(postgresql.admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -115,13 +122,13 @@ class TestPostgreSQL:
                 administer(postgresql.admin_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
     @pytest.mark.parametrize("tls", ["prefer", "off"])
-    def test_the_port_of_a_mysql(self, migrated, doctor: Doctor, tls: str):
+    def test_the_port_of_a_mysql(self, migrated: Callable[[str], Database], doctor: Doctor, tls: str) -> None:
         there = make_url(migrated("mariadb").url)
         lines = doctor(f"postgresql://u:{PASSWORD}@{there.host}:{there.port}/d", DATABASE_TLS=tls)
 
         assert refused(lines) == "that is no PostgreSQL: correct host and port in DATABASE_URL"
 
-    def test_a_database_that_lets_nobody_in(self, postgresql, doctor: Doctor):
+    def test_a_database_that_lets_nobody_in(self, postgresql: Database, doctor: Doctor) -> None:
         name = make_url(postgresql.url).database
         with user(postgresql, f"WITH PASSWORD '{PASSWORD}'") as url:
             administer(postgresql.admin_url, f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
@@ -132,7 +139,7 @@ class TestPostgreSQL:
 
 
 @pytest.mark.parametrize("kind", ["mysql", "mysql+mysqlconnector", "postgresql"])
-def test_a_host_that_no_name_server_knows(doctor: Doctor, kind: str):
+def test_a_host_that_no_name_server_knows(doctor: Doctor, kind: str) -> None:
     lines = doctor(f"{kind}://u:{PASSWORD}@no-such-host.invalid/d")
 
     assert lines["writer"]["remedy"] == "no name server knows that host: correct it in DATABASE_URL"

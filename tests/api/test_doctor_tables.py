@@ -19,14 +19,16 @@ Migrated = Callable[[str], Database]
 
 
 class TestCharset:
-    def test_a_connection_that_cannot_carry_every_name(self, migrated: Migrated, doctor: Doctor, tmp_path: Path):
+    def test_a_connection_that_cannot_carry_every_name(
+        self, migrated: Migrated, doctor: Doctor, tmp_path: Path
+    ) -> None:
         (tmp_path / "my.cnf").write_text("[client]\ndefault-character-set = latin1\n")
         lines = doctor(f"{migrated('mariadb').url}?read_default_file={tmp_path}/my.cnf")
 
         assert (lines["charset"]["level"], lines["exit"]) == ("problem", 2)
         assert "latin1, not utf8mb4" in lines["charset"]["text"]
 
-    def test_a_table_that_cannot_hold_every_name(self, mysql_like: Database, doctor: Doctor):
+    def test_a_table_that_cannot_hold_every_name(self, mysql_like: Database, doctor: Doctor) -> None:
         *_, table = TABLES
         with mysql_like.connect() as connection:
             connection.execute(text(f"ALTER TABLE {table} CONVERT TO CHARACTER SET latin1"))
@@ -37,7 +39,7 @@ class TestCharset:
         assert (lines["charset"]["level"], lines["exit"]) == ("warning", 1)
         assert f"{table} is in latin1" in lines["charset"]["text"]
 
-    def test_a_database_of_postgresql_in_latin1(self, postgresql: Database, doctor: Doctor):
+    def test_a_database_of_postgresql_in_latin1(self, postgresql: Database, doctor: Doctor) -> None:
         name = f"doctor_{secrets.token_hex(4)}"
         administer(postgresql.admin_url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
         try:
@@ -49,7 +51,7 @@ class TestCharset:
 
 
 class TestTables:
-    def test_none_at_all(self, empty_database: Database, doctor: Doctor):
+    def test_none_at_all(self, empty_database: Database, doctor: Doctor) -> None:
         with empty_database.connect():  # a SQLite file must be there
             pass
         lines = doctor(empty_database.url)
@@ -62,7 +64,7 @@ class TestTables:
         ("version", "level", "remedy"),
         [("0000", "problem", "./run migrate"), ("9999", "warning", "deploy the code that belongs to it")],
     )
-    def test_another_version(self, served: Database, doctor: Doctor, version: str, level: str, remedy: str):
+    def test_another_version(self, served: Database, doctor: Doctor, version: str, level: str, remedy: str) -> None:
         with served.connect() as connection:
             before = connection.scalar(text("SELECT version_num FROM alembic_version"))
             connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
@@ -74,7 +76,7 @@ class TestTables:
 
 
 class TestLimits:
-    def test_a_server_that_hangs_up_early(self, mysql_like: Database, doctor: Doctor):
+    def test_a_server_that_hangs_up_early(self, mysql_like: Database, doctor: Doctor) -> None:
         with globally(mysql_like, "wait_timeout", 25):
             lines = doctor(mysql_like.url)
 
@@ -82,14 +84,14 @@ class TestLimits:
         assert "wait_timeout 25 s is below POOL_RECYCLE_SECONDS=1800" in lines["wait_timeout"]["text"]
         assert "POOL_PING_AFTER_SECONDS=30" in lines["wait_timeout"]["text"]
 
-    def test_a_postgresql_that_hangs_up_early(self, postgresql: Database, doctor: Doctor):
+    def test_a_postgresql_that_hangs_up_early(self, postgresql: Database, doctor: Doctor) -> None:
         with preset(postgresql, "idle_session_timeout", "60s"):
             lines = doctor(postgresql.url)
 
         assert lines["wait_timeout"]["level"] == "warning"
         assert "idle_session_timeout 60 s is below" in lines["wait_timeout"]["text"]
 
-    def test_a_server_that_is_too_small(self, mysql_like: Database, doctor: Doctor):
+    def test_a_server_that_is_too_small(self, mysql_like: Database, doctor: Doctor) -> None:
         with max_connections(mysql_like, 24):
             while_reloading = doctor(mysql_like.url)
         with max_connections(mysql_like, 14):
@@ -99,14 +101,14 @@ class TestLimits:
         assert "allows 24 connections (max_connections)" in while_reloading["budget"]["text"]
         assert "raise max_connections by 11" in always["budget"]["remedy"]
 
-    def test_more_connections_than_threads(self, served: Database, doctor: Doctor):
+    def test_more_connections_than_threads(self, served: Database, doctor: Doctor) -> None:
         lines = doctor(served.url, POOL_SIZE="9", THREADS="8")
 
         assert lines["threads"]["level"] == "warning"
         assert lines["threads"]["remedy"] == "lower POOL_SIZE to 8 at the most"
 
 
-def test_tls_that_is_there(doctor: Doctor, mysql_like: Database):
+def test_tls_that_is_there(doctor: Doctor, mysql_like: Database) -> None:
     tls = doctor(mysql_like.url)["tls"]
 
     assert tls["level"] == "ok"

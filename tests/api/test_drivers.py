@@ -33,10 +33,10 @@ def client(seeded: Database, make_app: Callable[..., Flask], request: pytest.Fix
 @pytest.mark.parametrize(
     ("name", "city_id"), [("London", 312), ("são LEOPOLDO", 486), ("Xi'angtan", 579), ("sostka", 385)]
 )
-def test_a_name_finds_its_city(client: FlaskClient, name: str, city_id: int):
+def test_a_name_finds_its_city(client: FlaskClient, name: str, city_id: int) -> None:
     assert client.get("/", query_string={"city": name}).get_data(as_text=True).strip() == f'City "{name}" is #{city_id}'
 
 
-def test_a_page_of_cities_and_readiness(client: FlaskClient):
-    assert len(client.get("/api/v1/cities?prefix=sa&limit=5").json["items"]) == 5
+def test_a_page_of_cities_and_readiness(client: FlaskClient) -> None:
+    assert len(client.get("/api/v1/cities?prefix=sa&limit=5").get_json()["items"]) == 5
     assert client.get("/readyz").status_code == 200

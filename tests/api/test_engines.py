@@ -6,8 +6,9 @@ import sqlite3
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, make_url, text
@@ -15,11 +16,13 @@ from sqlalchemy.exc import OperationalError
 
 from app.extensions import db
 from steadypool.drivers.tls import shared_context
-from steadypool.pool import SteadyPool
 from testkit.certificates import make_certificates
 from testkit.databases import Database
 from testkit.servers import MissingError, Server, start_mariadb_locally
 from tests.conftest import dispose, obtain_or_skip
+from tests.faults.support import steady
+
+Engines = Callable[..., dict[str | None, Engine]]
 
 POOL = {
     "POOL_SIZE": "3",
@@ -35,7 +38,7 @@ POOL = {
 
 
 @pytest.fixture
-def engines(make_app: Callable[..., Flask]) -> Iterator[Callable[..., dict[str | None, Engine]]]:
+def engines(make_app: Callable[..., Flask]) -> Iterator[Engines]:
     """Return the engines of an application with these settings."""
     made: list[Flask] = []
 
@@ -50,10 +53,9 @@ def engines(make_app: Callable[..., Flask]) -> Iterator[Callable[..., dict[str |
 
 
 @pytest.mark.parametrize(("role", "size"), [("reader", 3), (None, 4)])
-def test_pool_settings_reach_both_engines(database: Database, engines, role: str | None, size: int):
-    pool = engines(DATABASE_URL=database.url, **POOL)[role].pool
+def test_pool_settings_reach_both_engines(database: Database, engines: Engines, role: str | None, size: int) -> None:
+    pool = steady(engines(DATABASE_URL=database.url, **POOL)[role])
 
-    assert isinstance(pool, SteadyPool)
     assert (pool.size(), pool.max_overflow, pool.snapshot()["size"]) == (size, 5, size + 5)
     assert (pool.recycle, pool.pre_ping, pool.timeout()) == (77, False, 0.25)
     policy = pool.policy
@@ -61,8 +63,8 @@ def test_pool_settings_reach_both_engines(database: Database, engines, role: str
 
 
 @pytest.mark.parametrize("role", ["reader", None])
-def test_defaults_reach_both_engines(database: Database, engines, role: str | None):
-    pool = engines(DATABASE_URL=database.url)[role].pool
+def test_defaults_reach_both_engines(database: Database, engines: Engines, role: str | None) -> None:
+    pool = steady(engines(DATABASE_URL=database.url)[role])
 
     assert pool.size() == {"reader": 8, None: 2}[role]
     assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout()) == (0, 1800, True, 1.0)
@@ -71,18 +73,18 @@ def test_defaults_reach_both_engines(database: Database, engines, role: str | No
 
 
 @pytest.mark.parametrize("role", ["reader", None])
-def test_strategy_request_keeps_no_connection(database: Database, engines, role: str | None):
+def test_strategy_request_keeps_no_connection(database: Database, engines: Engines, role: str | None) -> None:
     engine = engines(DATABASE_URL=database.url, POOL_STRATEGY="request")[role]
 
     for _ in range(2):
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT 1")) == 1
 
-    seen = engine.pool.snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["opened"], seen["idle"], sum(seen["closed"].values())) == (2, 0, 2)
 
 
-def test_reader_is_in_autocommit_and_writer_is_not(database: Database, engines):
+def test_reader_is_in_autocommit_and_writer_is_not(database: Database, engines: Engines) -> None:
     both = engines(DATABASE_URL=database.url)
 
     with both["reader"].connect() as connection:
@@ -91,16 +93,16 @@ def test_reader_is_in_autocommit_and_writer_is_not(database: Database, engines):
         assert not is_in_autocommit(connection.connection.dbapi_connection)
 
 
-def is_in_autocommit(connection) -> bool:
+def is_in_autocommit(connection: Any) -> bool:
     """Ask the driver; the servers themselves name the isolation alone."""
     if isinstance(connection, pymysql.connections.Connection):
-        return connection.get_autocommit()
+        return bool(connection.get_autocommit())
     if isinstance(connection, sqlite3.Connection):
         return connection.isolation_level is None
-    return connection.autocommit
+    return bool(connection.autocommit)
 
 
-def test_reader_and_writer_may_be_two_databases(database: Database, empty_database: Database, engines):
+def test_reader_and_writer_may_be_two_databases(database: Database, empty_database: Database, engines: Engines) -> None:
     with empty_database.connect():
         both = engines(DATABASE_URL=database.url, DATABASE_READ_URL=empty_database.url)
 
@@ -113,11 +115,13 @@ def dispose_all(both: dict[str | None, Engine]) -> None:
         engine.dispose()
 
 
-def test_all_connections_of_pymysql_share_one_tls_context(mysql: Database, engines, monkeypatch):
+def test_all_connections_of_pymysql_share_one_tls_context(
+    mysql: Database, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contexts = []
     connect = pymysql.connections.Connection.__init__
 
-    def note(self, *arguments, **options):
+    def note(self: Any, *arguments: Any, **options: Any) -> None:
         if options.get("port") == make_url(mysql.url).port:  # the probes of other tests' applications go elsewhere
             contexts.append(options.get("ssl"))
         connect(self, *arguments, **options)
@@ -180,25 +184,29 @@ def cipher(both: dict[str | None, Engine]) -> list[str]:
 
 
 @pytest.mark.parametrize("wish", ["prefer", "require"])
-def test_tls_is_used_where_the_server_has_it(mysql: Database, engines, wish: str):
+def test_tls_is_used_where_the_server_has_it(mysql: Database, engines: Engines, wish: str) -> None:
     assert all(cipher(engines(DATABASE_URL=mysql.url, DATABASE_TLS=wish)))
 
 
-def test_tls_off(mysql: Database, engines):
+def test_tls_off(mysql: Database, engines: Engines) -> None:
     assert not any(cipher(engines(DATABASE_URL=mysql.url, DATABASE_TLS="off")))
 
 
 @pytest.mark.parametrize("wish", ["prefer", "off"])
-def test_prefer_does_without_where_the_server_has_none(mariadb_without_tls: Database, engines, wish: str):
+def test_prefer_does_without_where_the_server_has_none(
+    mariadb_without_tls: Database, engines: Engines, wish: str
+) -> None:
     assert not any(cipher(engines(DATABASE_URL=mariadb_without_tls.url, DATABASE_TLS=wish)))
 
 
-def test_prefer_asks_a_server_without_tls_no_second_time(mariadb_without_tls: Database, engines, monkeypatch):
+def test_prefer_asks_a_server_without_tls_no_second_time(
+    mariadb_without_tls: Database, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     both = engines(DATABASE_URL=mariadb_without_tls.url, POOL_STRATEGY="request")
     asked = []
     connect = pymysql.connections.Connection.__init__
 
-    def note(self, *arguments, **options):
+    def note(self: Any, *arguments: Any, **options: Any) -> None:
         if options.get("port") == make_url(mariadb_without_tls.url).port:
             asked.append(options.get("ssl"))
         connect(self, *arguments, **options)
@@ -210,25 +218,27 @@ def test_prefer_asks_a_server_without_tls_no_second_time(mariadb_without_tls: Da
     assert asked == [shared_context(False, None)] * 2
 
 
-def test_require_refuses_a_server_without_tls(mariadb_without_tls: Database, engines):
+def test_require_refuses_a_server_without_tls(mariadb_without_tls: Database, engines: Engines) -> None:
     with pytest.raises(OperationalError, match=r"SSL|TLS"):
         cipher(engines(DATABASE_URL=mariadb_without_tls.url, DATABASE_TLS="require"))
 
 
-def test_verify_takes_the_authority_that_is_named(mariadb_with_tls: tuple[Database, Path], engines):
+def test_verify_takes_the_authority_that_is_named(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:
     database, ca = mariadb_with_tls
 
     assert all(cipher(engines(DATABASE_URL=database.url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca))))
 
 
-def test_verify_refuses_another_authority(mariadb_with_tls: tuple[Database, Path], engines, tmp_path: Path):
+def test_verify_refuses_another_authority(
+    mariadb_with_tls: tuple[Database, Path], engines: Engines, tmp_path: Path
+) -> None:
     other, _, _ = make_certificates(tmp_path)
 
     with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
         cipher(engines(DATABASE_URL=mariadb_with_tls[0].url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(other)))
 
 
-def test_verify_refuses_another_name(mariadb_with_tls: tuple[Database, Path], engines):
+def test_verify_refuses_another_name(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:
     database, ca = mariadb_with_tls
     url = make_url(database.url).set(host="localhost").render_as_string(hide_password=False)
 
@@ -236,6 +246,6 @@ def test_verify_refuses_another_name(mariadb_with_tls: tuple[Database, Path], en
         cipher(engines(DATABASE_URL=url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca)))
 
 
-def test_prefer_and_require_take_any_certificate(mariadb_with_tls: tuple[Database, Path], engines):
+def test_prefer_and_require_take_any_certificate(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:
     for wish in ("prefer", "require"):
         assert all(cipher(engines(DATABASE_URL=mariadb_with_tls[0].url, DATABASE_TLS=wish)))

@@ -1,9 +1,14 @@
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url
 
+from testkit.databases import Database
 from tests.support.problems import assert_problem
 
 PATHS = ["/nowhere", "/api", "/api/", "/api/v1", "/api/v1/nothing", "/api/v1/cities/", "/docs/", "/static/none.css"]
@@ -66,9 +71,13 @@ def test_every_answer_carries_the_protective_headers(client: FlaskClient, path: 
     assert headers["X-Request-ID"]
 
 
-def test_database_without_tables_is_unavailable_and_not_a_fault(make_app, empty_database, capfd) -> None:
+def test_database_without_tables_is_unavailable_and_not_a_fault(
+    make_app: Callable[..., Flask], empty_database: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
     if empty_database.name == "sqlite":
-        Path(make_url(empty_database.url).database).touch()
+        file = make_url(empty_database.url).database
+        assert file
+        Path(file).touch()
     client = make_app(DATABASE_URL=empty_database.url).test_client()
 
     response = client.get("/?city=London", headers={"Accept": "application/json"})

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from testkit.databases import Database
-from tests.api.test_commands_refused import LOAD, MIGRATE, SEED, the_sentence
+from tests.api.test_commands_refused import LOAD, MIGRATE, SEED, Command, the_sentence
 from tests.conftest import dispose
 from tests.support.problems import assert_problem
 from tests.support.tampering import user_who_may
+
+Doctor = Callable[..., dict[str, Any]]
 
 SOME = {"city": "SELECT (city_id)", "country": "SELECT", "alembic_version": "SELECT"}
 NO_COUNTRY = {"city": "SELECT", "alembic_version": "SELECT"}
@@ -26,7 +29,13 @@ PATHS = ("/?city=London", "/api/v1/cities/312", "/api/v1/cities?prefix=Lo", "/ap
 @pytest.mark.parametrize(
     ("rights", "paths"), [(SOME, PATHS[:3]), (NO_COUNTRY, PATHS[1:])], ids=["one-column", "no-country"]
 )
-def test_a_client_reads_no_traceback(served: Database, make_app: Callable[..., Flask], capfd, rights, paths):
+def test_a_client_reads_no_traceback(
+    served: Database,
+    make_app: Callable[..., Flask],
+    capfd: pytest.CaptureFixture[str],
+    rights: dict[str, str],
+    paths: tuple[str, ...],
+) -> None:
     with user_who_may(served, rights) as url:
         app = make_app(DATABASE_URL=url)
         for path in paths:
@@ -42,7 +51,7 @@ def test_a_client_reads_no_traceback(served: Database, make_app: Callable[..., F
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "text/html"])
-def test_nor_a_person(served: Database, make_app: Callable[..., Flask], accept: str):
+def test_nor_a_person(served: Database, make_app: Callable[..., Flask], accept: str) -> None:
     with user_who_may(served, SOME) as url:
         app = make_app(DATABASE_URL=url)
         answers = [app.test_client().get("/?city=London", headers={"Accept": accept}) for _ in range(2)]
@@ -56,7 +65,7 @@ def test_nor_a_person(served: Database, make_app: Callable[..., Flask], accept: 
 @pytest.mark.parametrize(
     ("rights", "denied"), [(SOME, "SELECT ON city"), (NO_COUNTRY, "SELECT ON country"), (NO_CITY, "SELECT ON city")]
 )
-def test_doctor_names_the_right(served: Database, doctor, rights, denied: str):
+def test_doctor_names_the_right(served: Database, doctor: Doctor, rights: dict[str, str], denied: str) -> None:
     with user_who_may(served, rights) as url:
         lines = doctor(served.url, DATABASE_READ_URL=url)
 
@@ -66,13 +75,13 @@ def test_doctor_names_the_right(served: Database, doctor, rights, denied: str):
         assert lines["migrations"]["remedy"] == "GRANT SELECT ON city to the reader's user"
 
 
-def test_columns_are_enough(served: Database, doctor):
+def test_columns_are_enough(served: Database, doctor: Doctor) -> None:
     with user_who_may(served, ENOUGH) as url:
         assert doctor(served.url, DATABASE_READ_URL=url)["privileges"]["text"].startswith("reader: may SELECT;")
 
 
 @pytest.mark.parametrize(("rights", "command"), [(NO_CITY, SEED), (NO_CITY, LOAD), (NO_VERSION, SEED)])
-def test_a_command_asks_for_the_right(served: Database, rights, command):
+def test_a_command_asks_for_the_right(served: Database, rights: dict[str, str], command: Command) -> None:
     with user_who_may(served, rights) as url:
         said = the_sentence(url, command)
 
@@ -80,7 +89,7 @@ def test_a_command_asks_for_the_right(served: Database, rights, command):
     assert "GRANT the user in DATABASE_URL what it asks for" in said
 
 
-def test_migrate_does_not_take_what_it_may_not_see_for_missing(served: Database):
+def test_migrate_does_not_take_what_it_may_not_see_for_missing(served: Database) -> None:
     with user_who_may(served, NO_VERSION) as url:
         said = the_sentence(url, MIGRATE)
 

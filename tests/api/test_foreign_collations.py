@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 from unicodedata import normalize
 
 import pytest
@@ -74,7 +75,7 @@ everywhere = pytest.mark.parametrize("sakila", BY_INDEX + OTHERS, indirect=True,
 @pytest.mark.no_cover  # hundreds of times the same lines, which others cover: measuring them takes half the time
 @not_by_default
 @pytest.mark.parametrize("spelling", cities.SPELLINGS)
-def test_every_name_finds_its_city(reader: FlaskClient, spelling: str):
+def test_every_name_finds_its_city(reader: FlaskClient, spelling: str) -> None:
     spell, first = cities.SPELLINGS[spelling], cities.first_ids()
 
     assert not wrong_answers(reader, {spell(name): first[name] for name in cities.names()})
@@ -84,7 +85,7 @@ def test_every_name_finds_its_city(reader: FlaskClient, spelling: str):
 @everywhere
 @pytest.mark.short_form("in lower case")
 @pytest.mark.parametrize("spelling", cities.SPELLINGS)
-def test_nothing_is_lost_that_lower_would_find(sakila: Database, reader: FlaskClient, spelling: str):
+def test_nothing_is_lost_that_lower_would_find(sakila: Database, reader: FlaskClient, spelling: str) -> None:
     """As the lookup was once: what a collation ignores is its own affair, and some tell Š from š, or even J from j."""
     spell, first = cities.SPELLINGS[spelling], cities.first_ids()
     found: dict[str, int] = {}
@@ -100,7 +101,7 @@ def test_nothing_is_lost_that_lower_would_find(sakila: Database, reader: FlaskCl
 
 @everywhere
 @pytest.mark.parametrize("sign", APOSTROPHES)
-def test_apostrophes_stand_for_one_another(reader: FlaskClient, sign: str):
+def test_apostrophes_stand_for_one_another(reader: FlaskClient, sign: str) -> None:
     """Whatever the character set has of them, and if they are mixed."""
     first = {name: id for name, id in (cities.first_ids() | APOSTROPHIC).items() if "´" in name}
     assert len(first) == 8
@@ -110,12 +111,12 @@ def test_apostrophes_stand_for_one_another(reader: FlaskClient, sign: str):
 
 
 @everywhere
-def test_a_name_in_two_parts_as_macos_types_it(reader: FlaskClient):
+def test_a_name_in_two_parts_as_macos_types_it(reader: FlaskClient) -> None:
     """Where the column has the letter at all."""
     for name in ("São Leopoldo", "Mérida", "São Leo"):
         for composed, form in ((name, normalize("NFD", name)), (name.lower(), normalize("NFD", name.lower()))):
             asked = {"prefix": form}, {"prefix": composed}
-            decomposed, whole = (reader.get("/api/v1/cities", query_string=each).json["items"] for each in asked)
+            decomposed, whole = (reader.get("/api/v1/cities", query_string=each).get_json()["items"] for each in asked)
             assert decomposed == whole
             assert reader.get("/", query_string={"city": form}).status_code == (
                 reader.get("/", query_string={"city": composed}).status_code
@@ -123,8 +124,8 @@ def test_a_name_in_two_parts_as_macos_types_it(reader: FlaskClient):
 
 
 @pytest.mark.parametrize("sakila", [("mariadb", "utf8mb4_uca1400_as_ci")], indirect=True, ids="-".join)
-def test_a_dotted_capital_is_an_i_as_lower_has_it(reader: FlaskClient):
-    assert reader.get("/api/v1/cities", query_string={"prefix": "İse"}).json["items"]
+def test_a_dotted_capital_is_an_i_as_lower_has_it(reader: FlaskClient) -> None:
+    assert reader.get("/api/v1/cities", query_string={"prefix": "İse"}).get_json()["items"]
     assert reader.get("/", query_string={"city": "İsesaki"}).status_code == 200
 
 
@@ -140,7 +141,7 @@ def test_a_dotted_capital_is_an_i_as_lower_has_it(reader: FlaskClient):
         ("/api/v1/cities?prefix=lon", "range"),
     ],
 )
-def test_an_index_on_the_name_is_used(sakila: Database, reader: FlaskClient, path: str, kind: str):
+def test_an_index_on_the_name_is_used(sakila: Database, reader: FlaskClient, path: str, kind: str) -> None:
     """By one statement, also for a name that nothing has, for text as for JSON."""
     with server_log(sakila) as sent:
         reader.get(path)
@@ -154,7 +155,7 @@ def test_an_index_on_the_name_is_used(sakila: Database, reader: FlaskClient, pat
 
 
 @by_index
-def test_a_name_takes_the_short_way(sakila: Database, reader: FlaskClient, monkeypatch: pytest.MonkeyPatch):
+def test_a_name_takes_the_short_way(sakila: Database, reader: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a statement is made for it, nor a transaction of SQLAlchemy's."""
     monkeypatch.setattr("steadypool.retry.read", None)
 
@@ -167,7 +168,7 @@ def test_a_name_takes_the_short_way(sakila: Database, reader: FlaskClient, monke
 @by_default
 def test_a_name_takes_little_more_than_in_our_own_tables(
     sakila: Database, reader: FlaskClient, make_app: Callable[..., Flask]
-):
+) -> None:
     """Counted, since on a machine with other work no clock would tell: requests go by how much Python runs."""
     with new_database(sakila.server) as own:
         migrate_and_seed(own.url)
@@ -195,7 +196,7 @@ def python_calls(client: FlaskClient) -> int:
     return count
 
 
-def explained(sakila: Database, statement: str) -> dict[str, object]:
+def explained(sakila: Database, statement: str) -> dict[str, Any]:
     name = make_url(sakila.url).database
     form = "FORMAT=TRADITIONAL " if sakila.name == "mysql" else ""
     with plain_engine(make_url(sakila.admin_url).set(database=name)).connect() as connection:
@@ -205,7 +206,7 @@ def explained(sakila: Database, statement: str) -> dict[str, object]:
 
 @everywhere
 @pytest.mark.parametrize("name", ["Łódź", "東京", "😀", "Nowhere 😀", "Nuku'alofa😀", "'😀'"])
-def test_what_the_character_set_cannot_hold_is_not_found(reader: FlaskClient, name: str):
+def test_what_the_character_set_cannot_hold_is_not_found(reader: FlaskClient, name: str) -> None:
     asked = {"query_string": {"city": name}}
 
     assert reader.get("/", **asked).status_code == 404
@@ -213,4 +214,4 @@ def test_what_the_character_set_cannot_hold_is_not_found(reader: FlaskClient, na
     assert reader.get("/", **asked, headers={"Accept": "text/html"}).status_code == 404
     for filters in ({"name": name}, {"prefix": name}, {"name": name, "prefix": "Lon", "country_id": 1}):
         response = reader.get("/api/v1/cities", query_string=filters)
-        assert (response.status_code, response.json["items"]) == (200, [])
+        assert (response.status_code, response.get_json()["items"]) == (200, [])

@@ -16,7 +16,7 @@ from tests.support.problems import assert_problem
 
 def test_a_table_with_a_capital_is_there_if_the_database_says_so(
     empty_database: Database, make_app: Callable[..., Flask]
-):
+) -> None:
     with empty_database.connect() as connection:
         quote = connection.dialect.identifier_preparer.quote
         for statement in (
@@ -44,7 +44,7 @@ def test_names_kept_as_bytes_are_set_up_wrong(
     capfd: pytest.CaptureFixture[str],
     table: str,
     kind: str,
-):
+) -> None:
     with new_database(obtain_or_skip(request.config, "mariadb")) as made:
         types = {"city": "VARCHAR(50)", "country": "VARCHAR(50)", table: kind}
         with made.connect() as connection:
@@ -67,6 +67,6 @@ def test_names_kept_as_bytes_are_set_up_wrong(
 def is_there(database: Database) -> bool:
     try:
         with database.connect() as connection:
-            return connection.scalar(text("SELECT count(*) FROM city")) == 1
+            return bool(connection.scalar(text("SELECT count(*) FROM city")) == 1)
     except DBAPIError:
         return False

@@ -65,7 +65,7 @@ def test_without_a_reader_nothing_goes(make_app: Callable[..., Flask], database:
     dispose(app)
 
     assert response.status_code == 503
-    assert response.json["reader"] == "down"
+    assert response.get_json()["reader"] == "down"
     assert "hunter2" not in response.text
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask, g, request
@@ -15,6 +16,7 @@ from app.extensions import db
 from steadypool.pool import SteadyPool
 from testkit.databases import Database
 from tests.conftest import dispose
+from tests.faults.support import steady
 from tests.support.asking import A_ROW, LOOKUP
 
 SERVERS = pytest.mark.parametrize("server", ["mariadb"], indirect=True, scope="session")
@@ -56,10 +58,10 @@ def make_leaky(database: Database, make_app: Callable[..., Flask]) -> Iterator[C
 
 def pool_of(app: Flask) -> SteadyPool:
     with app.app_context():
-        return db.engines["reader"].pool
+        return steady(db.engines["reader"])
 
 
-def events(capsys: pytest.CaptureFixture[str], seconds: float, beginning: str) -> list[dict]:
+def events(capsys: pytest.CaptureFixture[str], seconds: float, beginning: str) -> list[dict[str, Any]]:
     """Return the log's lines about one thing, as soon as there is one."""
     seen, end = "", time.monotonic() + seconds
     while True:
@@ -73,7 +75,7 @@ def events(capsys: pytest.CaptureFixture[str], seconds: float, beginning: str) -
 @SERVERS
 def test_a_long_loan_is_told_once_with_both_stacks_and_the_request(
     make_leaky: Callable[[], Flask], capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     leaky = make_leaky()
     asking = threading.Thread(
         target=leaky.test_client().get, args=("/hold",), kwargs={"headers": {"X-Request-ID": "r-1"}}
@@ -98,7 +100,7 @@ def test_a_long_loan_is_told_once_with_both_stacks_and_the_request(
 @SERVERS
 def test_a_forgotten_connection_is_counted_and_recovered(
     make_leaky: Callable[[], Flask], capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     leaky = make_leaky()
     client, pool = leaky.test_client(), pool_of(leaky)
 
@@ -116,7 +118,7 @@ def test_a_forgotten_connection_is_counted_and_recovered(
 
 
 @SERVERS
-def test_a_circle_of_references_is_looked_for_when_it_has_lasted(make_leaky: Callable[[], Flask]):
+def test_a_circle_of_references_is_looked_for_when_it_has_lasted(make_leaky: Callable[[], Flask]) -> None:
     leaky = make_leaky()
     gc.disable()
     try:
@@ -133,7 +135,9 @@ def test_a_circle_of_references_is_looked_for_when_it_has_lasted(make_leaky: Cal
 
 
 @SERVERS
-def test_what_comes_back_in_time_is_not_mentioned(make_leaky: Callable[[], Flask], capsys: pytest.CaptureFixture[str]):
+def test_what_comes_back_in_time_is_not_mentioned(
+    make_leaky: Callable[[], Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
     leaky = make_leaky()
     for _ in range(20):
         leaky.test_client().get(LOOKUP)
@@ -142,7 +146,9 @@ def test_what_comes_back_in_time_is_not_mentioned(make_leaky: Callable[[], Flask
 
 
 @SERVERS
-def test_off_nothing_is_remembered(database: Database, make_app: Callable[..., Flask], monkeypatch):
+def test_off_nothing_is_remembered(
+    database: Database, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked: list[object] = []
     monkeypatch.setattr("steadypool.core.loan.Loan.remember", lambda *seen: looked.append(seen))
     app = make_app(DATABASE_URL=database.url, POOL_LEAK_SECONDS="0")

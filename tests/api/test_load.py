@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import signal
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import Result
@@ -44,7 +44,7 @@ class Loading(NamedTuple):
         with self.database.connect() as connection:
             return list(connection.scalars(text(query), {"country": country}))
 
-    def scalar(self, query: str):
+    def scalar(self, query: str) -> Any:
         with self.database.connect() as connection:
             return connection.scalar(text(query))
 
@@ -68,20 +68,21 @@ class Stream(io.RawIOBase):
 
     def __init__(self, country: str, happens: Callable[[], object]) -> None:
         lines = ["city,country", *(f"Town {number:05},{country}" for number in range(LINES))]
-        self._data, self._happens = io.BytesIO("\n".join(lines).encode()), happens
+        self._data = io.BytesIO("\n".join(lines).encode())
+        self._happens: Callable[[], object] | None = happens
         self._half = len(self._data.getvalue()) // 2
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         if self._data.tell() > self._half and self._happens:
             happens, self._happens = self._happens, None
             happens()
         return self._data.readinto(memoryview(buffer)[:512])
 
 
-def test_cities_and_their_countries_are_made_and_found(loading: Loading):
+def test_cities_and_their_countries_are_made_and_found(loading: Loading) -> None:
     result = loading.load("Amaurot,Utopia", "Saint-Élie-de-l’Île,Utopia", "Emerald City,Oz")
 
     assert result.exit_code == 0, result.output
@@ -93,7 +94,7 @@ def test_cities_and_their_countries_are_made_and_found(loading: Loading):
     assert answer.text.startswith('City "saint-elie-de-l\'ile" is #')
 
 
-def test_loading_again_adds_nothing(loading: Loading):
+def test_loading_again_adds_nothing(loading: Loading) -> None:
     lines = ["Lilliput City,Lilliput", "Mildendo,lilliput", "MILDENDO,Lilliput"]
     loading.load(*lines)
 
@@ -104,14 +105,14 @@ def test_loading_again_adds_nothing(loading: Loading):
     assert loading.cities("Lilliput") == ["Lilliput City", "Mildendo", "Blefuscu Port"]
 
 
-def test_sakilas_own_file_is_there_already(loading: Loading):
+def test_sakilas_own_file_is_there_already(loading: Loading) -> None:
     result = loading.run("app/data/city.csv")
 
     assert result.exit_code == 0, result.output
     assert "Loaded 0 cities; 600 were there already." in result.stdout
 
 
-def test_bad_lines_are_told_and_the_good_ones_are_in(loading: Loading):
+def test_bad_lines_are_told_and_the_good_ones_are_in(loading: Loading) -> None:
     result = loading.load("Camelot,Logres", ",Logres", "Too,many,columns", f"{'x' * 51},Logres", "Carbonek,Logres")
 
     assert result.exit_code == 1
@@ -124,7 +125,7 @@ def test_bad_lines_are_told_and_the_good_ones_are_in(loading: Loading):
     assert loading.cities("Logres") == ["Camelot", "Carbonek"]
 
 
-def test_of_many_bad_lines_some_are_shown_and_all_are_counted(loading: Loading, in_small_batches):
+def test_of_many_bad_lines_some_are_shown_and_all_are_counted(loading: Loading, in_small_batches: None) -> None:
     result = loading.load(*[",Nowhere"] * 70)
 
     assert result.exit_code == 1
@@ -133,7 +134,7 @@ def test_of_many_bad_lines_some_are_shown_and_all_are_counted(loading: Loading, 
     assert result.stderr.splitlines()[-1] == "… and 50 more lines"
 
 
-def test_ids_of_ones_own_are_kept_and_those_of_others_respected(loading: Loading):
+def test_ids_of_ones_own_are_kept_and_those_of_others_respected(loading: Loading) -> None:
     lines = ["5001,Rlyeh,60", "5002,Rlyeh,60", "312,Rlyeh,60", "312,London,102", "5003,Rlyeh,9999"]
 
     result = loading.load(*lines, header="city_id,city,country_id")
@@ -150,7 +151,9 @@ def test_ids_of_ones_own_are_kept_and_those_of_others_respected(loading: Loading
     assert loading.scalar("SELECT city_id FROM city WHERE city = 'Yuggoth'") > 5002
 
 
-def test_columns_that_are_mixed_up_do_not_make_a_thousand_countries(loading: Loading, monkeypatch):
+def test_columns_that_are_mixed_up_do_not_make_a_thousand_countries(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(commands.storing, "MOST_COUNTRIES", loading.scalar("SELECT count(*) FROM country") + 1)
 
     result = loading.load("Peru,Tarma", "Peru,Chosica", header="city,country")
@@ -159,7 +162,7 @@ def test_columns_that_are_mixed_up_do_not_make_a_thousand_countries(loading: Loa
     assert result.exit_code == 1
 
 
-def test_header_that_says_nothing_loads_nothing(loading: Loading):
+def test_header_that_says_nothing_loads_nothing(loading: Loading) -> None:
     result = loading.run("-", given="Lima,Peru\n")
 
     assert result.exit_code == 1
@@ -167,7 +170,7 @@ def test_header_that_says_nothing_loads_nothing(loading: Loading):
 
 
 @pytest.mark.parametrize("arguments", [[], ["-", "--synthetic", "700"], ["--synthetic", "0"], ["no-such-file.csv"]])
-def test_impossible_arguments_are_refused(loading: Loading, arguments: list[str]):
+def test_impossible_arguments_are_refused(loading: Loading, arguments: list[str]) -> None:
     assert loading.run(*arguments).exit_code == 2
 
 
@@ -176,8 +179,8 @@ def test_impossible_arguments_are_refused(loading: Loading, arguments: list[str]
     ("number", "country", "exit_code"), [(signal.SIGINT, "Erewhon", 130), (signal.SIGTERM, "Icaria", 143)]
 )
 def test_a_signal_keeps_whole_batches_and_the_same_command_goes_on(
-    loading: Loading, in_small_batches, number: signal.Signals, country: str, exit_code: int
-):
+    loading: Loading, in_small_batches: None, number: signal.Signals, country: str, exit_code: int
+) -> None:
     stopped = loading.run("-", given=Stream(country, lambda: signal.raise_signal(number)))
     kept = len(loading.cities(country))
     stopped_again = loading.run("-", given=Stream(country, lambda: signal.raise_signal(number)))
@@ -194,10 +197,14 @@ def test_a_signal_keeps_whole_batches_and_the_same_command_goes_on(
     assert len(set(loading.cities(country))) == len(loading.cities(country)) == LINES
 
 
-def test_database_that_goes_away_says_how_far_it_came(loading: Loading, make_app, in_small_batches):
+def test_database_that_goes_away_says_how_far_it_came(
+    loading: Loading, make_app: Callable[..., Flask], in_small_batches: None
+) -> None:
     url = make_url(loading.database.url)
     if url.get_backend_name() == "sqlite":
         return  # a file does not go away
+    assert url.host
+    assert url.port
     with Proxy(url.host, url.port, is_mysql=url.get_backend_name() != "postgresql") as proxy:
 
         def go_away() -> None:
@@ -219,7 +226,7 @@ def test_database_that_goes_away_says_how_far_it_came(loading: Loading, make_app
     assert len(set(loading.cities("Ruritania"))) == len(loading.cities("Ruritania")) == LINES
 
 
-def test_cities_are_invented_until_there_are_so_many(loading: Loading):
+def test_cities_are_invented_until_there_are_so_many(loading: Loading) -> None:
     before = loading.scalar("SELECT count(*) FROM city")
 
     first = loading.run("--synthetic", str(before + 300))
@@ -234,7 +241,7 @@ def test_cities_are_invented_until_there_are_so_many(loading: Loading):
     assert loading.load("Xanadu,Tartary").exit_code == 0  # numbered behind them
 
 
-def test_invented_cities_need_sakilas_countries(empty_database: Database, make_app: Callable[..., Flask]):
+def test_invented_cities_need_sakilas_countries(empty_database: Database, make_app: Callable[..., Flask]) -> None:
     from testkit.databases import alembic
 
     assert alembic(empty_database.url, "upgrade", "head").returncode == 0

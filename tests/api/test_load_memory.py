@@ -21,7 +21,7 @@ print(most / (1e6 if sys.platform == "darwin" else 1e3))
 """
 
 
-def test_memory_is_that_of_one_batch_however_long_the_file(tmp_path: Path):
+def test_memory_is_that_of_one_batch_however_long_the_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/memory.sqlite3"
     migrate_and_seed(url)
 

@@ -112,7 +112,7 @@ def test_people_are_told_of_no_parameter(client: FlaskClient, query: str, headin
     ],
 )
 def test_each_tab_has_the_name_of_the_service(client: FlaskClient, address: str, title: str) -> None:
-    service = client.get("/openapi.json").json["info"]["title"]
+    service = client.get("/openapi.json").get_json()["info"]["title"]
 
     assert f"<title>{title}{service}</title>" in client.get(address, headers={"Accept": BROWSER}).text
 

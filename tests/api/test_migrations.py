@@ -16,6 +16,7 @@ from app.schema import TABLES
 from migrations.lock import migration_lock
 from testkit.databases import Database, alembic, environment, flask, new_database, plain_engine
 from testkit.servers import Server
+from tests.api.test_commands_refused import Command
 
 # To a command both are one: what differs between them is asked by other tests.
 pytestmark = pytest.mark.long_form("mariadb118")
@@ -35,7 +36,7 @@ def run(database: Database, *arguments: str) -> subprocess.CompletedProcess[str]
     return done
 
 
-def test_up_down_and_up_again(empty_database: Database):
+def test_up_down_and_up_again(empty_database: Database) -> None:
     run(empty_database, "upgrade", "head")
     assert tables(empty_database) == OURS
     first = columns(empty_database)
@@ -57,7 +58,7 @@ def columns(database: Database) -> dict[str, list[tuple[str, str, bool]]]:
 
 
 @pytest.mark.parametrize("gone", [["city"], ["city", "country"]])
-def test_tables_that_are_gone_are_missed(empty_database: Database, gone: list[str]):
+def test_tables_that_are_gone_are_missed(empty_database: Database, gone: list[str]) -> None:
     run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
         for table in gone:
@@ -74,13 +75,13 @@ def test_tables_that_are_gone_are_missed(empty_database: Database, gone: list[st
     assert tables(empty_database) == OURS
 
 
-def test_models_and_migrations_agree(database: Database):
+def test_models_and_migrations_agree(database: Database) -> None:
     done = run(database, "check")
 
     assert "No new upgrade operations detected" in done.stdout + done.stderr
 
 
-def test_check_sees_drift(empty_database: Database):
+def test_check_sees_drift(empty_database: Database) -> None:
     """The test above can fail: a column more in the database is found."""
     run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
@@ -92,7 +93,7 @@ def test_check_sees_drift(empty_database: Database):
     assert "mayor" in done.stdout + done.stderr
 
 
-def test_ids_are_int(database: Database):
+def test_ids_are_int(database: Database) -> None:
     """Sakila's SMALLINT would end at 65,535 cities."""
     with database.connect() as connection:
         seen = inspect(connection)
@@ -107,7 +108,7 @@ def test_ids_are_int(database: Database):
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_two_at_the_same_time_do_not_collide(server: Server, attempt: int):
+def test_two_at_the_same_time_do_not_collide(server: Server, attempt: int) -> None:
     with new_database(server) as database, ThreadPoolExecutor(2) as both:
         ends = [both.submit(alembic, database.url, "upgrade", "head") for _ in range(2)]
 
@@ -118,7 +119,7 @@ def test_two_at_the_same_time_do_not_collide(server: Server, attempt: int):
             assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
 
 
-def test_one_waits_for_the_lock(empty_database: Database):
+def test_one_waits_for_the_lock(empty_database: Database) -> None:
     """The lock is one: who has tables to make waits for it."""
     with migration_lock(plain_engine(empty_database.url)):
         waiting = subprocess.Popen(
@@ -127,6 +128,7 @@ def test_one_waits_for_the_lock(empty_database: Database):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        assert waiting.stdout
         assert b"is at base, migrating" in waiting.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(1)
@@ -137,7 +139,7 @@ def test_one_waits_for_the_lock(empty_database: Database):
     assert tables(empty_database) == OURS
 
 
-def test_a_signal_changes_nothing_and_the_same_command_goes_on(tmp_path: Path):
+def test_a_signal_changes_nothing_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """It comes while another migration is waited for, which is the longest that a command here can take."""
     database_url = f"sqlite:///{tmp_path}/signals.sqlite3"
     with migration_lock(plain_engine(database_url)):
@@ -149,6 +151,7 @@ def test_a_signal_changes_nothing_and_the_same_command_goes_on(tmp_path: Path):
                 stderr=subprocess.PIPE,
                 text=True,
             )
+            assert waiting.stdout
             assert "is at base, migrating" in waiting.stdout.readline()
             waiting.send_signal(number)
             _, said = waiting.communicate(timeout=30)
@@ -169,7 +172,7 @@ main(["upgrade", "head"])
 """
 
 
-def test_tables_that_an_interrupted_migration_left_are_made_anew(empty_database: Database):
+def test_tables_that_an_interrupted_migration_left_are_made_anew(empty_database: Database) -> None:
     """What is there after a kill between two CREATE TABLE, which all but PostgreSQL commit at once."""
     run(empty_database, "upgrade", "0001")
     with empty_database.connect() as connection:
@@ -183,7 +186,7 @@ def test_tables_that_an_interrupted_migration_left_are_made_anew(empty_database:
     assert "No new upgrade operations" in run(empty_database, "check").stdout
 
 
-def test_tables_with_rows_are_never_dropped(empty_database: Database):
+def test_tables_with_rows_are_never_dropped(empty_database: Database) -> None:
     run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
         connection.execute(text("DELETE FROM alembic_version"))
@@ -197,7 +200,7 @@ def test_tables_with_rows_are_never_dropped(empty_database: Database):
         assert connection.scalar(text("SELECT country FROM country")) == "Utopia"
 
 
-def test_at_head_nothing_waits_for_the_lock(database: Database):
+def test_at_head_nothing_waits_for_the_lock(database: Database) -> None:
     with migration_lock(plain_engine(database.url)):
         begun = time.monotonic()
         done = run(database, "upgrade", "head")
@@ -206,7 +209,7 @@ def test_at_head_nothing_waits_for_the_lock(database: Database):
     assert "nothing to do" in done.stdout + done.stderr
 
 
-def test_a_table_of_somebody_else_is_refused(empty_database: Database):
+def test_a_table_of_somebody_else_is_refused(empty_database: Database) -> None:
     with empty_database.connect() as connection:
         connection.execute(text("CREATE TABLE city (city_id INTEGER PRIMARY KEY, mayor VARCHAR(20))"))
         connection.execute(text("INSERT INTO city VALUES (7, 'Somebody')"))
@@ -222,7 +225,7 @@ def test_a_table_of_somebody_else_is_refused(empty_database: Database):
         assert connection.execute(text("SELECT * FROM city")).all() == [(7, "Somebody")]
 
 
-def test_ids_go_on_after_the_seed(empty_database: Database):
+def test_ids_go_on_after_the_seed(empty_database: Database) -> None:
     """The seed gives ids by hand; the next city gets the next one."""
     run(empty_database, "upgrade", "head")
     assert flask(empty_database.url, "seed").returncode == 0
@@ -232,7 +235,7 @@ def test_ids_go_on_after_the_seed(empty_database: Database):
         assert connection.scalar(text("SELECT max(city_id) FROM city")) == 601
 
 
-def test_stamp_records_what_is_there_after_an_interruption(empty_database: Database):
+def test_stamp_records_what_is_there_after_an_interruption(empty_database: Database) -> None:
     with empty_database.connect() as connection:
         connection.execute(text("CREATE TABLE country (country_id INT PRIMARY KEY)"))
 
@@ -242,7 +245,7 @@ def test_stamp_records_what_is_there_after_an_interruption(empty_database: Datab
     assert "went from base to 0001" in done.stdout
 
 
-def test_sql_mode_is_refused_with_a_sentence(empty_database: Database):
+def test_sql_mode_is_refused_with_a_sentence(empty_database: Database) -> None:
     done = alembic(empty_database.url, "upgrade", "head", "--sql")
 
     assert done.returncode != 0
@@ -251,7 +254,7 @@ def test_sql_mode_is_refused_with_a_sentence(empty_database: Database):
 
 
 @pytest.mark.parametrize("command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "-")])
-def test_a_server_that_is_away_is_one_sentence(command):
+def test_a_server_that_is_away_is_one_sentence(command: Command) -> None:
     program, *arguments = command
 
     done = program("mysql://somebody:Kx7Secret@127.0.0.1:1/sakila", *arguments)
@@ -262,7 +265,7 @@ def test_a_server_that_is_away_is_one_sentence(command):
     assert "Kx7Secret" not in done.stdout + done.stderr
 
 
-def test_a_view_of_somebody_else_is_refused(empty_database: Database):
+def test_a_view_of_somebody_else_is_refused(empty_database: Database) -> None:
     with empty_database.connect() as connection:
         connection.execute(text("CREATE TABLE town (city_id INTEGER PRIMARY KEY)"))
         connection.execute(text("CREATE VIEW city AS SELECT city_id FROM town"))

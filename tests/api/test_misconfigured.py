@@ -6,17 +6,21 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from flask import Flask
 from sqlalchemy import URL, make_url, text
+from werkzeug.test import TestResponse
 
 from app.extensions import db
 from testkit.databases import administer, alembic, flask, migrate_and_seed, new_database, plain_engine
 from testkit.servers import Server
 from testkit.waiting import eventually
+from tests.api.test_commands_refused import Command
 from tests.conftest import dispose, obtain_or_skip
+from tests.faults.support import steady
 from tests.support.problems import assert_problem
 
 JSON = {"Accept": "application/json"}
@@ -54,7 +58,7 @@ def aborted(server: Server) -> int:
 
 def test_a_package_that_is_missing_is_no_outage_and_no_storm(
     server: Server, needs_pynacl: URL, make_app: Callable[..., Flask], capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     app = make_app(DATABASE_URL=needs_pynacl.render_as_string(hide_password=False))
     before, began = aborted(server), time.monotonic()
 
@@ -68,7 +72,7 @@ def test_a_package_that_is_missing_is_no_outage_and_no_storm(
         assert_problem(answer, 503, "database-misconfigured")
         assert "nacl" not in answer.text
         assert answer.headers["Retry-After"] == "1"
-    assert {answer.json["type"] for answer in answers} == {"/problems/database-misconfigured"}
+    assert {answer.get_json()["type"] for answer in answers} == {"/problems/database-misconfigured"}
     assert 1 <= aborted(server) - before <= lasted + 2
     log = capfd.readouterr().err
     assert "Traceback" not in log
@@ -76,14 +80,15 @@ def test_a_package_that_is_missing_is_no_outage_and_no_storm(
     assert PASSWORD not in log
 
     ready = app.test_client().get("/readyz")
-    assert (ready.status_code, ready.json["reader"], ready.json["writer"]) == (503, "misconfigured", "misconfigured")
+    told = ready.get_json()
+    assert (ready.status_code, told["reader"], told["writer"]) == (503, "misconfigured", "misconfigured")
 
     administer(server.url, f"ALTER USER {needs_pynacl.username}@'%' IDENTIFIED BY '{PASSWORD}'")
     assert eventually(lambda: app.test_client().get("/api/v1/cities/312").status_code == 200, 1.5)
     dispose(app)
 
 
-def visit(app: Flask, seconds: float) -> list:
+def visit(app: Flask, seconds: float) -> list[TestResponse]:
     client, end, answers = app.test_client(), time.monotonic() + seconds, []
     while time.monotonic() < end:
         answers.append(client.get("/?city=London", headers=JSON))
@@ -94,7 +99,7 @@ def visit(app: Flask, seconds: float) -> list:
 @pytest.mark.parametrize(
     "command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "app/data/city.csv")]
 )
-def test_a_command_says_it_in_a_sentence(needs_pynacl: URL, command: tuple):
+def test_a_command_says_it_in_a_sentence(needs_pynacl: URL, command: Command) -> None:
     run, *arguments = command
 
     done = run(needs_pynacl.render_as_string(hide_password=False), *arguments)
@@ -126,13 +131,13 @@ OPTIONS = [
 def test_an_option_that_only_the_server_can_refuse(
     request: pytest.FixtureRequest,
     make_app: Callable[..., Flask],
-    doctor: Callable[..., dict],
+    doctor: Callable[..., dict[str, Any]],
     capfd: pytest.CaptureFixture[str],
     name: str,
     driver: str,
     options: dict[str, str],
     said: str,
-):
+) -> None:
     if driver == "mysql+mysqldb":
         pytest.importorskip("MySQLdb")
     url = make_url(obtain_or_skip(request.config, name).url).set(drivername=driver, query=options)
@@ -146,7 +151,7 @@ def test_an_option_that_only_the_server_can_refuse(
     assert time.monotonic() - began < 2
     assert said in capfd.readouterr().err
     with app.app_context():
-        assert [engine.pool.breaker.probes for engine in db.engines.values()] == [0, 0]
+        assert [steady(engine).breaker.probes for engine in db.engines.values()] == [0, 0]
     lines = doctor(address)
     assert "correct what stands behind the ? in DATABASE_URL" in lines["shown"]
     dispose(app)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -25,7 +27,7 @@ def wrong_answers(client: FlaskClient, asked: dict[str, int]) -> dict[str, str]:
 
 @pytest.mark.no_cover  # hundreds of times the same lines, which others cover: measuring them takes half the time
 @pytest.mark.parametrize("spelling", cities.SPELLINGS)
-def test_every_name_finds_its_city(client: FlaskClient, spelling: str):
+def test_every_name_finds_its_city(client: FlaskClient, spelling: str) -> None:
     spell, first = cities.SPELLINGS[spelling], cities.first_ids()
     assert len(cities.names()) == 600
 
@@ -33,7 +35,7 @@ def test_every_name_finds_its_city(client: FlaskClient, spelling: str):
 
 
 @pytest.mark.parametrize("sign", cities.APOSTROPHES)
-def test_apostrophes_stand_for_one_another(client: FlaskClient, sign: str):
+def test_apostrophes_stand_for_one_another(client: FlaskClient, sign: str) -> None:
     first = cities.first_ids()
     apostrophes = {name.replace("´", sign): first[name] for name in first if "´" in name}
     assert len(apostrophes) == 6
@@ -42,14 +44,14 @@ def test_apostrophes_stand_for_one_another(client: FlaskClient, sign: str):
 
 
 @pytest.mark.parametrize("name", ["%", "Lond%", "_ondon", "Lond_n", "\\", "London\\", "'", "´", "😀", "Londn"])
-def test_patterns_and_near_misses_find_nothing(client: FlaskClient, name: str):
+def test_patterns_and_near_misses_find_nothing(client: FlaskClient, name: str) -> None:
     response = client.get("/", query_string={"city": name})
 
     assert response.status_code == 404
     assert response.get_data(as_text=True).strip() == f'City "{name}" not found'
 
 
-def test_lookup_is_one_statement_through_the_index(app: Flask, database: Database):
+def test_lookup_is_one_statement_through_the_index(app: Flask, database: Database) -> None:
     with app.app_context():
         queries.find_cities("London")
         statements = sent_while(lambda: queries.find_cities("São Leopoldo"))
@@ -58,7 +60,7 @@ def test_lookup_is_one_statement_through_the_index(app: Flask, database: Databas
         assert_uses_index(database, *statements[0])
 
 
-def test_prefix_search_is_one_statement_through_the_index(app: Flask, database: Database):
+def test_prefix_search_is_one_statement_through_the_index(app: Flask, database: Database) -> None:
     with app.app_context():
         queries.find_cities("London")
         statements = sent_while(lambda: queries.search_cities(prefix="Lo", limit=10))
@@ -67,11 +69,13 @@ def test_prefix_search_is_one_statement_through_the_index(app: Flask, database: 
         assert_uses_index(database, *statements[0])
 
 
-def sent_while(ask) -> list[tuple[str, object]]:
+def sent_while(ask: Callable[[], object]) -> list[tuple[str, Any]]:
     """Return the statements, with their parameters, that the reader sends while `ask` runs."""
     sent = []
 
-    def note(_connection, _cursor, statement, parameters, _context, _many):
+    def note(
+        _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool
+    ) -> None:
         sent.append((statement, parameters))
 
     engine = db.engines["reader"]
@@ -83,13 +87,13 @@ def sent_while(ask) -> list[tuple[str, object]]:
     return sent
 
 
-def assert_uses_index(database: Database, statement: str, parameters: object) -> None:
+def assert_uses_index(database: Database, statement: str, parameters: Any) -> None:
     with db.engines["reader"].connect() as connection:
         plan = {"sqlite": sqlite_plan, "postgresql": postgresql_plan}.get(database.name, mysql_plan)
         plan(connection, statement, parameters)
 
 
-def sqlite_plan(connection: Connection, statement: str, parameters: object) -> None:
+def sqlite_plan(connection: Connection, statement: str, parameters: Any) -> None:
     plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
 
     assert any(line.startswith("SEARCH city USING") and f"INDEX {INDEX} " in line for line in plan), plan
@@ -97,7 +101,7 @@ def sqlite_plan(connection: Connection, statement: str, parameters: object) -> N
     assert not any(line.startswith("SCAN") and line != "SCAN page" for line in plan), plan
 
 
-def postgresql_plan(connection: Connection, statement: str, parameters: object) -> None:
+def postgresql_plan(connection: Connection, statement: str, parameters: Any) -> None:
     # As after the first autovacuum: the planner is left free and prefers the index with true statistics.
     connection.exec_driver_sql("ANALYZE city")
     plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
@@ -107,7 +111,7 @@ def postgresql_plan(connection: Connection, statement: str, parameters: object) 
     assert "Seq Scan on city" not in plan, plan
 
 
-def mysql_plan(connection: Connection, statement: str, parameters: object) -> None:
+def mysql_plan(connection: Connection, statement: str, parameters: Any) -> None:
     # MySQL draws a tree or writes JSON where a server is set so; MariaDB has the table alone.
     form = "FORMAT=TRADITIONAL " if connection.dialect.name == "mysql" else ""
     plan = connection.exec_driver_sql(f"EXPLAIN {form}{statement}", parameters).mappings().all()

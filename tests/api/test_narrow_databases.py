@@ -77,7 +77,7 @@ def ask(narrow: Database, make_lasting_app: Callable[..., Flask]) -> Iterator[Ca
 
 
 @pytest.mark.parametrize("name", ["東京", "😀", "Malm😀", "łódź", "\ue000", "\u200b"])
-def test_a_name_that_cannot_be_there_is_not_found(ask: Callable[..., Any], name: str):
+def test_a_name_that_cannot_be_there_is_not_found(ask: Callable[..., Any], name: str) -> None:
     for headers in ({}, JSON, HTML):
         assert ask("/", query_string={"city": name}, headers=headers).status_code == 404
     for filters in ({"name": name}, {"prefix": name}, {"name": name, "prefix": "Mal", "country_id": 1}):
@@ -85,19 +85,19 @@ def test_a_name_that_cannot_be_there_is_not_found(ask: Callable[..., Any], name:
         assert (response.status_code, response.json) == (200, {"items": [], "next": None})
 
 
-def test_the_others_are_found(ask: Callable[..., Any]):
+def test_the_others_are_found(ask: Callable[..., Any]) -> None:
     assert ask("/?city=malmö").text == 'City "malmö" is #1\n'
     assert ask("/?city=Øya", headers=JSON).json["matches"][0]["name"] == "Øya"
 
 
 @pytest.mark.parametrize(("prefix", "ids"), [("malm", {1, 2}), ("MAL", {1, 2, 3}), ("Ø", {4}), ("x", set())])
-def test_a_prefix(ask: Callable[..., Any], prefix: str, ids: set[int]):
+def test_a_prefix(ask: Callable[..., Any], prefix: str, ids: set[int]) -> None:
     found = ask("/api/v1/cities", query_string={"prefix": prefix})
 
     assert {city["id"] for city in found.json["items"]} == ids
 
 
-def test_a_page_behind_what_cannot_be_there(ask: Callable[..., Any]):
+def test_a_page_behind_what_cannot_be_there(ask: Callable[..., Any]) -> None:
     """Where it would be in the order nobody can say; it is no fault of ours."""
     response = ask("/api/v1/cities", query_string={"cursor": encode_cursor(Cursor("東京", 1))})
 

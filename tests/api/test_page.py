@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -119,7 +121,7 @@ def add_cities(connection: Connection, number: int) -> None:
     )
 
 
-def near_sqlite_plan(connection: Connection, statement: str, parameters: object) -> None:
+def near_sqlite_plan(connection: Connection, statement: str, parameters: Any) -> None:
     plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
 
     searched = [line for line in plan if " city " in line]
@@ -127,7 +129,7 @@ def near_sqlite_plan(connection: Connection, statement: str, parameters: object)
     assert all(line.startswith("SEARCH city USING INDEX ix_city_key (city_key") for line in searched), plan
 
 
-def near_mysql_plan(connection: Connection, statement: str, parameters: object) -> None:
+def near_mysql_plan(connection: Connection, statement: str, parameters: Any) -> None:
     form = "FORMAT=TRADITIONAL " if connection.dialect.name == "mysql" else ""
     plan = connection.exec_driver_sql(f"EXPLAIN {form}{statement}", parameters).mappings().all()
 
@@ -158,7 +160,7 @@ def test_a_country_is_read_page_by_page_to_its_end(client: FlaskClient) -> None:
         following = re.search(r'rel="next" href="([^"]*)"', page)
         address = unescape(following[1]) if following else None
 
-    listed = client.get("/api/v1/countries/23/cities?limit=100").json["items"]
+    listed = client.get("/api/v1/countries/23/cities?limit=100").get_json()["items"]
     assert seen == [str(city["id"]) for city in listed]
     assert links(page)["First cities"] == "/countries/23?limit=20"
 
@@ -189,7 +191,7 @@ def test_a_bad_cursor_is_refused(client: FlaskClient) -> None:
     assert "cursor" in response.text
 
 
-def test_a_country_without_cities_says_so(make_app, empty_database) -> None:
+def test_a_country_without_cities_says_so(make_app: Callable[..., Flask], empty_database: Database) -> None:
     client = with_a_country_alone(make_app, empty_database)
 
     response = client.get("/countries/7", headers=HTML)
@@ -200,14 +202,16 @@ def test_a_country_without_cities_says_so(make_app, empty_database) -> None:
     assert client.get("/countries/8", headers=HTML).status_code == 404
 
 
-def with_a_country_alone(make_app, database: Database) -> FlaskClient:
+def with_a_country_alone(make_app: Callable[..., Flask], database: Database) -> FlaskClient:
     from app.cities.models import Country
     from app.extensions import Model
 
     engine = plain_engine(database.url)
     Model.metadata.create_all(engine)
     with engine.begin() as connection:
-        connection.execute(Country.__table__.insert(), {"country_id": 7, "country": "Atlantis"})
+        connection.execute(
+            Model.metadata.tables[Country.__tablename__].insert(), {"country_id": 7, "country": "Atlantis"}
+        )
     return make_app(DATABASE_URL=database.url).test_client()
 
 

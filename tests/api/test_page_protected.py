@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from testkit.processes import free_port
@@ -13,7 +15,7 @@ from tests.conftest import dispose
 HTML = {"Accept": "text/html"}
 
 
-def test_a_page_without_its_database_says_when_and_keeps_what_was_typed(make_app) -> None:
+def test_a_page_without_its_database_says_when_and_keeps_what_was_typed(make_app: Callable[..., Flask]) -> None:
     app = make_app(DATABASE_URL=f"mysql://user:password@127.0.0.1:{free_port()}/none", REQUEST_DEADLINE_SECONDS="1")
 
     response = app.test_client().get("/", query_string={"city": 'O"Hara'}, headers=HTML)

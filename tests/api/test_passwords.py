@@ -18,6 +18,7 @@ from testkit.drivers import MYSQLDB
 from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
+from tests.faults.support import steady
 
 PASSWORDS = ["pässwort", "пароль", "密码🔑", "pa${HOME}x %@:/?#"]
 
@@ -68,7 +69,7 @@ def ask(engine: Engine, what: Any) -> Any:
 @pytest.mark.parametrize("tls", ["prefer", "off"])
 def test_a_password_in_the_address(
     account_of: Callable[..., URL], engine_of: Callable[..., Engine], password: str, tls: str
-):
+) -> None:
     url = account_of(password)
 
     assert ask(engine_of(url, DATABASE_TLS=tls), func.current_user()).startswith(url.username)
@@ -78,7 +79,7 @@ def test_a_password_in_the_address(
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_with_another_driver(
     server: Server, account_of: Callable[..., URL], engine_of: Callable[..., Engine], password: str, driver: str
-):
+) -> None:
     if server.name == "postgresql":
         return
     url = account_of(password).set(drivername=f"{server.name}+{driver}")
@@ -86,7 +87,9 @@ def test_with_another_driver(
     assert ask(engine_of(url), literal(1)) == 1
 
 
-def test_a_password_from_a_listener(server: Server, account_of: Callable[..., URL], engine_of: Callable[..., Engine]):
+def test_a_password_from_a_listener(
+    server: Server, account_of: Callable[..., URL], engine_of: Callable[..., Engine]
+) -> None:
     engine = engine_of(account_of("пароль").set(password="another"))
 
     @event.listens_for(engine, "do_connect")
@@ -94,14 +97,14 @@ def test_a_password_from_a_listener(server: Server, account_of: Callable[..., UR
         arguments["password"] = "пароль"
 
     assert ask(engine, literal(1)) == 1
-    engine.pool.breaker.suspect("a test says so")
-    assert eventually(lambda: engine.pool.breaker.state == "closed")
+    steady(engine).breaker.suspect("a test says so")
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
 
 
 @pytest.mark.parametrize("password", ["pässwort", "пароль"])
 def test_a_password_in_an_option_file(
     server: Server, account_of: Callable[..., URL], engine_of: Callable[..., Engine], tmp_path: Path, password: str
-):
+) -> None:
     if server.name == "postgresql":
         return
     url, file = account_of(password), tmp_path / "my.cnf"
@@ -111,7 +114,7 @@ def test_a_password_in_an_option_file(
     assert ask(engine_of(bare.update_query_dict({"read_default_file": str(file)})), literal(1)) == 1
 
 
-def test_a_database_beyond_ascii(server: Server, engine_of: Callable[..., Engine]):
+def test_a_database_beyond_ascii(server: Server, engine_of: Callable[..., Engine]) -> None:
     name = f"datenbank_ö_{secrets.token_hex(4)}"
     quote = '"' if server.name == "postgresql" else "`"
     extra = " TEMPLATE template0 ENCODING 'UTF8'" if server.name == "postgresql" else ""

@@ -56,7 +56,7 @@ def watched(database: Database, make_app: Callable[..., Flask]) -> Iterator[Flas
 
 
 @pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
-def test_a_warm_read_is_one_command_with_its_time(watched: Flask, events: Events):
+def test_a_warm_read_is_one_command_with_its_time(watched: Flask, events: Events) -> None:
     client = watched.test_client()
     for _ in range(2):
         client.get(LOOKUP)
@@ -68,7 +68,7 @@ def test_a_warm_read_is_one_command_with_its_time(watched: Flask, events: Events
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-def test_reads_writes_and_commits_are_counted_together(watched: Flask, events: Events):
+def test_reads_writes_and_commits_are_counted_together(watched: Flask, events: Events) -> None:
     client = watched.test_client()
     for _ in range(2):
         client.get("/test/two-reads-and-a-write")
@@ -78,14 +78,14 @@ def test_reads_writes_and_commits_are_counted_together(watched: Flask, events: E
 
 
 @pytest.mark.parametrize("server", ["sqlite"], indirect=True)
-def test_who_asks_no_database_has_no_such_fields(watched: Flask, events: Events):
+def test_who_asks_no_database_has_no_such_fields(watched: Flask, events: Events) -> None:
     watched.test_client().get("/docs", headers={"Accept": "text/html"})
 
     assert not {"commands", "database_ms", "pool_wait_ms"} & set(events("request")[0])
 
 
 @pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
-def test_a_ping_is_counted_once(make_app: Callable[..., Flask], database: Database, events: Events):
+def test_a_ping_is_counted_once(make_app: Callable[..., Flask], database: Database, events: Events) -> None:
     app = make_app(DATABASE_URL=database.url, POOL_PING_AFTER_SECONDS=0, SLOW_REQUEST_SECONDS=0.0001)
     for _ in range(20):
         app.test_client().get(LOOKUP)
@@ -98,7 +98,7 @@ def test_a_ping_is_counted_once(make_app: Callable[..., Flask], database: Databa
 
 
 @pytest.mark.parametrize("server", ["mariadb", "postgresql"], indirect=True)
-def test_of_a_slow_request_the_log_says_that_the_database_was_slow(watched: Flask, events: Events):
+def test_of_a_slow_request_the_log_says_that_the_database_was_slow(watched: Flask, events: Events) -> None:
     watched.test_client().get("/test/slow-database")
 
     [line] = events("slow request")
@@ -110,7 +110,7 @@ def test_of_a_slow_request_the_log_says_that_the_database_was_slow(watched: Flas
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-def test_of_a_slow_request_the_log_says_that_it_waited_for_a_connection(watched: Flask, events: Events):
+def test_of_a_slow_request_the_log_says_that_it_waited_for_a_connection(watched: Flask, events: Events) -> None:
     with watched.app_context(), db.engines["reader"].connect():
         asking = Thread(target=watched.test_client().get, args=(LOOKUP,))
         asking.start()
@@ -123,7 +123,7 @@ def test_of_a_slow_request_the_log_says_that_it_waited_for_a_connection(watched:
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-def test_quick_requests_are_not_slow_and_probes_are_not_logged(watched: Flask, events: Events):
+def test_quick_requests_are_not_slow_and_probes_are_not_logged(watched: Flask, events: Events) -> None:
     client = watched.test_client()
     for path in ("/livez", "/readyz", "/metrics", "/pool"):
         client.get(path, headers={"Host": "localhost"})
@@ -133,14 +133,16 @@ def test_quick_requests_are_not_slow_and_probes_are_not_logged(watched: Flask, e
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-def test_who_may_not_see_the_metrics_is_logged(watched: Flask, events: Events):
+def test_who_may_not_see_the_metrics_is_logged(watched: Flask, events: Events) -> None:
     watched.test_client().get("/metrics", headers={"Host": "somebody.example"})
 
     assert [line["status"] for line in events("request")] == [403]
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-def test_slow_requests_are_logged_without_an_access_log_too(database: Database, make_app, events: Events):
+def test_slow_requests_are_logged_without_an_access_log_too(
+    database: Database, make_app: Callable[..., Flask], events: Events
+) -> None:
     app = make_app(DATABASE_URL=database.url, LOG_FORMAT="json", ACCESS_LOG="off", SLOW_REQUEST_SECONDS="0.000001")
 
     app.test_client().get(LOOKUP)
@@ -150,7 +152,9 @@ def test_slow_requests_are_logged_without_an_access_log_too(database: Database, 
 
 
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-def test_zero_seconds_means_that_nothing_is_slow(database: Database, make_app, events: Events):
+def test_zero_seconds_means_that_nothing_is_slow(
+    database: Database, make_app: Callable[..., Flask], events: Events
+) -> None:
     app = make_app(DATABASE_URL=database.url, LOG_FORMAT="json", SLOW_REQUEST_SECONDS="0")
 
     app.test_client().get(LOOKUP)

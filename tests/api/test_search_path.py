@@ -71,7 +71,9 @@ def tables_of(tenant: Database) -> set[str]:
         return set(connection.scalars(text(f"SELECT tablename FROM pg_tables WHERE schemaname = '{role}'")))
 
 
-def test_a_sakila_in_public_is_served(shared: Database, tenant: Database, ask: Callable[..., Any], doctor: Doctor):
+def test_a_sakila_in_public_is_served(
+    shared: Database, tenant: Database, ask: Callable[..., Any], doctor: Doctor
+) -> None:
     make_sakila(shared)
 
     assert ask("/?city=LONDON").text == 'City "LONDON" is #312\n'
@@ -81,7 +83,7 @@ def test_a_sakila_in_public_is_served(shared: Database, tenant: Database, ask: C
     assert "no city_key in this table city" in lines["index"]["text"]
 
 
-def test_a_migration_would_hide_it_and_is_refused(shared: Database, tenant: Database):
+def test_a_migration_would_hide_it_and_is_refused(shared: Database, tenant: Database) -> None:
     make_sakila(shared)
 
     for done in (alembic(tenant.url, "upgrade", "head"), flask(tenant.url, "seed")):
@@ -92,7 +94,7 @@ def test_a_migration_would_hide_it_and_is_refused(shared: Database, tenant: Data
 
 def test_our_own_tables_in_public_are_known(
     shared: Database, tenant: Database, ask: Callable[..., Any], doctor: Doctor
-):
+) -> None:
     migrate_and_seed(shared.url)
 
     assert ask("/?city=são leopoldo").text.endswith("#486\n")
@@ -101,14 +103,14 @@ def test_our_own_tables_in_public_are_known(
     assert "nothing to do" in alembic(tenant.url, "upgrade", "head").stdout
 
 
-def test_the_first_of_two_is_the_one_that_counts(shared: Database, tenant: Database, ask: Callable[..., Any]):
+def test_the_first_of_two_is_the_one_that_counts(shared: Database, tenant: Database, ask: Callable[..., Any]) -> None:
     make_sakila(shared)
     make_sakila(tenant, "DELETE FROM city WHERE city_id = 312")
 
     assert ask("/?city=London").text == 'City "London" is #313\n'
 
 
-def test_empty_tables_of_somebody_else_are_not_dropped(shared: Database, tenant: Database):
+def test_empty_tables_of_somebody_else_are_not_dropped(shared: Database, tenant: Database) -> None:
     """The role has a version table, as an interrupted migration leaves it; the tables do not belong to it."""
     make_sakila(shared, f"GRANT ALL ON city, country TO {make_url(tenant.url).username}", filled=False)
     with tenant.connect() as connection:
@@ -121,7 +123,7 @@ def test_empty_tables_of_somebody_else_are_not_dropped(shared: Database, tenant:
     assert tables_of(tenant) == {"alembic_version"}
 
 
-def test_what_may_not_be_read_is_not_there(shared: Database, tenant: Database, ask: Callable[..., Any]):
+def test_what_may_not_be_read_is_not_there(shared: Database, tenant: Database, ask: Callable[..., Any]) -> None:
     make_sakila(shared, f"REVOKE ALL ON city, country FROM {make_url(tenant.url).username}")
 
     assert_problem(ask("/?city=London", headers={"Accept": "application/json"}), 503, "schema-missing")
@@ -130,7 +132,7 @@ def test_what_may_not_be_read_is_not_there(shared: Database, tenant: Database, a
     assert tables_of(tenant) == set()
 
 
-def test_views_are_tables(shared: Database, tenant: Database, ask: Callable[..., Any], doctor: Doctor):
+def test_views_are_tables(shared: Database, tenant: Database, ask: Callable[..., Any], doctor: Doctor) -> None:
     make_sakila(shared)
     with shared.connect() as connection:
         for statement in (

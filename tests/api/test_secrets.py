@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import make_url
 
+from config import Settings
 from testkit import ROOT
 from testkit.databases import alembic, environment, flask
 from tests.conftest import obtain_or_skip
@@ -46,7 +48,7 @@ def ask(url: str) -> str:
 
 
 @pytest.mark.parametrize(("server", "driver"), DRIVERS)
-def test_a_wrong_password_is_shown_nowhere(request: pytest.FixtureRequest, server: str, driver: str):
+def test_a_wrong_password_is_shown_nowhere(request: pytest.FixtureRequest, server: str, driver: str) -> None:
     url = obtain_or_skip(request.config, server).url
     wrong = url.set(drivername=f"{server}+{driver}", password=SECRET, database=url.database or "sakila")
 
@@ -54,13 +56,13 @@ def test_a_wrong_password_is_shown_nowhere(request: pytest.FixtureRequest, serve
 
 
 @pytest.mark.parametrize(("server", "driver"), DRIVERS)
-def test_a_server_that_is_away_shows_no_password(server: str, driver: str):
+def test_a_server_that_is_away_shows_no_password(server: str, driver: str) -> None:
     assert SECRET not in ask(f"{server}+{driver}://somebody:{SECRET}@127.0.0.1:1/sakila")
 
 
 @pytest.mark.parametrize("command", ["migrate", "seed"])
 @pytest.mark.parametrize("kind", ["mysql", "postgresql"])
-def test_commands_show_no_password(kind: str, command: str):
+def test_commands_show_no_password(kind: str, command: str) -> None:
     url = f"{kind}://somebody:{SECRET}@127.0.0.1:1/sakila"
 
     done = alembic(url, "upgrade", "head") if command == "migrate" else flask(url, "seed")
@@ -78,7 +80,7 @@ def test_commands_show_no_password(kind: str, command: str):
         f"mysql//somebody:{SECRET}@127.0.0.1/sakila",
     ],
 )
-def test_refused_settings_show_no_password(url: str):
+def test_refused_settings_show_no_password(url: str) -> None:
     done = flask(url, "seed", POOL_SIZE="0")
 
     assert done.returncode == 2
@@ -86,7 +88,7 @@ def test_refused_settings_show_no_password(url: str):
     assert SECRET not in done.stdout + done.stderr
 
 
-def test_settings_print_without_passwords(make_settings):
+def test_settings_print_without_passwords(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings(DATABASE_URL=f"mysql://somebody:{SECRET}@127.0.0.1/sakila")
 
     assert settings.database_url.password == SECRET == make_url(settings.database_url).password

@@ -16,6 +16,7 @@ from app import commands
 from app.extensions import db
 from testkit import cities
 from testkit.databases import Database, alembic, flask
+from tests.faults.support import steady
 
 # To a command both are one: what differs between them is asked by other tests.
 pytestmark = pytest.mark.long_form("mariadb118")
@@ -50,7 +51,7 @@ def counts(database: Database) -> tuple[int, int]:
         return tuple(connection.scalar(text(f"SELECT count(*) FROM {table}")) for table in ("country", "city"))
 
 
-def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[..., Result]):
+def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[..., Result]) -> None:
     result = seed()
 
     assert result.exit_code == 0, result.output
@@ -63,17 +64,17 @@ def test_seed_fills_the_tables_and_says_so(migrated: Database, seed: Callable[..
     assert countries == [(int(row["country_id"]), row["country"]) for row in cities.rows("country")]
 
 
-def test_it_leaves_no_connection_open(migrated: Database, make_app: Callable[..., Flask]):
+def test_it_leaves_no_connection_open(migrated: Database, make_app: Callable[..., Flask]) -> None:
     app = make_app(DATABASE_URL=migrated.url)
 
     with app.app_context():
         assert app.test_cli_runner().invoke(args=["seed"]).exit_code == 0
-        assert [engine.pool.checkedin() for engine in db.engines.values()] == [0, 0]
+        assert [steady(engine).checkedin() for engine in db.engines.values()] == [0, 0]
     if migrated.name == "sqlite":  # whose last connection clears up behind it
         assert not Path(f"{make_url(migrated.url).database}-wal").exists()
 
 
-def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Callable[..., Result]):
+def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Callable[..., Result]) -> None:
     seed()
 
     result = seed()
@@ -84,7 +85,7 @@ def test_seeding_again_changes_nothing_and_says_so(migrated: Database, seed: Cal
 
 
 @pytest.mark.parametrize("change", ["another country", "another city", "a renamed city", "a missing city"])
-def test_rows_of_somebody_else_are_refused(migrated: Database, seed: Callable[..., Result], change: str):
+def test_rows_of_somebody_else_are_refused(migrated: Database, seed: Callable[..., Result], change: str) -> None:
     statements = {
         "another country": ["INSERT INTO country (country_id, country) VALUES (1, 'Utopia')"],
         "another city": [
@@ -108,7 +109,9 @@ def test_rows_of_somebody_else_are_refused(migrated: Database, seed: Callable[..
     assert counts(migrated) == before
 
 
-def test_rows_of_somebody_else_may_be_left_alone_without_an_error(migrated: Database, seed: Callable[..., Result]):
+def test_rows_of_somebody_else_may_be_left_alone_without_an_error(
+    migrated: Database, seed: Callable[..., Result]
+) -> None:
     with migrated.connect() as connection:
         connection.execute(text("INSERT INTO country (country_id, country) VALUES (1, 'Utopia')"))
 
@@ -119,7 +122,7 @@ def test_rows_of_somebody_else_may_be_left_alone_without_an_error(migrated: Data
     assert counts(migrated) == (1, 0)
 
 
-def test_without_tables_it_says_what_to_do(empty_database: Database, make_app: Callable[..., Flask]):
+def test_without_tables_it_says_what_to_do(empty_database: Database, make_app: Callable[..., Flask]) -> None:
     with empty_database.connect():
         pass  # SQLite is a file: an empty database is an empty one
 
@@ -129,7 +132,9 @@ def test_without_tables_it_says_what_to_do(empty_database: Database, make_app: C
     assert "migrate" in result.output
 
 
-def test_an_error_half_way_leaves_nothing_behind(migrated: Database, seed: Callable[..., Result], monkeypatch):
+def test_an_error_half_way_leaves_nothing_behind(
+    migrated: Database, seed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = commands.seed.read_cities()
     monkeypatch.setattr(commands.seed, "read_cities", lambda: [*good, {**good[0], "city_id": 601, "country_id": None}])
 
@@ -141,8 +146,8 @@ def test_an_error_half_way_leaves_nothing_behind(migrated: Database, seed: Calla
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_a_signal_half_way_leaves_nothing_behind_and_the_same_command_goes_on(
-    migrated: Database, seed: Callable[..., Result], monkeypatch
-):
+    migrated: Database, seed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Interrupted when all rows are sent, just before the commit: it cannot be later."""
     for number, exit_code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
         with monkeypatch.context() as patched:
@@ -157,7 +162,7 @@ def test_a_signal_half_way_leaves_nothing_behind_and_the_same_command_goes_on(
     assert counts(migrated) == (109, 600)
 
 
-def test_two_at_the_same_time_seed_once(migrated: Database):
+def test_two_at_the_same_time_seed_once(migrated: Database) -> None:
     with ThreadPoolExecutor(2) as both:
         ends = [future.result() for future in [both.submit(flask, migrated.url, "seed") for _ in range(2)]]
 

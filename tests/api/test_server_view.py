@@ -12,6 +12,7 @@ from sqlalchemy import literal, select
 from app.extensions import db
 from testkit.databases import Database
 from tests.conftest import dispose
+from tests.faults.support import steady
 from tests.support.asking import LOOKUP
 
 
@@ -25,10 +26,11 @@ def watched(database: Database, make_app: Callable[..., Flask]) -> Iterator[Flas
 def pool_page(app: Flask) -> dict[str, Any]:
     answer = app.test_client().get("/pool", headers={"Accept": "application/json"})
     assert answer.status_code == 200, answer.text
-    return answer.json
+    document: dict[str, Any] = answer.get_json()
+    return document
 
 
-def test_the_server_tells_id_state_and_seconds_and_no_statement(watched: Flask):
+def test_the_server_tells_id_state_and_seconds_and_no_statement(watched: Flask) -> None:
     with watched.app_context(), db.engines["reader"].connect() as connection:
         connection.execute(select(literal("Secretville"))).all()
         seen = pool_page(watched)
@@ -51,7 +53,7 @@ def db_name(app: Flask) -> str:
         return db.engine.dialect.name
 
 
-def test_to_ask_the_server_costs_no_connection(watched: Flask):
+def test_to_ask_the_server_costs_no_connection(watched: Flask) -> None:
     for _ in range(3):
         seen = pool_page(watched)
 
@@ -60,7 +62,7 @@ def test_to_ask_the_server_costs_no_connection(watched: Flask):
     assert seen["pools"]["reader"]["recent"]["closed"] == {}
 
 
-def test_the_connections_one_by_one(watched: Flask):
+def test_the_connections_one_by_one(watched: Flask) -> None:
     client = watched.test_client()
     client.get(LOOKUP, headers={"X-Request-ID": "first"})
     with watched.app_context(), db.engines["reader"].connect(), db.engine.connect():
@@ -73,7 +75,7 @@ def test_the_connections_one_by_one(watched: Flask):
     assert 0 <= held["held_seconds"] <= held["age_seconds"]
 
 
-def test_a_pool_in_which_all_are_in_use_is_left_alone(watched: Flask):
+def test_a_pool_in_which_all_are_in_use_is_left_alone(watched: Flask) -> None:
     with watched.app_context():
         engine = db.engines["reader"]
         with engine.connect(), engine.connect(), engine.connect():
@@ -85,11 +87,11 @@ def test_a_pool_in_which_all_are_in_use_is_left_alone(watched: Flask):
         assert seen["server"]["silence"] == "The server is not asked while all connections are in use."
 
 
-def test_a_server_that_cannot_be_reached_is_left_alone(watched: Flask):
+def test_a_server_that_cannot_be_reached_is_left_alone(watched: Flask) -> None:
     with watched.app_context():
-        db.engines["reader"].pool.breaker.state = "open"
+        steady(db.engines["reader"]).breaker.state = "open"
         seen = pool_page(watched)
-        db.engines["reader"].pool.breaker.state = "closed"
+        steady(db.engines["reader"]).breaker.state = "closed"
 
     assert seen["pools"]["reader"]["now"]["breaker"] == "open"
     if db_name(watched) != "sqlite":
@@ -97,5 +99,5 @@ def test_a_server_that_cannot_be_reached_is_left_alone(watched: Flask):
 
 
 @pytest.mark.parametrize("server", ["postgresql"], indirect=True)
-def test_no_session_is_in_its_state_for_less_than_nothing(watched: Flask):
+def test_no_session_is_in_its_state_for_less_than_nothing(watched: Flask) -> None:
     assert min(session["seconds"] for session in pool_page(watched)["server"]["sessions"]) >= 0

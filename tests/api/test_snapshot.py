@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from app.extensions import db
 from steadypool import deadline
@@ -17,6 +17,7 @@ from steadypool.errors import PoolExhaustedError
 from steadypool.pool import SteadyPool
 from testkit.databases import Database
 from tests.conftest import dispose
+from tests.faults.support import steady
 from tests.support.asking import A_ROW
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
@@ -27,23 +28,27 @@ TIMES = {"connection_seconds", "busy_seconds", "dead_time"}
 
 
 @pytest.fixture
-def pool(database: Database, make_app: Callable[..., Flask]) -> Iterator[SteadyPool]:
-    """A pool of two on each database, in which one may wait."""
+def engine(database: Database, make_app: Callable[..., Flask]) -> Iterator[Engine]:
+    """An engine with a pool of two on each database, in which one may wait."""
     app = make_app(DATABASE_URL=database.url, POOL_SIZE="2", POOL_MAX_WAITING="1", POOL_TIMEOUT_SECONDS="0.2")
     with app.app_context():
-        made = db.engines["reader"].pool
-        made.test_engine = db.engines["reader"]
+        made = db.engines["reader"]
     yield made
     dispose(app)
 
 
-def use(pool: SteadyPool) -> None:
-    with pool.test_engine.connect() as connection:
+@pytest.fixture
+def pool(engine: Engine) -> SteadyPool:
+    return steady(engine)
+
+
+def use(engine: Engine) -> None:
+    with engine.connect() as connection:
         connection.execute(A_ROW).all()
 
 
-def test_its_vocabulary_is_fixed_and_can_be_written_as_json(pool: SteadyPool):
-    use(pool)
+def test_its_vocabulary_is_fixed_and_can_be_written_as_json(engine: Engine, pool: SteadyPool) -> None:
+    use(engine)
 
     seen = pool.snapshot()
 
@@ -52,11 +57,11 @@ def test_its_vocabulary_is_fixed_and_can_be_written_as_json(pool: SteadyPool):
     assert set(seen["wait"]) == {"buckets", "count", "sum_seconds"}
 
 
-def test_gauges_and_counters_of_a_few_loans(pool: SteadyPool):
-    with pool.test_engine.connect(), pool.test_engine.connect():
+def test_gauges_and_counters_of_a_few_loans(engine: Engine, pool: SteadyPool) -> None:
+    with engine.connect(), engine.connect():
         seen = pool.snapshot()
         assert (seen["in_use"], seen["idle"], seen["opened"], seen["breaker"]) == (2, 0, 2, "closed")
-    use(pool)
+    use(engine)
 
     seen = pool.snapshot()
     assert (seen["in_use"], seen["idle"], seen["opened"], seen["borrowed"]) == (0, 2, 2, 3)
@@ -64,39 +69,39 @@ def test_gauges_and_counters_of_a_few_loans(pool: SteadyPool):
     assert (seen["closed"], seen["retried"], seen["leaked"]) == ({}, 0, 0)
 
 
-def test_who_waits_who_is_refused_and_whose_time_runs_out(pool: SteadyPool):
-    with pool.test_engine.connect(), pool.test_engine.connect():
-        waiting = threading.Thread(target=give_up, args=(pool,))
+def test_who_waits_who_is_refused_and_whose_time_runs_out(engine: Engine, pool: SteadyPool) -> None:
+    with engine.connect(), engine.connect():
+        waiting = threading.Thread(target=give_up, args=(engine,))
         waiting.start()
         while not pool.snapshot()["waiting"]:
             time.sleep(0.001)
         with pytest.raises(PoolExhaustedError, match="1 threads wait already"):
-            pool.test_engine.connect()
+            engine.connect()
         waiting.join()
 
     seen = pool.snapshot()
     assert (seen["refused"], seen["timed_out"], seen["waiting"]) == (1, 1, 0)
 
 
-def give_up(pool: SteadyPool) -> None:
+def give_up(engine: Engine) -> None:
     with pytest.raises(PoolExhaustedError, match=r"in use for 0\.20 s"):
-        pool.test_engine.connect()
+        engine.connect()
 
 
-def test_a_close_is_counted_with_its_reason(pool: SteadyPool):
-    with pool.test_engine.connect() as connection:
+def test_a_close_is_counted_with_its_reason(engine: Engine, pool: SteadyPool) -> None:
+    with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
-    with pool.test_engine.connect() as connection:
+    with engine.connect() as connection:
         connection.detach()
-    with pool.test_engine.connect() as connection:
+    with engine.connect() as connection:
         connection.invalidate()
 
     assert pool.snapshot()["closed"] == {"changed": 1, "detached": 1, "error": 1}
     assert pool.snapshot()["idle"] == 0
 
 
-def test_time_in_which_no_statement_ran_is_dead_time(pool: SteadyPool):
-    with pool.test_engine.connect() as connection:
+def test_time_in_which_no_statement_ran_is_dead_time(engine: Engine, pool: SteadyPool) -> None:
+    with engine.connect() as connection:
         connection.execute(A_ROW).all()
         time.sleep(0.2)
 
@@ -106,11 +111,11 @@ def test_time_in_which_no_statement_ran_is_dead_time(pool: SteadyPool):
     assert seen["dead_time"] == pytest.approx(1 - seen["busy_seconds"] / seen["connection_seconds"], abs=0.01)
 
 
-def test_without_a_connection_there_is_no_dead_time(pool: SteadyPool):
+def test_without_a_connection_there_is_no_dead_time(pool: SteadyPool) -> None:
     assert pool.snapshot()["dead_time"] is None
 
 
-def test_a_deadline_inside_another_can_only_be_nearer():
+def test_a_deadline_inside_another_can_only_be_nearer() -> None:
     with deadline.within(1) as outer, deadline.within(60) as inner:
         assert inner.ends == outer.ends
     with deadline.within(60), deadline.within(1) as inner:
@@ -119,21 +124,21 @@ def test_a_deadline_inside_another_can_only_be_nearer():
     assert deadline.current() is None
 
 
-def test_each_connection_tells_of_itself(pool: SteadyPool):
-    use(pool)
-    use(pool)
+def test_each_connection_tells_of_itself(engine: Engine, pool: SteadyPool) -> None:
+    use(engine)
+    use(engine)
     [idle] = pool.connections()
     assert (idle["state"], idle["uses"]) == ("idle", 2)
     assert 0 <= idle["idle_seconds"] <= idle["age_seconds"]
 
-    with pool.test_engine.connect():
+    with engine.connect():
         [lent] = pool.connections()
         assert (lent["state"], lent["uses"]) == ("in use", 3)
         assert 0 <= lent["held_seconds"] <= lent["age_seconds"]
 
 
-def test_a_connection_that_is_closed_tells_nothing(pool: SteadyPool):
-    with pool.test_engine.connect() as connection:
+def test_a_connection_that_is_closed_tells_nothing(engine: Engine, pool: SteadyPool) -> None:
+    with engine.connect() as connection:
         connection.invalidate()
         assert pool.connections() == []
     assert pool.connections() == []

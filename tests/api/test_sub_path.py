@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 BELOW = "/towns"
 PAGES = ["/?city=London", "/?city=Londn", "/?city=", "/countries/20", "/docs", "/nowhere", "/pool"]
 
 
-def ask(client: FlaskClient, path: str, accept: str = "application/json"):
+def ask(client: FlaskClient, path: str, accept: str = "application/json") -> TestResponse:
     environ = {"SCRIPT_NAME": BELOW, "REMOTE_ADDR": "127.0.0.1"}
     return client.get(path, headers={"Accept": accept}, environ_overrides=environ)
 
@@ -24,7 +26,7 @@ def leads_below(address: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_address_in_a_page(client: FlaskClient, path: str):
+def test_every_address_in_a_page(client: FlaskClient, path: str) -> None:
     page = ask(client, path, "text/html").text
     addresses = re.findall(r'(?:href|src|action|data-\w+)="([^"]*/[^"]*)"', page)
 
@@ -32,16 +34,16 @@ def test_every_address_in_a_page(client: FlaskClient, path: str):
     assert [address for address in addresses if not leads_below(address, path)] == []
 
 
-def test_a_problems_type(client: FlaskClient):
-    document = ask(client, "/api/v1/nothing").json
+def test_a_problems_type(client: FlaskClient) -> None:
+    document = ask(client, "/api/v1/nothing").get_json()
 
     assert document["type"] == f"{BELOW}/problems/not-found"
     assert ask(client, "/problems/not-found").headers["Location"].startswith(f"{BELOW}/docs#")
 
 
 @pytest.mark.parametrize("below", ["/städte", "/my towns"])
-def test_what_a_document_names_is_a_uri(client: FlaskClient, below: str):
-    def ask(path: str):
+def test_what_a_document_names_is_a_uri(client: FlaskClient, below: str) -> None:
+    def ask(path: str) -> Any:
         environ = {"SCRIPT_NAME": below.encode().decode("latin-1")}
         return client.get(path, headers={"Accept": "application/json"}, environ_overrides=environ).json
 
@@ -51,12 +53,12 @@ def test_what_a_document_names_is_a_uri(client: FlaskClient, below: str):
     assert [address for address in named if not address.startswith(f"{quote(below)}/")] == []
 
 
-def test_the_next_page_of_a_list(client: FlaskClient):
+def test_the_next_page_of_a_list(client: FlaskClient) -> None:
     answer = ask(client, "/api/v1/cities?limit=1")
 
-    assert answer.json["next"].startswith(f"{BELOW}/api/v1/cities?")
+    assert answer.get_json()["next"].startswith(f"{BELOW}/api/v1/cities?")
 
 
-def test_the_description_names_where_it_is(client: FlaskClient):
-    assert ask(client, "/openapi.json").json["servers"] == [{"url": BELOW}]
-    assert "servers" not in client.get("/openapi.json").json
+def test_the_description_names_where_it_is(client: FlaskClient) -> None:
+    assert ask(client, "/openapi.json").get_json()["servers"] == [{"url": BELOW}]
+    assert "servers" not in client.get("/openapi.json").get_json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> str:
     url = f"sqlite:///{tmp_path_factory.mktemp('terminal')}/seeded.sqlite3"
     migrate_and_seed(url)
     return url
@@ -35,7 +35,7 @@ def terminal(url: str, module: str, *arguments: str, **more: str) -> Shown:
     return on_terminal(sys.executable, "-m", *command, *arguments, env=environment(url, **more))
 
 
-def test_migrate_and_seed_say_in_colour_what_they_do(url: str):
+def test_migrate_and_seed_say_in_colour_what_they_do(url: str) -> None:
     migrated = terminal(url, "alembic", "upgrade", "head")
     seeded = terminal(url, "flask", "seed")
 
@@ -46,7 +46,7 @@ def test_migrate_and_seed_say_in_colour_what_they_do(url: str):
     assert f"{GREEN}Seeded 109 countries and 600 cities." in seeded.text
 
 
-def test_piped_they_are_plain(url: str):
+def test_piped_they_are_plain(url: str) -> None:
     migrated = alembic(url, "upgrade", "head")
     seeded = flask(url, "seed")
 
@@ -60,14 +60,14 @@ def test_piped_they_are_plain(url: str):
     "command",
     [("alembic", "upgrade", "head"), ("flask", "seed"), ("flask", "doctor"), ("flask", "load", "app/data/city.csv")],
 )
-def test_no_color_is_respected_on_a_terminal(seeded: str, command: tuple[str, ...]):
+def test_no_color_is_respected_on_a_terminal(seeded: str, command: tuple[str, ...]) -> None:
     shown = terminal(seeded, *command, NO_COLOR="1")
 
     assert shown.text
     assert not COLOUR.search(shown.text)
 
 
-def test_doctor_colours_its_levels(seeded: str):
+def test_doctor_colours_its_levels(seeded: str) -> None:
     shown = terminal(seeded, "flask", "doctor", POOL_SIZE="32", WORKERS="1")
     levels = dict(re.findall(r"^(\x1b\[3\dm)\w[\w ]*\x1b\[0m  (\w+)", shown.text, re.MULTILINE))
 
@@ -77,7 +77,7 @@ def test_doctor_colours_its_levels(seeded: str):
     assert levels.keys() == {GREEN, YELLOW}
 
 
-def test_doctor_shows_a_problem_in_red_and_says_it_once(url: str):
+def test_doctor_shows_a_problem_in_red_and_says_it_once(url: str) -> None:
     shown = terminal(url, "flask", "doctor", WORKERS="1")
 
     assert shown.returncode == 2
@@ -86,7 +86,7 @@ def test_doctor_shows_a_problem_in_red_and_says_it_once(url: str):
 
 
 @pytest.mark.parametrize("source", ["file", "synthetic"])
-def test_load_shows_how_far_it_is_on_a_terminal_and_not_when_piped(seeded: str, tmp_path: Path, source: str):
+def test_load_shows_how_far_it_is_on_a_terminal_and_not_when_piped(seeded: str, tmp_path: Path, source: str) -> None:
     file = tmp_path / "cities.csv"
     file.write_text("city,country\n" + "".join(f"Town {number},Utopia\n" for number in range(6000)))
     arguments = ["load", str(file)] if source == "file" else ["load", "--synthetic", "13000"]
@@ -102,7 +102,7 @@ def test_load_shows_how_far_it_is_on_a_terminal_and_not_when_piped(seeded: str, 
     assert "\x1b" not in piped.stdout
 
 
-def test_help_has_a_whole_line_for_each_command(seeded: str):
+def test_help_has_a_whole_line_for_each_command(seeded: str) -> None:
     shown = flask(seeded, "--help")
     commands = dict(re.findall(r"^  (\w+)  +(.+)$", shown.stdout.partition("Commands:")[2], re.MULTILINE))
 

@@ -22,6 +22,7 @@ from testkit.proxy import Proxy
 from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
+from tests.faults.support import steady
 from tests.support.policies import POLICY
 
 
@@ -95,7 +96,7 @@ def end_all(account: Account) -> None:
             connection.execute(text(f"KILL {number}"))
 
 
-def test_a_listener_that_comes_later_hands_the_token(account: Account, engine_of: Callable[..., Engine]):
+def test_a_listener_that_comes_later_hands_the_token(account: Account, engine_of: Callable[..., Engine]) -> None:
     engine = engine_of(account)
 
     @event.listens_for(engine, "do_connect")
@@ -105,7 +106,7 @@ def test_a_listener_that_comes_later_hands_the_token(account: Account, engine_of
     assert ask(engine) == 1
 
 
-def test_a_listener_that_was_there_first_hands_the_token(account: Account, engine_of: Callable[..., Engine]):
+def test_a_listener_that_was_there_first_hands_the_token(account: Account, engine_of: Callable[..., Engine]) -> None:
     def hand(_dialect: object, _record: object, _given: list[Any], arguments: dict[str, Any]) -> None:
         arguments["password"] = account.password
 
@@ -116,14 +117,14 @@ def test_a_listener_that_was_there_first_hands_the_token(account: Account, engin
         event.remove(Engine, "do_connect", hand)
 
 
-def test_a_token_that_expires_in_an_outage_keeps_nobody_out(account: Account, engine_of: Callable[..., Engine]):
+def test_a_token_that_expires_in_an_outage_keeps_nobody_out(account: Account, engine_of: Callable[..., Engine]) -> None:
     assert_it_comes_back(account, engine_of(account), "password")
 
 
 @pytest.mark.parametrize(("driver", "name"), [("mysqlconnector", "password"), pytest.param(*MYSQLDB.values, "passwd")])
 def test_nor_with_another_driver(
     request: pytest.FixtureRequest, engine_of: Callable[..., Engine], driver: str, name: str
-):
+) -> None:
     with account_on(obtain_or_skip(request.config, "mariadb")) as account:
         assert_it_comes_back(account, engine_of(account, driver), name)
 
@@ -138,20 +139,21 @@ def assert_it_comes_back(account: Account, engine: Engine, name: str) -> None:
 
     assert ask(engine) == 1
     account.renew()
-    engine.pool.freshness.doom()  # so that the next one needs a new connection
+    steady(engine).freshness.doom()  # so that the next one needs a new connection
     with pytest.raises((DBAPIError, DatabaseDownError)):
         ask(engine)
-    assert eventually(lambda: engine.pool.breaker.state == "open")
+    assert eventually(lambda: steady(engine).breaker.state == "open")
 
     token = account.password
 
-    assert eventually(lambda: engine.pool.breaker.state == "closed", 1)
+    assert eventually(lambda: steady(engine).breaker.state == "closed", 1)
     assert ask(engine) == 1
 
 
-def test_a_listener_leads_elsewhere(account: Account, engine_of: Callable[..., Engine]):
-    is_mysql = account.server.name != "postgresql"
-    with Proxy("127.0.0.1", account.url.port, is_mysql=is_mysql) as proxy, account_on(account.server) as other:
+def test_a_listener_leads_elsewhere(account: Account, engine_of: Callable[..., Engine]) -> None:
+    is_mysql, port = account.server.name != "postgresql", account.url.port
+    assert port
+    with Proxy("127.0.0.1", port, is_mysql=is_mysql) as proxy, account_on(account.server) as other:
         engine, target = engine_of(account), account
 
         @event.listens_for(engine, "do_connect")
@@ -163,7 +165,7 @@ def test_a_listener_leads_elsewhere(account: Account, engine_of: Callable[..., E
         with proxy.counting() as counts:
             for each in (account, other):
                 target = each
-                engine.pool.freshness.doom()
+                steady(engine).freshness.doom()
                 found.append(ask(engine, func.current_user()))
             engine.dispose()
 
@@ -171,7 +173,7 @@ def test_a_listener_leads_elsewhere(account: Account, engine_of: Callable[..., E
     assert counts.accepted == 2
 
 
-def test_a_listener_brings_a_connection_of_its_own(account: Account, engine_of: Callable[..., Engine]):
+def test_a_listener_brings_a_connection_of_its_own(account: Account, engine_of: Callable[..., Engine]) -> None:
     engine = engine_of(account)
 
     @event.listens_for(engine, "do_connect")
@@ -181,7 +183,7 @@ def test_a_listener_brings_a_connection_of_its_own(account: Account, engine_of: 
     assert_it_is_looked_after(engine, account)
 
 
-def test_an_engine_with_a_creator_is_looked_after(account: Account, engine_of: Callable[..., Engine]):
+def test_an_engine_with_a_creator_is_looked_after(account: Account, engine_of: Callable[..., Engine]) -> None:
     dialect = engine_of(account).dialect
     arguments = dialect.create_connect_args(account.url.set(password=account.password))[1]
     creator = lambda: dialect.loaded_dbapi.connect(**arguments)  # noqa: E731
@@ -196,13 +198,13 @@ def test_an_engine_with_a_creator_is_looked_after(account: Account, engine_of: C
 def assert_it_is_looked_after(engine: Engine, account: Account) -> None:
     """See that a connection is kept, found dead without a statement, and probed for."""
     assert [ask(engine), ask(engine)] == [1, 1]
-    assert engine.pool.snapshot()["opened"] == 1
+    assert steady(engine).snapshot()["opened"] == 1
 
     end_all(account)
-    assert eventually(lambda: engine.pool.snapshot()["closed"] == {"stale": 1})
+    assert eventually(lambda: steady(engine).snapshot()["closed"] == {"stale": 1})
     assert ask(engine) == 1
 
-    probes = engine.pool.breaker.probes
-    engine.pool.breaker.suspect("a test says so")
-    assert eventually(lambda: engine.pool.breaker.state == "closed")
-    assert engine.pool.breaker.probes == probes + 1
+    probes = steady(engine).breaker.probes
+    steady(engine).breaker.suspect("a test says so")
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
+    assert steady(engine).breaker.probes == probes + 1

@@ -16,14 +16,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from config import ROOT
 from testkit.cities import names
 from testkit.fault_servers import Kind, obtain, seeded_database
 from testkit.servers import MissingError
 from tests.browser.conftest import Site
-from tests.browser.visits import started_browser
+from tests.browser.visits import Scheme, started_browser
 from tests.serve.conftest import borrow_environment, copy_project
 
 IMAGES = ROOT / "docs" / "images"
@@ -62,7 +62,7 @@ def running_site() -> Iterator[Site]:
         server.remove()
 
 
-def show_page(browser: Browser, site: Site, scheme: str, target: Path) -> None:
+def show_page(browser: Browser, site: Site, scheme: Scheme, target: Path) -> None:
     """Picture the page with suggestions open and one of them marked."""
     page = window(browser, site, 880, 770, scheme)
     page.goto("/")
@@ -112,9 +112,9 @@ def load(site: Site) -> Iterator[None]:
             thread.join()
 
 
-def window(browser: Browser, site: Site, width: int, height: int, scheme: str) -> Page:
+def window(browser: Browser, site: Site, width: int, height: int, scheme: Scheme) -> Page:
     """Return a window of that size in light or dark."""
-    size = {"width": width, "height": height}
+    size: ViewportSize = {"width": width, "height": height}
     return browser.new_context(base_url=site.url, viewport=size, color_scheme=scheme).new_page()
 
 

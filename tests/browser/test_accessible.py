@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visits import DESK, PHONE, SCHEMES, assert_accessible, assert_fits
+from tests.browser.visits import DESK, PHONE, SCHEMES, Visit, assert_accessible, assert_fits
 
 PAGES = ["/", "/?city=London", "/?city=Lundon", "/countries/23", "/docs", "/nowhere"]
 GROUND = {"light": "rgb(247, 245, 240)", "dark": "rgb(20, 24, 26)"}
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_pages(visit, address):
+def test_pages(visit: Callable[..., Visit], address: str) -> None:
     page = visit(viewport=PHONE).page
     page.goto(address)
     assert_fits(page)
@@ -25,7 +27,7 @@ def test_pages(visit, address):
         assert_accessible(page)
 
 
-def test_suggestions(visit):
+def test_suggestions(visit: Callable[..., Visit]) -> None:
     page = visit(viewport=PHONE).page
     page.goto("/")
     page.get_by_role("combobox").press_sequentially("san")
@@ -38,7 +40,7 @@ def test_suggestions(visit):
         assert_accessible(page)
 
 
-def test_a_very_long_name_breaks(visit):
+def test_a_very_long_name_breaks(visit: Callable[..., Visit]) -> None:
     page = visit(viewport=PHONE).page
 
     page.goto(f"/?city={'w' * 50}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.visits import DESK, PHONE, SCHEMES, assert_accessible, assert_fits
+from tests.browser.conftest import Site
+from tests.browser.visits import DESK, PHONE, SCHEMES, Scheme, Visit, assert_accessible, assert_fits
 
 READER = "#pool-reader [data-breaker]"
 OFFLINE = "console: Failed to load resource: net::ERR_INTERNET_DISCONNECTED"
@@ -16,7 +19,7 @@ HIDE = """(hidden) => {
 
 
 @pytest.fixture
-def dashboard(visit) -> Page:
+def dashboard(visit: Callable[..., Visit]) -> Page:
     """The dashboard, with a clock that goes on when it is told to: `clock.run_for`."""
     page = visit(allowed=(OFFLINE,)).page
     page.clock.install()
@@ -37,7 +40,7 @@ def next_poll(page: Page) -> None:
         page.clock.run_for(2_000)
 
 
-def test_the_breaker_opens_and_closes_before_ones_eyes(visit, stoppable_site):
+def test_the_breaker_opens_and_closes_before_ones_eyes(visit: Callable[..., Visit], stoppable_site: Site) -> None:
     page = visit(stoppable_site, viewport=DESK).page
     page.goto("/pool")
     expect(page.locator(READER)).to_have_attribute("data-breaker", "closed")
@@ -61,7 +64,7 @@ def test_the_breaker_opens_and_closes_before_ones_eyes(visit, stoppable_site):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_it_is_accessible_and_fits(visit, stoppable_site, scheme):
+def test_it_is_accessible_and_fits(visit: Callable[..., Visit], stoppable_site: Site, scheme: Scheme) -> None:
     page = visit(stoppable_site, color_scheme=scheme, viewport=PHONE).page
     page.goto("/pool")
     page.locator("#history-reader summary").click()
@@ -72,7 +75,7 @@ def test_it_is_accessible_and_fits(visit, stoppable_site, scheme):
     assert_accessible(page)
 
 
-def test_without_a_script_it_is_a_page_with_tables(visit, stoppable_site):
+def test_without_a_script_it_is_a_page_with_tables(visit: Callable[..., Visit], stoppable_site: Site) -> None:
     page = visit(stoppable_site, java_script_enabled=False, viewport=PHONE).page
     page.goto("/pool")
 
@@ -83,7 +86,7 @@ def test_without_a_script_it_is_a_page_with_tables(visit, stoppable_site):
     expect(page.locator("#history-reader-rows tbody tr").first).to_be_visible()
 
 
-def test_it_renews_itself_and_leaves_what_is_selected(dashboard):
+def test_it_renews_itself_and_leaves_what_is_selected(dashboard: Page) -> None:
     before = dashboard.locator(".as-of time").get_attribute("datetime")
     dashboard.wait_for_timeout(1_000)
     next_poll(dashboard)
@@ -95,7 +98,7 @@ def test_it_renews_itself_and_leaves_what_is_selected(dashboard):
     assert dashboard.evaluate("getSelection().toString()") != ""
 
 
-def test_a_server_without_an_answer_is_said_and_asked_again(dashboard):
+def test_a_server_without_an_answer_is_said_and_asked_again(dashboard: Page) -> None:
     well = dashboard.locator(".remark.good")
     expect(well).to_be_visible()
     dashboard.context.set_offline(True)
@@ -112,7 +115,7 @@ def test_a_server_without_an_answer_is_said_and_asked_again(dashboard):
     expect(dashboard.locator("#live")).to_have_css("filter", "none")
 
 
-def test_who_may_no_longer_look_is_told_and_asks_no_more(dashboard):
+def test_who_may_no_longer_look_is_told_and_asks_no_more(dashboard: Page) -> None:
     # As behind a proxy, which without OPS_TOKEN nobody is shown anything through.
     dashboard.set_extra_http_headers({"X-Forwarded-For": "192.0.2.1"})
     next_poll(dashboard)
@@ -123,7 +126,7 @@ def test_who_may_no_longer_look_is_told_and_asks_no_more(dashboard):
     assert asked == []
 
 
-def test_a_hidden_tab_asks_nothing_until_it_is_seen(dashboard):
+def test_a_hidden_tab_asks_nothing_until_it_is_seen(dashboard: Page) -> None:
     asked = polls(dashboard)
     dashboard.evaluate(HIDE, True)
     dashboard.clock.run_for(10_000)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.cities.names import fold
 from tests.browser.conftest import Site
-from tests.browser.visits import PHONE, assert_accessible, assert_fits
+from tests.browser.visits import PHONE, Visit, assert_accessible, assert_fits
 
 AWAY = "status 503", "status 504"
 HIDE = """(hidden) => {
@@ -30,7 +30,7 @@ def away(stoppable_site: Site) -> Iterator[Site]:
 
 
 @pytest.fixture
-def wait(visit, away: Site) -> Callable[[], Page]:
+def wait(visit: Callable[..., Visit], away: Site) -> Callable[[], Page]:
     """Open a page that finds no database, with a clock that goes on when it is told to."""
 
     def start() -> Page:
@@ -59,7 +59,7 @@ def look_until(page: Page, sight: Locator) -> None:
     raise AssertionError(page.locator("main").inner_text())
 
 
-def test_the_page_says_when_to_try_again_and_keeps_what_was_typed(visit, away):
+def test_the_page_says_when_to_try_again_and_keeps_what_was_typed(visit: Callable[..., Visit], away: Site) -> None:
     page = visit(away, allowed=AWAY, java_script_enabled=False).page
     page.goto("/?city=London")
 
@@ -78,7 +78,9 @@ def test_the_page_says_when_to_try_again_and_keeps_what_was_typed(visit, away):
     assert page.url.endswith("/?city=London")
 
 
-def test_the_page_looks_less_and_less_often_until_the_database_is_back(visit, away, wait):
+def test_the_page_looks_less_and_less_often_until_the_database_is_back(
+    visit: Callable[..., Visit], away: Site, wait: Callable[[], Page]
+) -> None:
     shown = visit(away, allowed=AWAY).page  # axe needs a clock that goes by itself
     shown.goto("/?city=London")
     assert_accessible(shown)
@@ -89,10 +91,10 @@ def test_the_page_looks_less_and_less_often_until_the_database_is_back(visit, aw
     asked = looks(waiting)
     for pause in (2_000, 4_000, 8_000):
         asked.clear()
-        waiting.clock.run_for(pause * 0.74)
+        waiting.clock.run_for(int(pause * 0.74))
         assert asked == []
         with waiting.expect_response("**/?city=London"):
-            waiting.clock.run_for(pause * 0.52)
+            waiting.clock.run_for(int(pause * 0.52))
         assert len(asked) == 1
         waiting.wait_for_timeout(100)  # for the next look to be planned
 
@@ -100,7 +102,7 @@ def test_the_page_looks_less_and_less_often_until_the_database_is_back(visit, aw
     look_until(waiting, waiting.get_by_text("City “London” is #312"))
 
 
-def test_who_types_is_left_alone_and_a_hidden_page_waits_to_be_seen(away, wait):
+def test_who_types_is_left_alone_and_a_hidden_page_waits_to_be_seen(away: Site, wait: Callable[[], Page]) -> None:
     typing, hidden = wait(), wait()
     typing.get_by_role("combobox").focus()
     typing.get_by_role("combobox").press_sequentially("x")  # gets no suggestion, and nothing is said about it
@@ -121,7 +123,9 @@ def test_who_types_is_left_alone_and_a_hidden_page_waits_to_be_seen(away, wait):
     look_until(hidden, hidden.get_by_text("City “London” is #312"))
 
 
-def test_a_name_from_right_to_left_leaves_what_is_beside_it_alone(visit, stoppable_site):
+def test_a_name_from_right_to_left_leaves_what_is_beside_it_alone(
+    visit: Callable[..., Visit], stoppable_site: Site
+) -> None:
     page = visit(stoppable_site).page
     row = {"id": 9_001, "name": "\u202eיפו", "key": fold("יפו")}
     with stoppable_site.database.connect() as connection:
@@ -134,7 +138,7 @@ def test_a_name_from_right_to_left_leaves_what_is_beside_it_alone(visit, stoppab
     assert page.locator("[role=option] bdi").all_text_contents() == ["יפו", "Canada"]
 
 
-def test_markup_in_the_database_is_only_text(visit, stoppable_site):
+def test_markup_in_the_database_is_only_text(visit: Callable[..., Visit], stoppable_site: Site) -> None:
     page = visit(stoppable_site).page
     name = "<img src=x onerror=alert(1)>"
     row = {"id": 9_000, "name": name, "key": fold(name)}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from testkit.waiting import eventually
+from tests.browser.conftest import Site
+from tests.browser.visits import Visit
 
 OPTIONS = "[role=option]"
 MARKUP = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "{{7*7}}", "</title><h1>x"]
@@ -28,7 +31,7 @@ def active(page: Page) -> str | None:
     return marked.inner_text().replace("\n", " ")
 
 
-def test_search_by_keyboard_alone(page):
+def test_search_by_keyboard_alone(page: Page) -> None:
     page.goto("/")
     for _ in range(3):  # past the name of the house and the description of the API
         page.keyboard.press("Tab")
@@ -47,7 +50,7 @@ def test_search_by_keyboard_alone(page):
     expect(page.locator(".names")).to_contain_text("Vancouver")
 
 
-def test_suggestions_are_walked_with_the_arrows_and_chosen_with_enter(page):
+def test_suggestions_are_walked_with_the_arrows_and_chosen_with_enter(page: Page) -> None:
     page.goto("/")
     box = page.get_by_role("combobox", name="Name of a city", expanded=False)
     type_name(page, "lond")
@@ -69,7 +72,7 @@ def test_suggestions_are_walked_with_the_arrows_and_chosen_with_enter(page):
     expect(box).to_have_value("London")
 
 
-def test_escape_closes_the_list_and_keeps_the_name(page):
+def test_escape_closes_the_list_and_keeps_the_name(page: Page) -> None:
     page.goto("/")
     type_name(page, "lond")
     page.locator(OPTIONS).first.wait_for()
@@ -87,7 +90,7 @@ def test_escape_closes_the_list_and_keeps_the_name(page):
     expect(page.get_by_role("listbox")).to_be_hidden()
 
 
-def test_a_suggestion_is_chosen_with_the_pointer(page):
+def test_a_suggestion_is_chosen_with_the_pointer(page: Page) -> None:
     page.goto("/")
     type_name(page, "xi´angt")
 
@@ -96,7 +99,7 @@ def test_a_suggestion_is_chosen_with_the_pointer(page):
     expect(page.get_by_role("heading", level=1)).to_have_text("City “Xi´angtan” is #579")
 
 
-def test_no_suggestion_is_said_and_shows_no_list(page):
+def test_no_suggestion_is_said_and_shows_no_list(page: Page) -> None:
     page.goto("/")
     type_name(page, "qqq")
 
@@ -104,7 +107,7 @@ def test_no_suggestion_is_said_and_shows_no_list(page):
     expect(page.get_by_role("listbox")).to_be_hidden()
 
 
-def test_a_name_is_asked_for_once_the_typing_pauses(page):
+def test_a_name_is_asked_for_once_the_typing_pauses(page: Page) -> None:
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/api/" in request.url else None)
     page.goto("/")
@@ -116,7 +119,7 @@ def test_a_name_is_asked_for_once_the_typing_pauses(page):
     assert asked[-1].endswith("/api/v1/cities?prefix=london&limit=8")
 
 
-def test_an_answer_to_what_stood_there_before_is_dropped(page):
+def test_an_answer_to_what_stood_there_before_is_dropped(page: Page) -> None:
     held: list[Route] = []
     page.route(re.compile("prefix=lo&"), lambda route: held.append(route))
     page.goto("/")
@@ -130,7 +133,7 @@ def test_an_answer_to_what_stood_there_before_is_dropped(page):
     expect(page.locator(OPTIONS)).to_have_text("Loja Ecuador")
 
 
-def test_the_browser_asks_whether_its_copy_is_still_right(page, site):
+def test_the_browser_asks_whether_its_copy_is_still_right(page: Page, site: Site) -> None:
     def answers() -> list[int]:
         return [line["status"] for line in site.events("request") if line["path"] == "/api/v1/cities"]
 
@@ -148,7 +151,7 @@ def test_the_browser_asks_whether_its_copy_is_still_right(page, site):
     assert answers()[-1] == 304
 
 
-def test_without_a_network_the_page_stays_calm(visit):
+def test_without_a_network_the_page_stays_calm(visit: Callable[..., Visit]) -> None:
     window = visit(allowed=("ERR_INTERNET_DISCONNECTED",))
     page = window.page
     page.goto("/")
@@ -163,7 +166,7 @@ def test_without_a_network_the_page_stays_calm(visit):
     expect(page.get_by_role("heading", level=1)).to_have_text("City “lon” not found")
 
 
-def test_without_javascript_all_but_the_suggestions_is_there(visit):
+def test_without_javascript_all_but_the_suggestions_is_there(visit: Callable[..., Visit]) -> None:
     page = visit(java_script_enabled=False).page
     page.goto("/")
 
@@ -178,7 +181,7 @@ def test_without_javascript_all_but_the_suggestions_is_there(visit):
     assert page.get_by_role("heading", level=1).inner_text() == "City “Vancouver” is #565"
 
 
-def test_an_unknown_name_is_kept_and_near_ones_are_a_click_away(visit):
+def test_an_unknown_name_is_kept_and_near_ones_are_a_click_away(visit: Callable[..., Visit]) -> None:
     window = visit()
     page = window.page
     page.goto("/?city=Lundon")
@@ -192,7 +195,7 @@ def test_an_unknown_name_is_kept_and_near_ones_are_a_click_away(visit):
 
 
 @pytest.mark.parametrize("name", MARKUP)
-def test_markup_in_a_name_is_only_text(page, name):
+def test_markup_in_a_name_is_only_text(page: Page, name: str) -> None:
     page.on("dialog", lambda dialog: pytest.fail(f"the page ran {name}: {dialog.message}"))
     page.goto("/")
     type_name(page, name)
@@ -204,7 +207,7 @@ def test_markup_in_a_name_is_only_text(page, name):
     assert page.locator("main img, main script").count() == 0
 
 
-def test_a_page_of_another_origin_reads_nothing(visit, site):
+def test_a_page_of_another_origin_reads_nothing(visit: Callable[..., Visit], site: Site) -> None:
     page = visit(allowed=("blocked by CORS policy", "ERR_FAILED")).page
 
     page.goto("about:blank")

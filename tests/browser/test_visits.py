@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
-from tests.browser.visits import assert_accessible, assert_fits
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.visits import Visit, assert_accessible, assert_fits
 
 INLINE = "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = true' }))"
 WRONG = "document.body.append(Object.assign(document.createElement('img'), { src: '/static/icon.svg', width: 3000 }))"
 
 
-def test_an_inline_script_does_not_run_and_is_noted(visit):
+def test_an_inline_script_does_not_run_and_is_noted(visit: Callable[..., Visit]) -> None:
     window = visit(allowed=("Content Security Policy",))
     window.page.goto("/")
 
@@ -20,7 +23,7 @@ def test_an_inline_script_does_not_run_and_is_noted(visit):
     assert len(window.complaints) == 1
 
 
-def test_what_a_script_throws_is_noted(visit):
+def test_what_a_script_throws_is_noted(visit: Callable[..., Visit]) -> None:
     window = visit(allowed=("script: broken",))
     window.page.goto("/")
 
@@ -30,7 +33,7 @@ def test_what_a_script_throws_is_noted(visit):
     assert window.complaints == ["script: broken"]
 
 
-def test_a_picture_too_wide_and_without_words_is_noted(page):
+def test_a_picture_too_wide_and_without_words_is_noted(page: Page) -> None:
     page.goto("/")
     page.evaluate(WRONG)
 

@@ -6,15 +6,18 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 
 from testkit.servers import MissingError
 
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
-SCHEMES = ["light", "dark"]
+Scheme = Literal["light", "dark"]
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1440, "height": 900}
+SCHEMES: list[Scheme] = ["light", "dark"]
 NAMES = "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 # Not of a page's making: Chromium notes every answer of 400 and above.
 STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")

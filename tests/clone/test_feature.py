@@ -11,7 +11,7 @@ from tests.clone.walkthrough import DocumentError, follow
 
 
 @pytest.mark.timeout(400)  # whole commands and tests of their own run inside
-def test_the_films_room_is_built_as_the_document_says(walkable: Path):
+def test_the_films_room_is_built_as_the_document_says(walkable: Path) -> None:
     follow(walkable / "docs" / "add-a-feature.md", walkable)
 
     assert (walkable / "app" / "films" / "queries.py").exists()
@@ -34,7 +34,7 @@ ROTTEN = {
 
 
 @pytest.mark.parametrize("rot", ROTTEN)
-def test_a_document_that_rotted_is_found_out(tmp_path: Path, rot: str):
+def test_a_document_that_rotted_is_found_out(tmp_path: Path, rot: str) -> None:
     text, complaint = ROTTEN[rot]
     tree = tmp_path / "tree"
     tree.mkdir()
@@ -47,7 +47,7 @@ def test_a_document_that_rotted_is_found_out(tmp_path: Path, rot: str):
     assert "document.md, line " in str(error.value)
 
 
-def test_a_sound_document_is_followed(tmp_path: Path):
+def test_a_sound_document_is_followed(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
     (tree / "here.txt").write_text("ten\ntwo\nfour\nfive\nsix\n")

@@ -10,7 +10,7 @@ from tests.clone.walkthrough import change, follow, steps
 
 
 @pytest.mark.timeout(400)  # whole commands and tests of their own run inside
-def test_the_sample_room_is_removed_as_the_document_says(walkable: Path):
+def test_the_sample_room_is_removed_as_the_document_says(walkable: Path) -> None:
     documents = walkable / "docs"
     # Its commands are run by test_feature.py: here it is only what the other one begins with.
     for step in steps(documents / "add-a-feature.md"):

@@ -36,7 +36,7 @@ def contents(tree: Path) -> dict[str, str]:
 
 
 @pytest.mark.timeout(400)  # whole commands and tests of their own run inside
-def test_a_renamed_project_serves_and_its_tests_are_green(clone: Path):
+def test_a_renamed_project_serves_and_its_tests_are_green(clone: Path) -> None:
     before = contents(clone)
 
     dry = run(clone, "rename", "film-archive", "--dry-run")
@@ -105,7 +105,9 @@ BAD_TITLES = ["", " ", " Films", "Films ", '"', "<b>", "{{ 1 }}", "a\nb", "100 %
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_a_name_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: pytest.CaptureFixture[str], name: str):
+def test_a_name_that_will_not_do_is_refused_in_a_sentence(
+    small: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     before = contents(small)
 
     assert main([name], small) == 2
@@ -117,7 +119,7 @@ def test_a_name_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: p
 @pytest.mark.parametrize(("name", "place"), [("nginx", "docs/deploy.md"), ("systemd", "deploy/systemd/cities.service")])
 def test_a_name_that_could_not_be_taken_back_is_refused(
     small: Path, capsys: pytest.CaptureFixture[str], name: str, place: str
-):
+) -> None:
     """/etc/nginx/ would become /etc/cities/ on the way back."""
     (small / place).parent.mkdir(parents=True)
     shutil.copy2(ROOT / place, small / place)
@@ -130,7 +132,9 @@ def test_a_name_that_could_not_be_taken_back_is_refused(
 
 
 @pytest.mark.parametrize("title", BAD_TITLES)
-def test_a_title_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: pytest.CaptureFixture[str], title: str):
+def test_a_title_that_will_not_do_is_refused_in_a_sentence(
+    small: Path, capsys: pytest.CaptureFixture[str], title: str
+) -> None:
     before = contents(small)
 
     assert main(["films", "--title", title], small) == 2
@@ -139,7 +143,7 @@ def test_a_title_that_will_not_do_is_refused_in_a_sentence(small: Path, capsys: 
     assert contents(small) == before
 
 
-def test_what_the_owner_has_rewritten_is_named_and_left_alone(small: Path, capsys: pytest.CaptureFixture[str]):
+def test_what_the_owner_has_rewritten_is_named_and_left_alone(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (small / "README.md").write_text("# My own words\n")
 
     assert main(["films", "--title", "Ein Verzeichnis"], small) == 0
@@ -151,7 +155,7 @@ def test_what_the_owner_has_rewritten_is_named_and_left_alone(small: Path, capsy
     assert 'title = "Ein Verzeichnis"' in (small / "pyproject.toml").read_text()
 
 
-def test_an_interrupted_renaming_is_finished_by_doing_it_again(small: Path):
+def test_an_interrupted_renaming_is_finished_by_doing_it_again(small: Path) -> None:
     whole = small / "README.md"
     text = whole.read_text()
     assert main(["films"], small) == 0
@@ -165,7 +169,7 @@ def test_an_interrupted_renaming_is_finished_by_doing_it_again(small: Path):
     assert 'name = "films"' in pyproject.read_text()
 
 
-def test_a_project_that_does_not_say_its_name_is_told_where_to(small: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_project_that_does_not_say_its_name_is_told_where_to(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (small / "pyproject.toml").write_text("[tool.ruff]\n")
 
     assert main(["films"], small) == 2

@@ -12,6 +12,8 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -59,10 +61,11 @@ class Stack:
             raise AssertionError(f"docker compose {' '.join(arguments)}:\n{ended.stdout}{ended.stderr}{logs}")
         return ended.stdout
 
-    def inspect(self, service: str) -> dict:
+    def inspect(self, service: str) -> dict[str, Any]:
         container = self.compose("ps", "--all", "--quiet", service).strip()
         shown = subprocess.run(["docker", "inspect", container], capture_output=True, check=True)
-        return json.loads(shown.stdout)[0]
+        seen: dict[str, Any] = json.loads(shown.stdout)[0]
+        return seen
 
     def ask(self, path: str) -> tuple[int, str]:
         try:
@@ -105,27 +108,27 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.compose("down", "--volumes", "--rmi", "local", "--timeout", "5", check=False)
 
 
-def test_ten_cities_are_answered(stack):
-    quoted = {name: urllib.request.quote(name) for name in CITIES}
+def test_ten_cities_are_answered(stack: Stack) -> None:
+    quoted = {name: quote(name) for name in CITIES}
 
     answers = {name: stack.ask(f"/?city={quoted[name]}")[1].strip() for name in CITIES}
 
     assert answers == {name: f'City "{name}" is #{number}' for name, number in CITIES.items()}
 
 
-def test_it_is_ready_and_says_so(stack):
+def test_it_is_ready_and_says_so(stack: Stack) -> None:
     assert stack.ask("/readyz")[0] == 200
     assert stack.inspect("web")["State"]["Health"]["Status"] == "healthy"
 
 
-def test_the_one_shot_service_migrated_seeded_and_ended(stack):
+def test_the_one_shot_service_migrated_seeded_and_ended(stack: Stack) -> None:
     state = stack.inspect("migrate")["State"]
 
     assert (state["Status"], state["ExitCode"]) == ("exited", 0)
     assert stack.sql("SELECT COUNT(*) FROM city") == "600"
 
 
-def test_connections_are_encrypted(stack):
+def test_connections_are_encrypted(stack: Stack) -> None:
     assert stack.ask("/?city=London")[0] == 200
 
     by_kind = "SELECT DISTINCT connection_type FROM performance_schema.threads WHERE processlist_host <> 'localhost'"
@@ -136,7 +139,7 @@ def test_connections_are_encrypted(stack):
 
 
 @pytest.mark.parametrize("service", ["web", "database", "migrate"])
-def test_a_container_can_do_little(stack, service):
+def test_a_container_can_do_little(stack: Stack, service: str) -> None:
     host = stack.inspect(service)["HostConfig"]
 
     assert host["ReadonlyRootfs"] is True
@@ -147,7 +150,7 @@ def test_a_container_can_do_little(stack, service):
     assert host["Privileged"] is False
 
 
-def test_the_web_process_is_nobody_with_no_capability(stack):
+def test_the_web_process_is_nobody_with_no_capability(stack: Stack) -> None:
     status = stack.compose("exec", "-T", "web", "python", "-c", "print(open('/proc/1/status').read())")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
 
@@ -156,24 +159,24 @@ def test_the_web_process_is_nobody_with_no_capability(stack):
     assert stack.inspect("web")["Config"]["User"] == "10001:10001"
 
 
-def test_nothing_in_the_image_can_be_written_by_it(stack):
+def test_nothing_in_the_image_can_be_written_by_it(stack: Stack) -> None:
     search = "find / -xdev -writable -not -type l -not -path /tmp 2>/dev/null | head; id -u"
 
     assert stack.compose("exec", "-T", "web", "sh", "-c", search).split() == ["10001"]
 
 
-def test_only_the_web_port_is_published_and_only_on_this_machine(stack):
+def test_only_the_web_port_is_published_and_only_on_this_machine(stack: Stack) -> None:
     assert stack.inspect("database")["HostConfig"]["PortBindings"] in ({}, None)
     assert stack.inspect("web")["HostConfig"]["PortBindings"] == {
         "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}]
     }
 
 
-def test_the_grace_period_is_longer_than_gunicorns(stack):
+def test_the_grace_period_is_longer_than_gunicorns(stack: Stack) -> None:
     assert stack.inspect("web")["Config"]["StopTimeout"] > 20
 
 
-def test_the_last_one_down_is_fast_and_up_again_keeps_the_data(stack):
+def test_the_last_one_down_is_fast_and_up_again_keeps_the_data(stack: Stack) -> None:
     stack.sql("UPDATE city SET city = 'Londinium', city_key = 'londinium' WHERE city_id = 312")
 
     began = time.monotonic()

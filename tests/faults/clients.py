@@ -32,7 +32,7 @@ class Inside:
         response = self._client.get(question.path, headers={"Accept": question.accept})
         if not response.is_json:
             return response.status_code, response.get_data(as_text=True)
-        told = response.json
+        told = response.get_json()
         is_found = response.status_code == 200
         return response.status_code, f'City "{told["query"]}" is #{told["id"]}\n' if is_found else f"{told['detail']}\n"
 

@@ -52,7 +52,8 @@ def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """Start what the chosen tests need, all at once, with the first of them."""
     made = Fleet()
     for item in request.session.items:
-        if kind := getattr(item, "callspec", None) and item.callspec.params.get("fault_server"):
+        case = getattr(item, "callspec", None)
+        if kind := case and case.params.get("fault_server"):
             made.begin(kind)
     made.wait()
     yield made
@@ -82,13 +83,15 @@ def seeded(fault_server: FaultServer) -> Iterator[Database]:
 @pytest.fixture
 def user(seeded: Database) -> str:
     """The user as whom the application connects, to find its connections by."""
-    return make_url(seeded.url).username
+    name = make_url(seeded.url).username
+    assert name
+    return name
 
 
 @pytest.fixture
 def proxy(fault_server: FaultServer) -> Iterator[Proxy]:
     """A proxy before the server, for this test alone; afterwards the server runs, whatever was done to it."""
-    with Proxy("127.0.0.1", fault_server.server.url.port, is_mysql=fault_server.is_mysql) as made:
+    with Proxy("127.0.0.1", fault_server.port, is_mysql=fault_server.is_mysql) as made:
         yield made
     fault_server.repair()
 

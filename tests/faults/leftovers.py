@@ -15,6 +15,7 @@ from flask import Flask
 from app.extensions import db
 from steadypool.pool import SteadyPool
 from testkit.fault_servers import FaultServer
+from tests.faults.support import steady
 
 WATCHDOG = "pool-watchdog"
 LAST_THREADS_SECONDS = 6.0
@@ -24,9 +25,7 @@ LAST_THREADS_SECONDS = 6.0
 def pool_of(app: Flask) -> SteadyPool:
     """Return the reader's pool."""
     with app.app_context():
-        pool = db.engines["reader"].pool
-    assert isinstance(pool, SteadyPool)
-    return pool
+        return steady(db.engines["reader"])
 
 
 def seconds_until(is_so: Callable[[], Any], at_most: float) -> float:

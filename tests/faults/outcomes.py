@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import Engine, exc, literal, select, table
 
 from steadypool import deadline
-from steadypool.connecting import Connector
 from steadypool.errors import PoolError, PoolExhaustedError
 from steadypool.pool import want_fresh
 from steadypool.recovery import unwrapped
+from tests.faults.support import steady
 
 NOW = select(literal(1))
 LONGEST_SECONDS = 60
@@ -56,7 +56,7 @@ class Outcomes:
         choose, end = random.Random(seed), time.monotonic() + LONGEST_SECONDS
         ways = [getattr(self, name) for name in WAYS]
         while number and time.monotonic() < end:  # where permits are lost, it would never come to that number
-            number -= self._happened(choose.choices(ways, WAYS.values())[0])
+            number -= self._happened(choose.choices(ways, list(WAYS.values()))[0])
 
     def _happened(self, way: Callable[[], None]) -> bool:
         """Count what became of it; return False where there was no room in the queue, so that nothing did."""
@@ -157,7 +157,7 @@ class Outcomes:
 
     def assert_all_were_there(self) -> None:
         """Each way was gone, those that end in an error as well, and the pool counted what there is to count."""
-        seen = self.engine.pool.snapshot()
+        seen = steady(self.engine).snapshot()
         assert set(self.done) >= {ENDS_IN.get(way, way) for way in WAYS} | {"PoolExhaustedError"}
         assert seen["refused"] > 0
         assert min(seen["closed"][why] for why in ("overdue", "detached", "changed", "error", "dropped")) > 0
@@ -168,14 +168,15 @@ class Outcomes:
             self.done[what] += 1
 
     def _let_connects_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        really_open = Connector._open
+        dialect = self.engine.dialect
+        really_connect = dialect.connect
 
-        def open_or_fail(connector: Connector, dialect: Any, *more: Any) -> Any:
+        def connect_or_fail(*positional: Any, **arguments: Any) -> Any:
             if getattr(self._failing, "now", False):
                 raise dialect.loaded_dbapi.OperationalError("not today")
-            return really_open(connector, dialect, *more)
+            return really_connect(*positional, **arguments)
 
-        monkeypatch.setattr(Connector, "_open", open_or_fail)
+        monkeypatch.setattr(dialect, "connect", connect_or_fail)
 
 
 WAYS = {

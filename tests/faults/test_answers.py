@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 from flask import Flask
@@ -55,11 +56,11 @@ class Chaos:
             time.sleep(self._choose.uniform(0.02, 0.3))
 
 
-def losing_patience(wsgi_app: Callable, seed: int = 1) -> Callable:
+def losing_patience(wsgi_app: WSGIApplication, seed: int = 1) -> WSGIApplication:
     """Let the time of every tenth request run out at random: while it waits, connects, asks or reads."""
     choose = random.Random(seed)
 
-    def impatient(environ: dict, start_response: Callable) -> Iterable[bytes]:
+    def impatient(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with deadline.within(choose.uniform(0.001, 0.05) if choose.random() < 0.1 else DEADLINE_SECONDS):
             return wsgi_app(environ, start_response)
 
@@ -77,12 +78,12 @@ def count_slowly(connection: Connection) -> int | None:
 
 def test_under_all_faults_at_once_every_answer_is_the_right_one(
     make_service: Callable[..., Flask], seeded: Database, fault_server: FaultServer, proxy: Proxy, user: str
-):
+) -> None:
     service = make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
     service.add_url_rule("/slow", view_func=lambda: str(count_slowly()))
     clients, slow = Clients(service, 16), Clients(service, 2, path="/slow")
     assert clients.ask_once()
-    service.wsgi_app = losing_patience(service.wsgi_app)
+    service.wsgi_app = losing_patience(service.wsgi_app)  # type: ignore[assignment, method-assign]
     chaos = Chaos(fault_server, proxy, user)
 
     with clients.running(), slow.running():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
+from flask import Flask
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -21,10 +24,10 @@ from tests.faults.support import on_mysql_family
 
 
 @pytest.fixture
-def ask(seeded: Database):
+def ask(seeded: Database) -> Callable[..., Any]:
     """Run a statement on a connection of the application's user and return its one value."""
 
-    def run(statement: str = "SELECT count(*) FROM city", seconds: int = 5):
+    def run(statement: str = "SELECT count(*) FROM city", seconds: int = 5) -> Any:
         engine = create_engine(seeded.url, connect_args={"connect_timeout": seconds})
         with engine.connect() as connection:
             value = connection.scalar(text(statement))
@@ -34,7 +37,7 @@ def ask(seeded: Database):
     return run
 
 
-def test_a_frozen_server_answers_after_the_thaw(fault_server: FaultServer, ask):
+def test_a_frozen_server_answers_after_the_thaw(fault_server: FaultServer, ask: Callable[..., Any]) -> None:
     fault_server.freeze()
     with pytest.raises((DBAPIError, pymysql.Error)):
         # PyMySQL's limit for connecting leaves the greeting out
@@ -48,7 +51,9 @@ def test_a_frozen_server_answers_after_the_thaw(fault_server: FaultServer, ask):
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_server_comes_back_on_its_port_with_its_data(fault_server: FaultServer, ask, end: str):
+def test_a_server_comes_back_on_its_port_with_its_data(
+    fault_server: FaultServer, ask: Callable[..., Any], end: str
+) -> None:
     getattr(fault_server, end)()
     with pytest.raises(DBAPIError):
         ask()
@@ -59,7 +64,7 @@ def test_a_server_comes_back_on_its_port_with_its_data(fault_server: FaultServer
     assert time.monotonic() - came_back < 2
 
 
-def test_connections_are_seen_and_killed(fault_server: FaultServer, seeded: Database, user: str):
+def test_connections_are_seen_and_killed(fault_server: FaultServer, seeded: Database, user: str) -> None:
     engine = plain_engine(seeded.url)
 
     with engine.connect() as connection:
@@ -74,7 +79,7 @@ def test_connections_are_seen_and_killed(fault_server: FaultServer, seeded: Data
 
 
 @on_mysql_family
-def test_counters_see_the_application_and_not_the_bench(fault_server: FaultServer, ask):
+def test_counters_see_the_application_and_not_the_bench(fault_server: FaultServer, ask: Callable[..., Any]) -> None:
     names = "Com_select", "Com_set_option", "Com_rollback", "Com_admin_commands", "Connections", "Aborted_clients"
     with fault_server.counting(*names) as silence:
         fault_server.sessions("nobody")
@@ -87,7 +92,7 @@ def test_counters_see_the_application_and_not_the_bench(fault_server: FaultServe
 
 
 @on_mysql_family
-def test_what_is_set_globally_is_set_back(fault_server: FaultServer, ask):
+def test_what_is_set_globally_is_set_back(fault_server: FaultServer, ask: Callable[..., Any]) -> None:
     before = ask("SELECT @@wait_timeout")
 
     with fault_server.set_globally(wait_timeout=7):
@@ -96,7 +101,7 @@ def test_what_is_set_globally_is_set_back(fault_server: FaultServer, ask):
     assert ask("SELECT @@wait_timeout") == before != 7
 
 
-def test_clients_get_right_answers_through_the_proxy(service, proxy: Proxy):
+def test_clients_get_right_answers_through_the_proxy(service: Flask, proxy: Proxy) -> None:
     clients = Clients(service, 4).run(0.5)
 
     assert len(clients.answers) > 20
@@ -105,7 +110,7 @@ def test_clients_get_right_answers_through_the_proxy(service, proxy: Proxy):
     assert proxy.counts().round_trips > 20
 
 
-def test_a_wrong_answer_is_noticed():
+def test_a_wrong_answer_is_noticed() -> None:
     lima = Question("/?city=Lima", "Lima", cities.answer("Lima"))
     right = Request(lima, 0.0, 0.1, 200, 'City "Lima" is #305\n')
 

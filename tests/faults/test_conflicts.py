@@ -18,7 +18,7 @@ from steadypool.retry import MOST_TRIES
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import everywhere, on_mariadb118, on_mysql_family, on_postgresql
+from tests.faults.support import everywhere, on_mariadb118, on_mysql_family, on_postgresql, steady
 
 DEADLINE_SECONDS = 2.5
 """MySQL and MariaDB count lock waits in whole seconds: two thirds of this make one."""
@@ -85,7 +85,7 @@ def locking(database: Database) -> Iterator[Callable[[], None]]:
 
 
 @everywhere
-def test_of_two_in_a_deadlock_one_is_done_again_and_each_is_kept_once(writer: Engine, witness: Witness):
+def test_of_two_in_a_deadlock_one_is_done_again_and_each_is_kept_once(writer: Engine, witness: Witness) -> None:
     meeting = threading.Barrier(2)
     units = [Crossing((FIRST, SECOND), meeting), Crossing((SECOND, FIRST), meeting)]
 
@@ -97,13 +97,13 @@ def test_of_two_in_a_deadlock_one_is_done_again_and_each_is_kept_once(writer: En
     assert [witness.times(unit) for unit in units] == [1, 1]
     rows = select(ledger.c.part).where(ledger.c.id.in_([FIRST, SECOND]))
     assert list(witness.connection.scalars(rows)) == [2, 2]
-    assert writer.pool.snapshot()["retried"] == 1
+    assert steady(writer).snapshot()["retried"] == 1
 
 
 @everywhere
 def test_a_unit_that_ran_into_a_lock_is_done_again_as_a_whole(
     writer: Engine, witness: Witness, seeded: Database, fault_server: FaultServer
-):
+) -> None:
     unit = Touching()
 
     with locking(seeded) as let_go:
@@ -117,12 +117,15 @@ def test_a_unit_that_ran_into_a_lock_is_done_again_as_a_whole(
 
 
 @everywhere
-def test_after_the_last_try_the_error_is_raised_and_nothing_is_kept(writer: Engine, witness: Witness, seeded: Database):
+def test_after_the_last_try_the_error_is_raised_and_nothing_is_kept(
+    writer: Engine, witness: Witness, seeded: Database
+) -> None:
     unit = Touching()
 
     with locking(seeded), pytest.raises(exc.OperationalError) as caught:
         in_transaction(writer, unit)
 
+    assert caught.value.orig
     assert getattr(caught.value.orig, "sqlstate", None) == "55P03" or caught.value.orig.args[0] == 1205
     assert unit.begun == MOST_TRIES == 5
     assert witness.times(unit) == 0
@@ -130,7 +133,7 @@ def test_after_the_last_try_the_error_is_raised_and_nothing_is_kept(writer: Engi
 
 def test_trying_again_ends_with_the_deadline(
     writer: Engine, witness: Witness, seeded: Database, fault_server: FaultServer
-):
+) -> None:
     unit, seconds = Touching(), 1.5 * PATIENCE_SECONDS[fault_server.is_mysql]
 
     with locking(seeded), deadline.within(seconds) as due, pytest.raises((exc.OperationalError, PoolError)):
@@ -142,7 +145,7 @@ def test_trying_again_ends_with_the_deadline(
 
 
 @on_mysql_family
-def test_a_deadlock_that_the_work_passes_over_is_no_half_written_unit(writer: Engine, witness: Witness):
+def test_a_deadlock_that_the_work_passes_over_is_no_half_written_unit(writer: Engine, witness: Witness) -> None:
     """The server has rolled everything back; what the work writes then would be kept without the rest."""
 
     class Careless(Crossing):
@@ -169,17 +172,20 @@ class Counting(Unit):
 
     def between(self, connection: Connection) -> None:
         seen = connection.scalar(select(ledger.c.part).where(ledger.c.id == FIRST))
+        assert seen is not None
         if self.begun == 1:
             self.meeting.wait(5)
         try:
             connection.execute(update(ledger).where(ledger.c.id == FIRST).values(part=seen + 1))
         except exc.OperationalError as error:
-            self.refused.append(error.orig.args[0])
+            self.refused.append(error.orig.args[0] if error.orig else 0)
             raise
 
 
 @on_mariadb118
-def test_of_two_that_read_a_row_and_change_it_one_is_done_again_and_both_count(writer: Engine, witness: Witness):
+def test_of_two_that_read_a_row_and_change_it_one_is_done_again_and_both_count(
+    writer: Engine, witness: Witness
+) -> None:
     """MariaDB 11.8 refuses to change a row that was changed since it was read (1020, innodb_snapshot_isolation)."""
     meeting = threading.Barrier(2)
     units = [Counting(meeting), Counting(meeting)]
@@ -192,11 +198,11 @@ def test_of_two_that_read_a_row_and_change_it_one_is_done_again_and_both_count(w
     assert sorted(unit.begun for unit in units) == [1, 2]
     assert [witness.times(unit) for unit in units] == [1, 1]
     assert witness.connection.scalar(select(ledger.c.part).where(ledger.c.id == FIRST)) == 2
-    assert writer.pool.snapshot()["conflicts"] == 1
+    assert steady(writer).snapshot()["conflicts"] == 1
 
 
 @on_mariadb118
-def test_a_changed_row_that_the_work_passes_over_is_no_half_written_unit(writer: Engine, witness: Witness):
+def test_a_changed_row_that_the_work_passes_over_is_no_half_written_unit(writer: Engine, witness: Witness) -> None:
     """The server has rolled everything back; what the work writes then would be kept without the rest."""
 
     class Careless(Counting):
@@ -216,7 +222,9 @@ def test_a_changed_row_that_the_work_passes_over_is_no_half_written_unit(writer:
 
 
 @on_mariadb118
-def test_a_changed_row_is_told_as_a_lost_transaction_where_nothing_is_done_again(writer: Engine, witness: Witness):
+def test_a_changed_row_is_told_as_a_lost_transaction_where_nothing_is_done_again(
+    writer: Engine, witness: Witness
+) -> None:
     class Stubborn(Unit):
         """Passes over the error each time; another one changes the row in between each time."""
 
@@ -235,7 +243,7 @@ def test_a_changed_row_is_told_as_a_lost_transaction_where_nothing_is_done_again
 
 
 @on_postgresql
-def test_an_error_that_the_work_passes_over_is_no_success(writer: Engine, witness: Witness):
+def test_an_error_that_the_work_passes_over_is_no_success(writer: Engine, witness: Witness) -> None:
     """PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and the driver takes that for a success."""
 
     class Careless(Unit):
@@ -254,7 +262,7 @@ def test_an_error_that_the_work_passes_over_is_no_success(writer: Engine, witnes
 
 
 @on_postgresql
-def test_an_error_inside_a_savepoint_may_be_passed_over(writer: Engine, witness: Witness):
+def test_an_error_inside_a_savepoint_may_be_passed_over(writer: Engine, witness: Witness) -> None:
     class Careful(Unit):
         def between(self, connection: Connection) -> None:
             with pytest.raises(exc.IntegrityError), connection.begin_nested():
@@ -267,7 +275,7 @@ def test_an_error_inside_a_savepoint_may_be_passed_over(writer: Engine, witness:
     assert witness.times(unit) == 1
 
 
-def test_a_unit_is_refused_alike_on_every_try(writer: Engine, witness: Witness):
+def test_a_unit_is_refused_alike_on_every_try(writer: Engine, witness: Witness) -> None:
     """A row that is there already is no conflict that could pass."""
 
     class Duplicate(Unit):

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from flask import Flask, before_render_template
@@ -18,7 +19,7 @@ from testkit.packets import COM_QUERY
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import EXPECTED, NAMES, Clients
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, on_postgresql, reader
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, on_postgresql, reader, steady
 
 READS = 10
 COMMANDS = "Com_select", "Com_rollback", "Com_commit", "Com_begin", "Com_set_option", "Com_admin_commands"
@@ -34,8 +35,8 @@ def read_some(app: Flask, number: int = READS) -> None:
 @on_mysql_family
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_warm_read_is_one_command(
-    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver
-):
+    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str
+) -> None:
     service = make_service(f"{fault_server.backend}+{driver}")
     read_some(service, 2)
 
@@ -48,7 +49,7 @@ def test_a_warm_read_is_one_command(
 
 
 @on(*Kind)
-def test_a_warm_read_is_one_round_trip(service: Flask, proxy: Proxy):
+def test_a_warm_read_is_one_round_trip(service: Flask, proxy: Proxy) -> None:
     read_some(service, 7)  # psycopg prepares a statement the sixth time, which is a round trip more, once
 
     with proxy.counting() as passed:
@@ -58,7 +59,7 @@ def test_a_warm_read_is_one_round_trip(service: Flask, proxy: Proxy):
 
 
 @on_mariadb
-def test_with_tls_as_well(make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy):
+def test_with_tls_as_well(make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy) -> None:
     service = make_service(DATABASE_TLS="verify", DATABASE_TLS_CA=fault_server.ca)
     read_some(service, 2)
 
@@ -70,7 +71,7 @@ def test_with_tls_as_well(make_service: Callable[..., Flask], fault_server: Faul
 
 
 @on_mysql_family
-def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, fault_server: FaultServer):
+def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, fault_server: FaultServer) -> None:
     def read(name: str) -> bool:
         return (
             service.test_client().get("/", query_string={"city": name}).text == f'City "{name}" is #{EXPECTED[name]}\n'
@@ -79,7 +80,7 @@ def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, faul
     with fault_server.counting("Connections", "Aborted_clients") as counted:
         with ThreadPoolExecutor(16) as threads:
             answers = list(threads.map(read, (NAMES * 2)[:1000]))
-        pool = reader(service).pool
+        pool = steady(reader(service))
         pool.dispose()
 
     assert answers == [True] * 1000
@@ -89,12 +90,17 @@ def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, faul
 
 @on_mariadb
 @pytest.mark.parametrize("accept", ["text/plain", "application/json", "text/html"])
-def test_the_connection_is_back_before_the_answer_is_rendered(service: Flask, accept: str, monkeypatch):
-    pool, lent = reader(service).pool, []
+def test_the_connection_is_back_before_the_answer_is_rendered(
+    service: Flask, accept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, lent = steady(reader(service)), list[int]()
     answer = negotiation.answer
-    monkeypatch.setattr(
-        negotiation, "answer", lambda *parts, **more: (lent.append(pool.checkedout()), answer(*parts, **more))[1]
-    )
+
+    def note(*parts: Any, **more: Any) -> Any:
+        lent.append(pool.checkedout())
+        return answer(*parts, **more)
+
+    monkeypatch.setattr(negotiation, "answer", note)
 
     with before_render_template.connected_to(lambda *_, **__: lent.append(pool.checkedout()), service):
         assert service.test_client().get("/?city=Lima", headers={"Accept": accept}).status_code == 200
@@ -103,11 +109,13 @@ def test_the_connection_is_back_before_the_answer_is_rendered(service: Flask, ac
 
 
 @on_mariadb
-def test_a_burst_after_a_restart_makes_no_tls_context(make_service: Callable[..., Flask], fault_server, monkeypatch):
+def test_a_burst_after_a_restart_makes_no_tls_context(
+    make_service: Callable[..., Flask], fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = []
     make = ssl.SSLContext.__new__
 
-    def note(*parts, **more):
+    def note(*parts: Any, **more: Any) -> Any:
         if not threading.current_thread().name.startswith("fault-server"):  # which talk to Docker
             made.append(parts)
         return make(*parts, **more)
@@ -125,13 +133,15 @@ def test_a_burst_after_a_restart_makes_no_tls_context(make_service: Callable[...
     clients.ask_once()
 
     assert clients.failed == []
-    assert reader(service).pool.snapshot()["opened"] > 8
+    assert steady(reader(service)).snapshot()["opened"] > 8
     assert made == []
 
 
 @on_mysql_family
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_commands_to_connect(make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str):
+def test_commands_to_connect(
+    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str
+) -> None:
     engine = reader(make_service(f"{fault_server.backend}+{driver}"))
     with held(engine, 1), proxy.counting() as passed, held(engine, 3):  # the first learns about the server as well
         pass
@@ -144,7 +154,7 @@ CONNECT_QUERIES = 4
 
 
 @on_postgresql
-def test_round_trips_to_connect(service: Flask, proxy: Proxy):
+def test_round_trips_to_connect(service: Flask, proxy: Proxy) -> None:
     engine = reader(service)
     with held(engine, 1), proxy.counting() as passed, held(engine, 3):
         pass
@@ -154,7 +164,7 @@ def test_round_trips_to_connect(service: Flask, proxy: Proxy):
 
 
 @on_mysql_family
-def test_closing_says_goodbye(service: Flask, fault_server: FaultServer, user: str):
+def test_closing_says_goodbye(service: Flask, fault_server: FaultServer, user: str) -> None:
     with fault_server.counting("Aborted_clients") as counted:
         with held(reader(service), 4):
             assert len(fault_server.sessions(user)) == 4

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.orm import aliased
 
 from app.cities.models import City
@@ -125,7 +125,7 @@ FAULTS: list[Fault] = [
 
 
 @reading
-def count_slowly(connection) -> int:
+def count_slowly(connection: Connection) -> int | None:
     """Return what takes a minute or so to count: 600 x 600 x 600 combinations, none of them found by an index."""
     one, two, three = aliased(City), aliased(City), aliased(City)
     product = one.city_id * two.city_id * three.city_id
@@ -195,22 +195,22 @@ def warm_up(app: Flask) -> None:
 
 
 @each_fault(*FAULTS)
-def test_every_request_is_answered_in_time(endure: Callable[..., None], fault: Fault):
+def test_every_request_is_answered_in_time(endure: Callable[..., None], fault: Fault) -> None:
     endure(fault)
 
 
 @on_postgresql
-def test_a_connection_for_each_request_has_the_deadline_too(endure: Callable[..., None]):
+def test_a_connection_for_each_request_has_the_deadline_too(endure: Callable[..., None]) -> None:
     endure(frozen, POOL_STRATEGY="request")
 
 
 @on_mariadb
-def test_a_connection_for_each_request_has_slow_queries_stopped_too(endure: Callable[..., None]):
+def test_a_connection_for_each_request_has_slow_queries_stopped_too(endure: Callable[..., None]) -> None:
     endure(slow_query, POOL_STRATEGY="request")
 
 
 @on_mariadb
 @each_fault(frozen, black_hole, accepted_but_silent)
 @pytest.mark.parametrize("driver", [MYSQLDB])
-def test_mysqlclient_has_the_deadline_too(endure: Callable[..., None], fault: Fault, driver: str):
+def test_mysqlclient_has_the_deadline_too(endure: Callable[..., None], fault: Fault, driver: str) -> None:
     endure(fault, driver=f"mysql+{driver}")

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, make_url, select, update
@@ -21,7 +22,7 @@ from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeU
 from testkit.databases import Database
 from testkit.proxy import Proxy
 from tests.faults.clients import Clients
-from tests.faults.support import on_mariadb, reader
+from tests.faults.support import on_mariadb, reader, steady
 from tests.faults.test_deadline import SLACK_SECONDS, THREADS
 
 DEADLINE_SECONDS = 1.0
@@ -34,7 +35,9 @@ def app(make_service: Callable[..., Flask]) -> Flask:
 
 
 @on_mariadb
-def test_a_name_with_two_addresses_has_no_more_time_than_one(app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch):
+def test_a_name_with_two_addresses_has_no_more_time_than_one(
+    app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one_address = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *values, **names: 2 * one_address(*values, **names))
     proxy.lose_syns()
@@ -46,7 +49,7 @@ def test_a_name_with_two_addresses_has_no_more_time_than_one(app: Flask, proxy: 
 
 
 @on_mariadb
-def test_a_name_server_has_no_more_time_than_the_database(app: Flask, monkeypatch: pytest.MonkeyPatch):
+def test_a_name_server_has_no_more_time_than_the_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up_slowly(*_: object, **__: object) -> None:
         time.sleep(2 * DEADLINE_SECONDS)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
@@ -60,13 +63,17 @@ def test_a_name_server_has_no_more_time_than_the_database(app: Flask, monkeypatc
 
 
 @on_mariadb
-def test_a_thread_that_slept_through_its_deadline_is_cut_too(app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch):
+def test_a_thread_that_slept_through_its_deadline_is_cut_too(
+    app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Clients(app, 1).run(0)
     enter = Gate.enter
 
-    def enter_and_sleep(*arguments: object, **options: object) -> None:
+    def enter_and_sleep(*arguments: Any, **options: Any) -> None:
         enter(*arguments, **options)
-        time.sleep(deadline.current().left + 0.2)
+        due = deadline.current()
+        assert due
+        time.sleep(due.left + 0.2)
 
     monkeypatch.setattr(Gate, "enter", enter_and_sleep)
     proxy.black_hole()
@@ -78,7 +85,7 @@ def test_a_thread_that_slept_through_its_deadline_is_cut_too(app: Flask, proxy: 
 
 
 @on_mariadb
-def test_nobody_waits_for_the_first_connection_beyond_the_deadline(app: Flask, seeded: Database, proxy: Proxy):
+def test_nobody_waits_for_the_first_connection_beyond_the_deadline(app: Flask, seeded: Database, proxy: Proxy) -> None:
     proxy.black_hole(after_bytes=size_of_handshake(proxy, seeded) + 1)
 
     with app.app_context(), ThreadPoolExecutor() as others:
@@ -105,9 +112,9 @@ def connect_within(seconds: float, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("way", ["read", "lookup"])
-def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, way: str):
+def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, way: str) -> None:
     engine = reader(app)
-    engine.pool.longest_call_seconds = 0.5
+    steady(engine).longest_call_seconds = 0.5
     lowest = select(City.city_id).limit(1)
     ask = Lookup(lowest).fetch if way == "lookup" else lambda engine: read(engine, lambda c: c.execute(lowest).all())
     assert ask(engine)
@@ -120,10 +127,10 @@ def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, 
     assert time.monotonic() - started < 0.5 + SLACK_SECONDS
 
 
-def test_without_a_deadline_a_silent_commit_ends_all_the_same(app: Flask, proxy: Proxy):
+def test_without_a_deadline_a_silent_commit_ends_all_the_same(app: Flask, proxy: Proxy) -> None:
     with app.app_context():
         engine = db.engine
-    engine.pool.longest_call_seconds = 0.5
+    steady(engine).longest_call_seconds = 0.5
 
     def work(connection: Connection) -> None:
         connection.execute(update(City).where(City.city_id == 1).values(country_id=City.country_id))

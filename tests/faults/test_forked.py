@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -23,7 +24,7 @@ from testkit.fault_servers import FaultServer, Kind
 from testkit.proxy import Proxy
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import pool_of
-from tests.faults.support import held, on, on_mariadb, reader
+from tests.faults.support import held, on, on_mariadb, reader, steady
 
 # Otherwise a function that the pool does not know would have the connection closed after use.
 WHO = select(func.connection_id()).execution_options(leaves_no_trace=True)
@@ -32,7 +33,7 @@ FORKS = "ignore:.*multi-threaded, use of fork:DeprecationWarning"
 pytestmark = pytest.mark.filterwarnings(FORKS)  # Python 3.12 warns of what is tested here
 
 
-def who(engine: Engine) -> int:
+def who(engine: Engine) -> int | None:
     with engine.connect() as connection:
         return connection.scalar(WHO)
 
@@ -60,7 +61,7 @@ def in_child(work: Callable[[], object], around: AbstractContextManager[None] | 
 
 
 @contextmanager
-def taken_by_another_thread(*locks: AbstractContextManager) -> Iterator[None]:
+def taken_by_another_thread(*locks: AbstractContextManager[Any]) -> Iterator[None]:
     taken, over = threading.Event(), threading.Event()
 
     def take() -> None:
@@ -79,7 +80,7 @@ def taken_by_another_thread(*locks: AbstractContextManager) -> Iterator[None]:
 
 
 @on_mariadb
-def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(service: Flask):
+def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(service: Flask) -> None:
     engine, pool = reader(service), pool_of(service)
     with held(engine, 2) as both:
         parents = {connection.scalar(WHO) for connection in both}
@@ -94,7 +95,7 @@ def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(serv
 
 
 @on_mariadb
-def test_a_connection_that_is_lent_at_the_fork_stays_the_parents(service: Flask, proxy: Proxy):
+def test_a_connection_that_is_lent_at_the_fork_stays_the_parents(service: Flask, proxy: Proxy) -> None:
     engine, pool = reader(service), pool_of(service)
     with engine.connect() as lent:
         parents = lent.scalar(WHO)
@@ -128,7 +129,7 @@ def go_on(connection: Connection) -> None:
 @pytest.mark.parametrize("do", [leave, go_on, Connection.invalidate, Connection.close, Connection.detach])
 def test_what_a_child_does_with_its_parents_transaction_is_not_done(
     service: Flask, seeded: Database, do: Callable[[Connection], None]
-):
+) -> None:
     """It gets an error where it would reach the server; the parent keeps what is the parent's."""
     engine, unit = writer_of(service), Unit()
     with witness_of(seeded) as witness:
@@ -142,7 +143,7 @@ def test_what_a_child_does_with_its_parents_transaction_is_not_done(
 
 
 def rows_of(witness: Witness) -> int:
-    return witness.connection.scalar(select(func.count()).select_from(ledger))
+    return witness.connection.scalar(select(func.count()).select_from(ledger)) or 0
 
 
 @contextmanager
@@ -163,14 +164,16 @@ def no_room_for_another_file() -> Iterator[None]:
 ID = {True: func.connection_id(), False: func.pg_backend_pid()}
 
 
-def test_with_no_file_left_to_open_all_pools_begin_anew(make_service: Callable[..., Flask], fault_server: FaultServer):
+def test_with_no_file_left_to_open_all_pools_begin_anew(
+    make_service: Callable[..., Flask], fault_server: FaultServer
+) -> None:
     """The first that fails must not keep the others from it."""
     engines = [engine for _ in range(2) for engine in engines_of(make_service())]
     asked = select(ID[fault_server.is_mysql]).execution_options(leaves_no_trace=True)
     parents = [asked_of(engine, asked) for engine in engines]
 
     def look() -> str:
-        idle = [engine.pool.checkedin() for engine in engines]
+        idle = [steady(engine).checkedin() for engine in engines]
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
         return repr((idle, [asked_of(engine, asked) for engine in engines]))
 
@@ -187,13 +190,13 @@ def engines_of(app: Flask) -> list[Engine]:
         return [db.engines["reader"], db.engine]
 
 
-def asked_of(engine: Engine, question: Select[tuple[int]]) -> int:
+def asked_of(engine: Engine, question: Select[int]) -> int | None:
     with engine.connect() as connection:
         return connection.scalar(question)
 
 
 @on_mariadb
-def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: Callable[..., Flask]):
+def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: Callable[..., Flask]) -> None:
     class Stubborn:
         def forget_parent(self) -> None:
             raise OSError("not I")
@@ -204,7 +207,7 @@ def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: C
     engine = reader(make_service())
     parents = who(engine)
 
-    told = in_child(lambda: f"{engine.pool.checkedin()} {who(engine)}")
+    told = in_child(lambda: f"{steady(engine).checkedin()} {who(engine)}")
 
     assert told.split()[0] == "0"
     assert told.split()[1] != str(parents)
@@ -212,11 +215,11 @@ def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: C
 
 
 @on_mariadb
-def test_a_fork_while_a_connection_is_being_borrowed(service: Flask):
+def test_a_fork_while_a_connection_is_being_borrowed(service: Flask) -> None:
     """In a listener, say: the child must not go on with what its parent has just taken out of the pool."""
     engine = reader(service)
     parents = who(engine)
-    told = []
+    told: list[int] = []
 
     def fork(*_: object) -> None:
         if not told:
@@ -239,5 +242,5 @@ def test_a_fork_while_a_connection_is_being_borrowed(service: Flask):
 
     assert answer == parents
     assert childs != str(parents)
-    assert engine.pool.snapshot()["in_use"] == 0
+    assert steady(engine).snapshot()["in_use"] == 0
     assert who(engine) == parents

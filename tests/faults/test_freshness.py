@@ -15,7 +15,7 @@ from testkit.fault_servers import FaultServer, Kind
 from testkit.packets import COM_PING, COM_QUERY
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader, steady
 
 CONNECT_QUERIES = 4
 DRIVERS = ["pymysql", MYSQLDB]
@@ -26,21 +26,23 @@ def ask(app: Flask) -> None:
 
 
 def opened(app: Flask) -> int:
-    return reader(app).pool.snapshot()["opened"]
+    return int(steady(reader(app)).snapshot()["opened"])
 
 
 @contextmanager
 def without_a_retry(app: Flask) -> Iterator[None]:
     """What is found out before use is not found out by a failed statement."""
-    before = reader(app).pool.snapshot()
+    before = steady(reader(app)).snapshot()
     yield
-    after = reader(app).pool.snapshot()
+    after = steady(reader(app)).snapshot()
     assert (after["retried"], after["closed"].get("error")) == (before["retried"], before["closed"].get("error"))
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @on_mysql_family
-def test_killed_while_idle(make_service: Callable[..., Flask], fault_server, proxy: Proxy, user: str, driver: str):
+def test_killed_while_idle(
+    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, user: str, driver: str
+) -> None:
     service = make_service(f"{fault_server.backend}+{driver}")
     with held(reader(service), 4):
         pass
@@ -56,7 +58,7 @@ def test_killed_while_idle(make_service: Callable[..., Flask], fault_server, pro
 
 
 @on(Kind.POSTGRESQL)
-def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy, user: str):
+def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy, user: str) -> None:
     with held(reader(service), 4):
         pass
     ask(service)
@@ -71,7 +73,7 @@ def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy:
 
 
 @on_mariadb
-def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_server: FaultServer, user: str):
+def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_server: FaultServer, user: str) -> None:
     service = make_service(DATABASE_TLS="verify", DATABASE_TLS_CA=fault_server.ca)
     with held(reader(service), 4):
         pass
@@ -86,7 +88,7 @@ def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_se
 
 
 @on(*Kind)
-def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy):
+def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy) -> None:
     with held(reader(service), 4):
         pass
     fault_server.restart()
@@ -101,7 +103,7 @@ def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: 
 
 @pytest.mark.parametrize("tls", ["off", "require"])
 @on_mysql_family
-def test_closed_for_idling(make_service: Callable[..., Flask], fault_server: FaultServer, user: str, tls: str):
+def test_closed_for_idling(make_service: Callable[..., Flask], fault_server: FaultServer, user: str, tls: str) -> None:
     service = make_service(DATABASE_TLS=tls)
     shorten = text("SET SESSION wait_timeout = 1").execution_options(leaves_no_trace=True)
     with held(reader(service), 3) as connections:
@@ -117,7 +119,9 @@ def test_closed_for_idling(make_service: Callable[..., Flask], fault_server: Fau
 
 
 @on_mariadb
-def test_without_the_test_the_statement_finds_out(make_service: Callable[..., Flask], fault_server, user: str):
+def test_without_the_test_the_statement_finds_out(
+    make_service: Callable[..., Flask], fault_server: FaultServer, user: str
+) -> None:
     service = make_service(POOL_PRE_PING="false", POOL_SIZE=1)
     ask(service)
     fault_server.kill_connections(user)
@@ -125,11 +129,11 @@ def test_without_the_test_the_statement_finds_out(make_service: Callable[..., Fl
 
     ask(service)
 
-    assert reader(service).pool.snapshot()["retried"] == 1
+    assert steady(reader(service)).snapshot()["retried"] == 1
 
 
 @on_mysql_family
-def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Flask], proxy: Proxy):
+def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Flask], proxy: Proxy) -> None:
     service = make_service(POOL_PING_AFTER_SECONDS=0.5)
     ask(service)
 
@@ -148,7 +152,7 @@ def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Flas
 
 
 @on(Kind.POSTGRESQL)
-def test_a_ping_is_a_round_trip(make_service: Callable[..., Flask], proxy: Proxy):
+def test_a_ping_is_a_round_trip(make_service: Callable[..., Flask], proxy: Proxy) -> None:
     service = make_service(POOL_PING_AFTER_SECONDS=0.3)
     ask(service)
     time.sleep(0.4)
@@ -160,7 +164,7 @@ def test_a_ping_is_a_round_trip(make_service: Callable[..., Flask], proxy: Proxy
 
 
 @on_mariadb
-def test_tls_does_not_look_like_an_end(make_service: Callable[..., Flask], proxy: Proxy):
+def test_tls_does_not_look_like_an_end(make_service: Callable[..., Flask], proxy: Proxy) -> None:
     service = make_service(DATABASE_TLS="require")
     ask(service)
     time.sleep(0.1)  # session tickets come when they like

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from flask import Flask
 from sqlalchemy import make_url
@@ -63,7 +63,7 @@ def assert_all_served(clients: Clients) -> None:
 
 def test_whoever_finds_no_connection_waits_for_a_return(
     make_service: Callable[..., Flask], limit: Callable[[int], None], capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     app = make_service(POOL_SIZE=SIZE)
     pool = pool_of(app)
     limit(ROOM)
@@ -87,7 +87,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
 @on_mariadb
 def test_a_server_full_of_others_leaves_us_what_we_have(
     make_service: Callable[..., Flask], fault_server: FaultServer, seeded: Database
-):
+) -> None:
     app = make_service(POOL_SIZE=SIZE)
 
     with others_taking_all_but(ROOM, fault_server, seeded):
@@ -95,7 +95,7 @@ def test_a_server_full_of_others_leaves_us_what_we_have(
     assert_nothing_is_lent(app)
 
 
-def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], limit: Callable[[int], None]):
+def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], limit: Callable[[int], None]) -> None:
     app = make_service(POOL_SIZE=SIZE)
     pool = pool_of(app)
     with Clients(app, THREADS).running() as clients:
@@ -107,14 +107,16 @@ def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], l
     assert_nothing_is_lent(app)
 
 
-def test_one_connection_for_all(make_service: Callable[..., Flask], limit: Callable[[int], None]):
+def test_one_connection_for_all(make_service: Callable[..., Flask], limit: Callable[[int], None]) -> None:
     app = make_service(POOL_SIZE=SIZE)
     limit(1)
 
     assert_all_served(Clients(app, THREADS).run(SECONDS))
 
 
-def test_a_server_full_of_others_alone_is_away(make_service: Callable[..., Flask], limit: Callable[[int], None]):
+def test_a_server_full_of_others_alone_is_away(
+    make_service: Callable[..., Flask], limit: Callable[[int], None]
+) -> None:
     ours = make_service(POOL_SIZE=SIZE, REQUEST_DEADLINE_SECONDS=1)
     others = make_service(POOL_SIZE=SIZE)
     limit(1)

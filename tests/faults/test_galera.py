@@ -29,6 +29,7 @@ from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
+from tests.faults.support import steady
 from tests.support.problems import assert_problem
 
 LONG_SECONDS = float(os.environ.get("GALERA_SECONDS", "4"))
@@ -104,7 +105,9 @@ def wait_until_it_refuses(node: Node) -> None:
     wait_for(lambda: node.has_left, "leave", LEAVING_SECONDS)
 
 
-def test_no_read_fails_while_a_node_is_cut_off_from_its_cluster(make_app: Callable[..., Flask], cluster: Cluster):
+def test_no_read_fails_while_a_node_is_cut_off_from_its_cluster(
+    make_app: Callable[..., Flask], cluster: Cluster
+) -> None:
     """The cluster's majority is there all the time, so somebody can answer."""
     app, lost = make_app(), cluster.nodes[2]
     clients = Clients(app, 16)
@@ -124,7 +127,7 @@ def test_no_read_fails_while_a_node_is_cut_off_from_its_cluster(make_app: Callab
 
 def test_what_a_node_without_its_cluster_refuses_is_away_and_not_kept(
     make_app: Callable[..., Flask], cluster: Cluster, witness: Witness
-):
+) -> None:
     """A read of which no other node can be asked; a unit of writing at its COMMIT, and one at its first statement."""
     lost = cluster.nodes[2]
     patient, hasty = make_app(lost, REQUEST_DEADLINE_SECONDS=18), make_app(lost).test_client()
@@ -142,10 +145,10 @@ def test_what_a_node_without_its_cluster_refuses_is_away_and_not_kept(
                 wait_until_it_refuses(lost)
                 return self.nonce
 
-        units = [Interrupted(), Unit()]
+        units: list[Unit] = [Interrupted(), Unit()]
         tried = list(units)
         refused = [patient.test_client().post("/api/write") for _ in tried]
-        left, began = writer.pool.checkedin(), time.monotonic()
+        left, began = steady(writer).checkedin(), time.monotonic()
         refused.append(hasty.get("/?city=London", headers={"Accept": "application/json"}))
         took = time.monotonic() - began
 
@@ -161,7 +164,7 @@ def test_what_a_node_without_its_cluster_refuses_is_away_and_not_kept(
 
 def test_a_commit_that_was_under_way_when_the_node_was_cut_off_is_unknown(
     make_app: Callable[..., Flask], cluster: Cluster, witness: Witness
-):
+) -> None:
     """Galera says 1180, error during COMMIT: what was sent before the cut may have been kept by the others."""
     lost = cluster.nodes[2]
     writer, unit = writer_of(make_app(lost)), Unit()
@@ -192,7 +195,7 @@ def assert_kept(writer: Engine, witness: Witness) -> None:
 
 def test_of_two_nodes_that_change_a_row_one_does_it_again_and_both_count(
     make_app: Callable[..., Flask], cluster: Cluster, witness: Witness
-):
+) -> None:
     """Certification lost at COMMIT is a deadlock (1213) to the client: nothing was kept, and the unit is done again."""
     writers = [writer_of(make_app(node)) for node in cluster.nodes[:2]]
     row = 1_000_001
@@ -209,7 +212,7 @@ def test_of_two_nodes_that_change_a_row_one_does_it_again_and_both_count(
     units = [Counting(), Counting()]
     wait_for(lambda: cluster.nodes[1].ask(f"SELECT 1 FROM {NAME}.ledger WHERE id = {row}") != [], "replicate", 5)
     with ThreadPoolExecutor(2) as threads:
-        for end in [threads.submit(in_transaction, *each) for each in zip(writers, units, strict=True)]:
+        for end in [threads.submit(in_transaction, writer, unit) for writer, unit in zip(writers, units, strict=True)]:
             end.result(20)
 
     assert sum(unit.begun for unit in units) > 2
@@ -217,7 +220,7 @@ def test_of_two_nodes_that_change_a_row_one_does_it_again_and_both_count(
     assert witness.connection.scalar(select(ledger.c.part).where(ledger.c.id == row)) == 2
 
 
-def test_migrations_on_two_nodes_wait_for_each_other(cluster: Cluster, unmigrated: Callable[[Node], str]):
+def test_migrations_on_two_nodes_wait_for_each_other(cluster: Cluster, unmigrated: Callable[[Node], str]) -> None:
     """GET_LOCK holds on one node; the tables that one is just making are not those that a killed one left half made."""
     first, second = map(unmigrated, cluster.nodes[:2])
 
@@ -235,7 +238,7 @@ def test_migrations_on_two_nodes_wait_for_each_other(cluster: Cluster, unmigrate
 
 def test_what_a_killed_migration_left_is_taken_over_on_its_node_and_told_on_others(
     cluster: Cluster, unmigrated: Callable[[Node], str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     first, second = map(unmigrated, cluster.nodes[:2])
     monkeypatch.setattr(lock, "WAIT_SECONDS", 1)
     cluster.nodes[0].ask(f"CREATE TABLE unmigrated.{lock.NAME} (nothing INT PRIMARY KEY) COMMENT 'node1 0123'")
@@ -269,7 +272,7 @@ def tables(url: str) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
-def test_no_read_fails_when_a_node_is_killed(make_app: Callable[..., Flask], cluster: Cluster):
+def test_no_read_fails_when_a_node_is_killed(make_app: Callable[..., Flask], cluster: Cluster) -> None:
     """The last test of all: the node does not come back."""
     app = make_app()
     clients = Clients(app, 16)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, literal, select
 from testkit.proxy import Proxy
 from tests.faults.clients import Clients
 from tests.faults.ledger import reader_of, writer_of
-from tests.faults.support import on_mariadb
+from tests.faults.support import on_mariadb, steady
 
 DEADLINE_SECONDS, SLACK_SECONDS = 1.0, 0.5
 LEAK_SECONDS = 0.2
@@ -39,7 +39,7 @@ def forget(engine: Engine) -> None:
 
 
 @on_mariadb
-def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: Flask, proxy: Proxy):
+def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: Flask, proxy: Proxy) -> None:
     engine = writer_of(service)
     forget(engine)
     proxy.black_hole()
@@ -49,12 +49,12 @@ def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: F
     collecting.join(2)
 
     assert not collecting.is_alive()
-    seen = engine.pool.snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["in_use"], seen["closed"]) == (0, {"dropped": 1})
 
 
 @on_mariadb
-def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(make_service: Callable[..., Flask], proxy: Proxy):
+def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(make_service: Callable[..., Flask], proxy: Proxy) -> None:
     found, over = threading.Event(), threading.Event()
 
     class Circle:

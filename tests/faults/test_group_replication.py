@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event, insert, select, update
@@ -44,7 +45,7 @@ def witness(members: list[Member]) -> Iterator[Witness]:
         yield made
 
 
-def part_on(member: Member) -> list[tuple]:
+def part_on(member: Member) -> list[tuple[Any, ...]]:
     return member.ask(f"SELECT part FROM sakila.ledger WHERE id = {ROW}")
 
 
@@ -75,7 +76,7 @@ class Counting(Unit):
 
 def test_a_unit_whose_row_another_member_changed_is_done_again(
     writers: list[Engine], witness: Witness, members: list[Member]
-):
+) -> None:
     """The change of the other throws it out while it waits: COMMIT fails with 1180, the engine's deadlock in it."""
     codes = codes_of(writers[1])
 
@@ -95,7 +96,7 @@ def test_a_unit_whose_row_another_member_changed_is_done_again(
 
 def test_a_unit_that_lost_the_certification_is_done_again(
     writers: list[Engine], witness: Witness, members: list[Member]
-):
+) -> None:
     """What the group has agreed on is not yet applied here: COMMIT is answered with 3101, and was a ROLLBACK."""
     second, codes = members[1], codes_of(writers[1])
     with second.connect() as holding:

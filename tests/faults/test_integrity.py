@@ -18,15 +18,15 @@ from testkit.fault_servers import FaultServer
 from testkit.waiting import eventually
 from tests.faults.ledger import reader_of
 from tests.faults.outcomes import Outcomes
-from tests.faults.support import on_mariadb
+from tests.faults.support import on_mariadb, steady
 
-SETTINGS = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.05, "POOL_MAX_WAITING": 3}
+SETTINGS: dict[str, Any] = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.05, "POOL_MAX_WAITING": 3}
 THREADS = 8
 
 
 def assert_all_is_there(engine: Engine) -> None:
     """Nothing is lent, every connection that was opened is idle or closed, and all can be borrowed at once."""
-    pool = engine.pool
+    pool = steady(engine)
     gc.collect()
     assert eventually(lambda: pool.snapshot()["breaker"] == "closed")
     seen = pool.snapshot()
@@ -49,7 +49,7 @@ def run_outcomes(engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int) -
 @on_mariadb
 def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
     make_service: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, fault_server: FaultServer, user: str
-):
+) -> None:
     engine = reader_of(make_service(**SETTINGS))
 
     outcomes = run_outcomes(engine, monkeypatch, 10_000)
@@ -57,12 +57,12 @@ def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
     assert_all_is_there(engine)
     outcomes.assert_all_were_there()
     assert outcomes.done.total() - outcomes.done["leaked"] == 10_000
-    assert eventually(lambda: len(fault_server.sessions(user)) == engine.pool.snapshot()["idle"])
+    assert eventually(lambda: len(fault_server.sessions(user)) == steady(engine).snapshot()["idle"])
 
 
 def test_after_a_thousand_on_sqlite_nothing_is_lost(
     make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     file = tmp_path / "empty.sqlite3"
     file.touch()
     engine = reader_of(make_app(DATABASE_URL=f"sqlite:///{file}", **SETTINGS))
@@ -72,8 +72,8 @@ def test_after_a_thousand_on_sqlite_nothing_is_lost(
     assert_all_is_there(engine)
 
 
-def test_a_permit_that_the_garbage_collector_gives_back_in_the_middle_is_given_out_once():
-    class Interrupted(dict):
+def test_a_permit_that_the_garbage_collector_gives_back_in_the_middle_is_given_out_once() -> None:
+    class Interrupted(dict[Any, Any]):
         """A queue during whose call the garbage collector finds a forgotten connection."""
 
         def pop(self, holder: object, *default: Any) -> Any:
@@ -122,13 +122,13 @@ def forgotten_without_a_statement(engine: Engine) -> None:
 )
 def test_a_forgotten_connection_is_closed_and_its_permit_comes_back(
     make_service: Callable[..., Flask], forget: Callable[[Engine], None]
-):
+) -> None:
     engine = reader_of(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=0.2))
 
     forget(engine)
     gc.collect()
 
-    seen = engine.pool.snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["in_use"], seen["leaked"], seen["closed"]) == (0, 1, {"dropped": 1})
     with engine.connect() as connection:
         assert connection.scalar(select(literal(2))) == 2

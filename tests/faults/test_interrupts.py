@@ -8,12 +8,14 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
-from pymysql.constants import FIELD_TYPE
+from psycopg.abc import Buffer
+from pymysql.constants import FIELD_TYPE  # type: ignore[import-untyped]
 from sqlalchemy import Connection, Engine, Result, exc, literal, select, text
 
 from app.cities.models import City
@@ -23,7 +25,7 @@ from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.faults.ledger import Unit, reader_of, witness_of, writer_of
-from tests.faults.support import on_mysql_family
+from tests.faults.support import on_mysql_family, steady
 
 SLEEP = {True: text("SELECT SLEEP(0.4)"), False: text("SELECT pg_sleep(0.4)")}
 MEANWHILE_SECONDS = 0.15
@@ -53,7 +55,7 @@ def assert_answers_its_own(engine: Engine) -> None:
     for _ in range(3):
         nonce = secrets.token_hex(8)
         assert read(engine, lambda connection: connection.scalar(select(literal(nonce)))) == nonce  # noqa: B023 -- called at once
-    assert engine.pool.snapshot()["in_use"] == 0
+    assert steady(engine).snapshot()["in_use"] == 0
 
 
 @contextmanager
@@ -79,9 +81,9 @@ def raised_by_signal(error: type[BaseException]) -> Iterator[None]:
         raise error
 
     before = signal.signal(signal.SIGUSR1, handle)
-    timer = threading.Timer(
-        MEANWHILE_SECONDS, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-    )
+    here = threading.main_thread().ident
+    assert here
+    timer = threading.Timer(MEANWHILE_SECONDS, lambda: signal.pthread_kill(here, signal.SIGUSR1))
     timer.start()
     try:
         yield
@@ -90,12 +92,13 @@ def raised_by_signal(error: type[BaseException]) -> Iterator[None]:
         signal.signal(signal.SIGUSR1, before)
 
 
-WAYS = [raised_asynchronously, raised_by_signal]
+Way = Callable[[type[BaseException]], AbstractContextManager[None]]
+WAYS: list[Way] = [raised_asynchronously, raised_by_signal]
 ERRORS = [BoomError, Stop, KeyboardInterrupt]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server: FaultServer, way: Callable):
+def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server: FaultServer, way: Way) -> None:
     for error in ERRORS:
         with pytest.raises(error), way(error):
             read(engine, lambda connection: connection.execute(SLEEP[fault_server.is_mysql]))
@@ -103,17 +106,17 @@ def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server
         assert_answers_its_own(engine)
 
 
-def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_server: FaultServer):
-    def fail(value: object) -> None:
+def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_server: FaultServer) -> None:
+    def fail(value: str | bytes) -> None:
         if int(value) == 300:  # the first rows are read
             raise ValueError("not a number that I like")
 
     class FailingLoader(psycopg.adapt.Loader):
-        def load(self, data: bytes) -> None:
+        def load(self, data: Buffer) -> None:
             fail(bytes(data))
 
     def work(connection: Connection) -> None:
-        driver = connection.connection.dbapi_connection
+        driver: Any = connection.connection.dbapi_connection
         if fault_server.is_mysql:
             driver.decoders[FIELD_TYPE.LONG] = fail
         else:
@@ -129,7 +132,7 @@ def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_
 @pytest.mark.parametrize(("error", "told"), [(BoomError, OutcomeUnknownError), (Stop, Stop)])
 def test_an_exception_that_comes_during_commit_leaves_the_outcome_unknown(
     make_service: Callable[..., Flask], seeded: Database, proxy: Proxy, error: type, told: type
-):
+) -> None:
     engine = writer_of(make_service(WRITER_POOL_SIZE=1))
 
     class Frozen(Unit):
@@ -144,14 +147,14 @@ def test_an_exception_that_comes_during_commit_leaves_the_outcome_unknown(
     assert_answers_its_own(engine)
 
 
-def begin_to_read(connection: Connection, **options: object) -> Result:
+def begin_to_read(connection: Connection, **options: object) -> Result[int]:
     """Return a result of which the first row is read."""
     result = connection.execution_options(**options).execute(select(City.city_id))
     assert next(result)
     return result
 
 
-def assert_cannot_be_read(result: Result) -> None:
+def assert_cannot_be_read(result: Result[int]) -> None:
     """Half of it must not pass for the whole."""
     with pytest.raises((AttributeError, exc.SQLAlchemyError)):
         result.all()
@@ -160,7 +163,7 @@ def assert_cannot_be_read(result: Result) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # PyMySQL reads on when it is forgotten
 @on_mysql_family
 @pytest.mark.parametrize("options", [{"stream_results": True}, {"yield_per": 10}], ids=str)
-def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Flask], options: dict[str, object]):
+def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Flask], options: dict[str, object]) -> None:
     """Its rest is in the socket, or in the driver's buffer, where no test of the socket sees it."""
     engine = reader_of(make_service(POOL_SIZE=1))
 
@@ -173,7 +176,7 @@ def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Flask],
 
 
 @on_mysql_family
-def test_an_exception_between_two_rows_of_a_result(engine: Engine):
+def test_an_exception_between_two_rows_of_a_result(engine: Engine) -> None:
     def work(connection: Connection) -> None:
         for _ in begin_to_read(connection, stream_results=True):
             raise BoomError

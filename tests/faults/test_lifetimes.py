@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
@@ -14,12 +15,12 @@ from testkit.packets import Packet
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import held, on_mariadb, on_mysql_family, reader
+from tests.faults.support import held, on_mariadb, on_mysql_family, reader, steady
 from tests.faults.test_freshness import ask, opened
 
 
 @on_mysql_family
-def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[..., Flask]):
+def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[..., Flask]) -> None:
     ends = lifetimes(reader(make_service(POOL_SIZE=100)), 100)
 
     assert all(0.9 * 1800 <= life <= 1800 for life, _ in ends)
@@ -29,7 +30,9 @@ def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[.
 
 
 @on_mysql_family
-def test_the_servers_own_limit_counts_if_it_is_shorter(make_service: Callable[..., Flask], fault_server: FaultServer):
+def test_the_servers_own_limit_counts_if_it_is_shorter(
+    make_service: Callable[..., Flask], fault_server: FaultServer
+) -> None:
     with fault_server.set_globally(wait_timeout=20):
         ends = lifetimes(reader(make_service(POOL_SIZE=20)), 20)
 
@@ -44,7 +47,9 @@ def lifetimes(engine: Engine, number: int) -> list[tuple[float, float]]:
 
 
 @on_mysql_family
-def test_connections_go_before_the_server_ends_them(make_service: Callable[..., Flask], fault_server: FaultServer):
+def test_connections_go_before_the_server_ends_them(
+    make_service: Callable[..., Flask], fault_server: FaultServer
+) -> None:
     with fault_server.set_globally(wait_timeout=2), fault_server.counting("Aborted_clients") as counted:
         service = make_service(POOL_SIZE=4)
         with held(reader(service), 4):
@@ -53,12 +58,12 @@ def test_connections_go_before_the_server_ends_them(make_service: Callable[..., 
 
     assert clients.failed == []
     assert opened(service) > 4
-    assert reader(service).pool.snapshot()["closed"].keys() <= {"expired"}
+    assert steady(reader(service)).snapshot()["closed"].keys() <= {"expired"}
     assert counted == {"Aborted_clients": 0}
 
 
 @on_mariadb
-def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch):
+def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     ask(service)
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 86_400)
@@ -71,7 +76,7 @@ def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch):
 
 
 @on_mariadb
-def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy):
+def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy) -> None:
     with held(reader(service), 4):
         pass
     used: set[int] = set()
@@ -87,7 +92,9 @@ def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy):
 
 
 @on_mysql_family
-def test_what_is_not_needed_is_let_go_with_a_goodbye(service: Flask, fault_server, user: str, monkeypatch):
+def test_what_is_not_needed_is_let_go_with_a_goodbye(
+    service: Flask, fault_server: FaultServer, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(freshness, "IDLE_SECONDS", 0.3)
     with fault_server.counting("Aborted_clients") as counted:
         with held(reader(service), 8):
@@ -99,4 +106,4 @@ def test_what_is_not_needed_is_let_go_with_a_goodbye(service: Flask, fault_serve
 
     assert clients.failed == []
     assert counted == {"Aborted_clients": 0}
-    assert reader(service).pool.snapshot()["closed"] == {"idle": 7}
+    assert steady(reader(service)).snapshot()["closed"] == {"idle": 7}

@@ -11,7 +11,7 @@ from steadypool import in_transaction
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from tests.faults.ledger import Unit, witness_of, writer_of
-from tests.faults.support import held
+from tests.faults.support import held, steady
 from tests.support.problems import assert_problem
 
 
@@ -31,7 +31,7 @@ def read_only(server: FaultServer, user: str) -> Iterator[None]:
 
 def test_a_write_is_refused_and_the_next_one_goes_to_whoever_is_the_writer_then(
     make_service: Callable[..., Flask], fault_server: FaultServer, seeded: Database, user: str
-):
+) -> None:
     service, unit = make_service(WRITER_POOL_SIZE=3), Unit()
     engine, client = writer_of(service), service.test_client()
     service.add_url_rule("/api/write", view_func=lambda: in_transaction(engine, unit), methods=["POST"])
@@ -48,4 +48,4 @@ def test_a_write_is_refused_and_the_next_one_goes_to_whoever_is_the_writer_then(
         assert witness.times(unit) == 1
 
     # The one that was refused, and the others without having been tried.
-    assert engine.pool.snapshot()["closed"] == {"error": 1, "doomed": 2}
+    assert steady(engine).snapshot()["closed"] == {"error": 1, "doomed": 2}

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import Connection, Engine, exc, text
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from steadypool.drivers import sqlite
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer, Kind
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
-from tests.faults.support import on, on_mysql_family, on_postgresql
+from tests.faults.support import on, on_mysql_family, on_postgresql, steady
 from tests.support.policies import POLICY
 
 
@@ -46,7 +47,8 @@ def step_by_step(engine: Engine, work: Callable[[Connection], object]) -> None:
         connection.commit()
 
 
-WAYS = [as_a_unit, in_a_block, in_a_session, step_by_step]
+Write = Callable[[Engine, Callable[[Connection], object]], object]
+WAYS: list[Write] = [as_a_unit, in_a_block, in_a_session, step_by_step]
 every_way = pytest.mark.parametrize("write", WAYS)
 
 
@@ -68,17 +70,21 @@ def make_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         engine.dispose()
 
 
+def path_of(engine: Engine) -> str:
+    return (engine.url.database or "").removeprefix("file:")
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[None]:
     """Read from the file and go on reading, so that nobody may commit."""
-    with closing(sqlite3.connect(engine.url.database.removeprefix("file:"))) as reader:
+    with closing(sqlite3.connect(path_of(engine))) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM ledger").fetchall()
         yield
 
 
 def file_witness(engine: Engine) -> Callable[[Unit], int]:
-    plain = plain_engine(f"sqlite:///{engine.url.database.removeprefix('file:')}")
+    plain = plain_engine(f"sqlite:///{path_of(engine)}")
 
     def times(unit: Unit) -> int:
         with plain.connect() as connection:
@@ -88,7 +94,7 @@ def file_witness(engine: Engine) -> Callable[[Unit], int]:
 
 
 @every_way
-def test_a_busy_file_keeps_what_was_told_to_be_kept(make_file: Callable[[], Engine], write: Callable):
+def test_a_busy_file_keeps_what_was_told_to_be_kept(make_file: Callable[[], Engine], write: Write) -> None:
     engine, refused, innocent = make_file(), Unit(), Unit()
     with reading(engine), pytest.raises(exc.OperationalError, match="locked"):
         write(engine, refused)
@@ -97,10 +103,10 @@ def test_a_busy_file_keeps_what_was_told_to_be_kept(make_file: Callable[[], Engi
 
     times = file_witness(engine)
     assert (times(refused), times(innocent)) == (0, 1)
-    assert engine.pool.snapshot()["opened"] == 1, "what was rolled back is as good as new"
+    assert steady(engine).snapshot()["opened"] == 1, "what was rolled back is as good as new"
 
 
-def test_a_unit_that_was_busy_is_kept_once_when_it_may_be(make_file: Callable[[], Engine]):
+def test_a_unit_that_was_busy_is_kept_once_when_it_may_be(make_file: Callable[[], Engine]) -> None:
     engine, unit = make_file(), Unit()
     with pytest.raises(exc.OperationalError), reading(engine):
         in_transaction(engine, unit)
@@ -114,13 +120,15 @@ CHILDREN = "CREATE TABLE child (ledger_id INTEGER REFERENCES ledger (id) DEFERRA
 
 
 @every_way
-def test_a_foreign_key_that_is_looked_at_last_is_not_kept_by_the_next(make_file: Callable[[], Engine], write: Callable):
+def test_a_foreign_key_that_is_looked_at_last_is_not_kept_by_the_next(
+    make_file: Callable[[], Engine], write: Write
+) -> None:
     engine, refused, innocent = make_file(), Unit(), Unit()
     write(engine, partial(run, CHILDREN))
 
     with pytest.raises(exc.IntegrityError):
-        write(engine, lambda connection: (refused(connection), run("INSERT INTO child VALUES (99)", connection)))
-    write(engine, lambda connection: (innocent(connection), run("INSERT INTO ledger VALUES (99, '', 0)", connection)))
+        write(engine, both(refused, "INSERT INTO child VALUES (99)"))
+    write(engine, both(innocent, "INSERT INTO ledger VALUES (99, '', 0)"))
 
     times = file_witness(engine)
     assert (times(refused), times(innocent)) == (0, 1)
@@ -130,7 +138,17 @@ def run(statement: str, connection: Connection) -> None:
     connection.execute(text(statement).execution_options(leaves_no_trace=True))
 
 
-def test_the_same_connection_may_go_on_after_a_rollback(make_file: Callable[[], Engine]):
+def both(unit: Unit, statement: str) -> Callable[[Connection], None]:
+    """Return what does a unit and then runs a statement."""
+
+    def work(connection: Connection) -> None:
+        unit(connection)
+        run(statement, connection)
+
+    return work
+
+
+def test_the_same_connection_may_go_on_after_a_rollback(make_file: Callable[[], Engine]) -> None:
     engine, refused, innocent = make_file(), Unit(), Unit()
     with engine.connect() as connection:
         with reading(engine):
@@ -154,7 +172,7 @@ def past_sqlalchemy(engine: Engine, unit: Unit) -> None:
 
 
 @every_way
-def test_what_nobody_committed_is_not_kept_by_the_next(make_file: Callable[[], Engine], write: Callable):
+def test_what_nobody_committed_is_not_kept_by_the_next(make_file: Callable[[], Engine], write: Write) -> None:
     engine, forgotten, innocent = make_file(), Unit(), Unit()
 
     past_sqlalchemy(engine, forgotten)
@@ -166,7 +184,7 @@ def test_what_nobody_committed_is_not_kept_by_the_next(make_file: Callable[[], E
 
 @on(*Kind)
 @every_way
-def test_nor_on_a_server(service, witness: Witness, write: Callable):
+def test_nor_on_a_server(service: Flask, witness: Witness, write: Write) -> None:
     engine, forgotten, innocent = writer_of(service), Unit(), Unit()
 
     past_sqlalchemy(engine, forgotten)
@@ -183,21 +201,21 @@ def witness(seeded: Database) -> Iterator[Witness]:
 
 @on_postgresql
 @every_way
-def test_a_constraint_that_is_looked_at_last(service, witness: Witness, write: Callable):
+def test_a_constraint_that_is_looked_at_last(service: Flask, witness: Witness, write: Write) -> None:
     engine, refused, innocent = writer_of(service), Unit(), Unit()
     witness.connection.execute(text("CREATE TABLE IF NOT EXISTS pair (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
 
     with pytest.raises(exc.IntegrityError):
-        write(engine, lambda connection: (refused(connection), run("INSERT INTO pair VALUES (7), (7)", connection)))
+        write(engine, both(refused, "INSERT INTO pair VALUES (7), (7)"))
     write(engine, innocent)
 
     assert (witness.times(refused), witness.times(innocent)) == (0, 1)
-    assert engine.pool.snapshot()["opened"] == 1
+    assert steady(engine).snapshot()["opened"] == 1
 
 
 @on_mysql_family
 @pytest.mark.parametrize("write", WAYS[1:])
-def test_a_lock_on_all_commits(service, witness: Witness, fault_server: FaultServer, write: Callable):
+def test_a_lock_on_all_commits(service: Flask, witness: Witness, fault_server: FaultServer, write: Write) -> None:
     """As backups take it. The server leaves the transaction open, for a COMMIT that comes later."""
     engine, refused, innocent = writer_of(service), Unit(), Unit()
     with fault_server.set_globally(lock_wait_timeout=1):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, exists, func, insert, literal_column, select, text, union_all, update
+from sqlalchemy import Connection, Engine, Select, exists, func, insert, literal_column, select, text, union_all, update
 from sqlalchemy.orm import Session, selectinload
 
 from app.cities.models import City, Country
@@ -14,6 +15,7 @@ from steadypool import in_transaction, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
+from tests.faults.support import steady
 
 WHO_AM_I = {
     True: text("SELECT connection_id()").execution_options(leaves_no_trace=True),
@@ -73,16 +75,20 @@ def by_raw_connection(engine: Engine, statements: list[str]) -> None:
 
 @pytest.mark.parametrize("way", [by_text, by_driver_sql, by_raw_connection])
 def test_a_changed_session_is_closed_and_nobody_meets_it(
-    engine: Engine, who: Callable[[], int], way: Callable, fault_server: FaultServer, user: str
-):
+    engine: Engine,
+    who: Callable[[], int],
+    way: Callable[[Engine, list[str]], None],
+    fault_server: FaultServer,
+    user: str,
+) -> None:
     for name, statements in TRACES[fault_server.is_mysql].items():
-        mine, closed = who(), engine.pool.snapshot()["closed"].get("changed", 0)
+        mine, closed = who(), steady(engine).snapshot()["closed"].get("changed", 0)
 
         way(engine, statements)
 
         assert who() != mine, name
-        assert engine.pool.snapshot()["closed"]["changed"] == closed + 1, name
-    assert engine.pool.snapshot()["in_use"] == 0
+        assert steady(engine).snapshot()["closed"]["changed"] == closed + 1, name
+    assert steady(engine).snapshot()["in_use"] == 0
 
 
 LITERALLY = {"compile_kwargs": {"literal_binds": True}}
@@ -101,8 +107,8 @@ LOCKS = {True: func.get_lock("a lock", 0), False: func.pg_try_advisory_lock(1)}
     ids=["selected", "where", "subquery", "text", "column"],
 )
 def test_a_lock_that_is_taken_in_a_construct_is_nobodys_next(
-    engine: Engine, who: Callable[[], int], make: Callable, fault_server: FaultServer
-):
+    engine: Engine, who: Callable[[], int], make: Callable[[Any], Select[Any]], fault_server: FaultServer
+) -> None:
     mine, statement = who(), make(LOCKS[fault_server.is_mysql])
 
     with engine.connect() as connection:
@@ -145,21 +151,23 @@ def vouched_for_driver_sql(connection: Connection) -> None:
 @pytest.mark.parametrize(
     "work", [core_select, count, union, exists_select, orm_select, vouched_for, vouched_for_driver_sql]
 )
-def test_plain_reading_keeps_the_connection(engine: Engine, who: Callable[[], int], work: Callable):
-    mine, opened = who(), engine.pool.snapshot()["opened"]
+def test_plain_reading_keeps_the_connection(
+    engine: Engine, who: Callable[[], int], work: Callable[[Connection], None]
+) -> None:
+    mine, opened = who(), steady(engine).snapshot()["opened"]
 
     for _ in range(3):
         read(engine, work)
 
-    assert (who(), engine.pool.snapshot()["opened"]) == (mine, opened)
+    assert (who(), steady(engine).snapshot()["opened"]) == (mine, opened)
 
 
-def test_plain_writing_keeps_the_connection(service: Flask, seeded: Database, fault_server: FaultServer):
+def test_plain_writing_keeps_the_connection(service: Flask, seeded: Database, fault_server: FaultServer) -> None:
     writer = writer_of(service)
     with witness_of(seeded):
         pass
 
-    def work(connection: Connection) -> int:
+    def work(connection: Connection) -> Any:
         connection.execute(insert(ledger), [{"nonce": "kept", "part": part} for part in (0, 1)])
         connection.execute(update(ledger).where(ledger.c.nonce == "kept").values(part=0))
         connection.execute(ledger.delete().where(ledger.c.nonce == "kept"))

@@ -18,7 +18,7 @@ from tests.faults.support import on, reader
 
 
 @on(Kind.MARIADB, Kind.POSTGRESQL)
-def test_a_connect_that_was_cut_does_not_close_the_service(make_service: Callable[..., Flask], proxy: Proxy):
+def test_a_connect_that_was_cut_does_not_close_the_service(make_service: Callable[..., Flask], proxy: Proxy) -> None:
     app = make_service(REQUEST_DEADLINE_SECONDS=8)
     proxy.delay(0.25)  # each way: to log in takes longer than a probe waits
     with app.app_context(), deadline.within(PATIENCE_SECONDS / 2), pytest.raises((PoolError, DBAPIError)):
@@ -30,11 +30,13 @@ def test_a_connect_that_was_cut_does_not_close_the_service(make_service: Callabl
 
 
 @on(Kind.MARIADB, Kind.POSTGRESQL)
-def test_whoever_looks_at_the_dashboard_first_is_in_nobodys_way(make_service: Callable[..., Flask], proxy: Proxy):
+def test_whoever_looks_at_the_dashboard_first_is_in_nobodys_way(
+    make_service: Callable[..., Flask], proxy: Proxy
+) -> None:
     client = make_service().test_client()
     proxy.delay(0.1)
 
     looked = client.get("/pool", headers={"Accept": "application/json"})
 
-    assert looked.json["server"]["silence"] == ""
+    assert looked.get_json()["server"]["silence"] == ""
     assert client.get("/?city=London").status_code == 200

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import make_url, update
+from sqlalchemy import Connection, make_url, update
 
 from app.cities.models import City
 from app.cities.queries import CITIES
@@ -42,7 +42,9 @@ sys.stdin.read()
 def file(database: Database, tmp_path: Path) -> Path:
     """A copy of the data without a write-ahead log, beside which everybody could read on."""
     copy = tmp_path / "sakila.sqlite3"
-    with closing(sqlite3.connect(make_url(database.url).database)) as source, closing(sqlite3.connect(copy)) as target:
+    original = make_url(database.url).database
+    assert original
+    with closing(sqlite3.connect(original)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
         assert target.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
     return copy
@@ -63,12 +65,14 @@ def held(file: Path) -> Iterator[Callable[[], None]]:
     """Let another process hold the file during the block, or until it is told to let go."""
     command = [sys.executable, "-c", HOLDER, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
         assert process.stdout.readline() == "held\n"
         yield process.stdin.close
         process.stdin.close()
 
 
-def test_a_busy_file_is_waited_for_within_the_deadline(app: Flask, file: Path):
+def test_a_busy_file_is_waited_for_within_the_deadline(app: Flask, file: Path) -> None:
     with held(file):
         clients = Clients(app, THREADS).run(0)
 
@@ -80,7 +84,7 @@ def test_a_busy_file_is_waited_for_within_the_deadline(app: Flask, file: Path):
     assert app.test_client().get("/?city=London").status_code == 200
 
 
-def test_a_file_that_is_released_in_time_is_read(app: Flask, file: Path):
+def test_a_file_that_is_released_in_time_is_read(app: Flask, file: Path) -> None:
     with held(file) as let_go:
         release = threading.Timer(DEADLINE_SECONDS / 2, let_go)
         release.start()
@@ -92,9 +96,9 @@ def test_a_file_that_is_released_in_time_is_read(app: Flask, file: Path):
     assert DEADLINE_SECONDS / 2 <= clients.slowest <= DEADLINE_SECONDS
 
 
-def test_a_late_statement_waits_no_longer_than_the_rest(app: Flask, file: Path):
+def test_a_late_statement_waits_no_longer_than_the_rest(app: Flask, file: Path) -> None:
     @reading
-    def read_late(connection) -> str:
+    def read_late(connection: Connection) -> str:
         time.sleep(0.8 * DEADLINE_SECONDS)
         return str(connection.execute(CITIES).first())
 
@@ -106,8 +110,8 @@ def test_a_late_statement_waits_no_longer_than_the_rest(app: Flask, file: Path):
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
 
 
-def test_a_late_commit_waits_no_longer_than_the_rest(app: Flask, file: Path):
-    def write(connection) -> str:
+def test_a_late_commit_waits_no_longer_than_the_rest(app: Flask, file: Path) -> None:
+    def write(connection: Connection) -> str:
         connection.execute(update(City).values(city_id=City.city_id))
         time.sleep(0.8 * DEADLINE_SECONDS)
         return "written"

@@ -14,7 +14,7 @@ from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import on_mysql_family, reader
+from tests.faults.support import on_mysql_family, reader, steady
 from tests.faults.test_deadline import (
     DEADLINE_SECONDS,
     ORPHANS_GONE_WITHIN_SECONDS,
@@ -46,7 +46,7 @@ def app(make_service: Callable[..., Flask]) -> Flask:
 
 def test_a_statement_that_the_server_stops_costs_no_reconnect(
     app: Flask, fault_server: FaultServer, user: str, proxy: Proxy
-):
+) -> None:
     with proxy.counting() as counts:
         response = app.test_client().get("/slow/0.0", headers={"Accept": "application/json"})
         assert_no_orphans(fault_server, user, PROCESS_LIST_SECONDS)
@@ -60,7 +60,7 @@ def test_a_statement_that_the_server_stops_costs_no_reconnect(
 
 def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
     app: Flask, fault_server: FaultServer, user: str, proxy: Proxy
-):
+) -> None:
     pool = pool_of(app)
     pause = DEADLINE_SECONDS - STATEMENT_SECONDS / 2  # so much that the server would stop it after us
     began = time.monotonic()
@@ -83,15 +83,15 @@ def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
 @on_mysql_family
 def test_what_is_too_large_for_the_server_costs_its_connection_and_is_not_sent_again(
     fault_server: FaultServer, make_service: Callable[..., Flask], seeded: Database
-):
+) -> None:
     """The server says no and hangs up; the next must not meet that connection, nor the server the same again."""
     with fault_server.set_globally(max_allowed_packet=1 << 20):
         engine = reader(make_service(DATABASE_URL=seeded.url))
         for _ in range(10):  # its hanging up may overtake its no
-            before = engine.pool.snapshot()["retried"]
+            before = steady(engine).snapshot()["retried"]
             with pytest.raises(exc.OperationalError) as refused:
                 read(engine, lambda connection: connection.scalar(select(literal("x" * (1 << 20)))))
-            told = engine.pool.snapshot()
+            told = steady(engine).snapshot()
             if "max_allowed_packet" in str(refused.value) and told["retried"] == before:
                 break
 

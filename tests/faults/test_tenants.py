@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -18,7 +19,7 @@ from tests.faults.support import on_postgresql
 
 TENANT: ContextVar[str] = ContextVar("tenant")
 NAMES = Lookup(select(City.city).where(City.city_id == bindparam("id")))
-WAYS: list[Callable[[Engine], list]] = [
+WAYS: list[Callable[[Engine], Sequence[Any]]] = [
     lambda engine: list(NAMES.fetch(engine, id=312)),
     lambda engine: read(engine, lambda connection: connection.execute(NAMES.statement, {"id": 312}).all()),
 ]
@@ -37,7 +38,7 @@ def tenants(service: Flask, seeded: Database, fault_server: FaultServer) -> Iter
     engine = reader_of(service)
 
     @event.listens_for(engine, "checkout")
-    def say_who(connection, _record, _proxy) -> None:
+    def say_who(connection: Any, _record: object, _proxy: object) -> None:
         connection.execute("SELECT set_config('app.tenant', %s, false)", [TENANT.get()])
 
     yield engine
@@ -49,7 +50,7 @@ def tenants(service: Flask, seeded: Database, fault_server: FaultServer) -> Iter
 
 @on_postgresql
 @pytest.mark.parametrize("ask", WAYS, ids=["lookup", "read"])
-def test_nobody_sees_what_the_one_before_might_see(tenants: Engine, ask: Callable[[Engine], list]):
+def test_nobody_sees_what_the_one_before_might_see(tenants: Engine, ask: Callable[[Engine], Sequence[Any]]) -> None:
     seen = []
     for tenant in "abab":
         TENANT.set(tenant)

@@ -15,7 +15,7 @@ from steadypool import Lookup, deadline, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from tests.faults.ledger import reader_of
-from tests.faults.support import on_mariadb
+from tests.faults.support import on_mariadb, steady
 from tests.support import storming
 from tests.support.throwing import Thrown, thrown_at_line
 
@@ -26,13 +26,13 @@ SIZE = 2
 
 @pytest.mark.short_form("mariadb")
 @pytest.mark.parametrize("role", ["reader", "writer"])
-def test_what_threads_meet_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
+def test_what_threads_meet_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str) -> None:
     storming.run(seeded.url, admin_of(fault_server), role, "threads", times=700, seed=4)
 
 
 @pytest.mark.short_form("mariadb")
 @pytest.mark.parametrize("role", ["reader", "writer"])
-def test_what_signals_raise_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str):
+def test_what_signals_raise_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str) -> None:
     storming.run(seeded.url, admin_of(fault_server), role, "signals", times=500, seed=5)
 
 
@@ -55,20 +55,20 @@ FILES = (
 @pytest.mark.parametrize("again", [(), (1,), (2,), (5,)], ids=lambda steps: f"again after {steps}")
 def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(
     make_service: Callable[..., Flask], seeded: Database, way: str, again: tuple[int, ...]
-):
+) -> None:
     """Asked for 7, it must not be 666: an answer that was left unread is nobody's."""
     service = make_service(DATABASE_URL=seeded.url, POOL_SIZE=SIZE)
     engine = reader_of(service)
     lookup = Lookup(select(bindparam("number", type_=Integer).label("number")))
 
-    def ask(number: int) -> int:
+    def ask(number: int) -> int | None:
         with deadline.within(5):
             if way == "lookup":
                 return lookup.fetch(engine, number=number)[0][0]
             return read(engine, lambda connection: connection.scalar(select(literal(number))))
 
     assert ask(1) == 1
-    line, before = 0, len(engine.pool.loans.open())
+    line, before = 0, len(steady(engine).loans.open())
     while True:
         line += 1
         with suppress(Thrown, Exception), thrown_at_line(FILES, line, *again) as where:
@@ -76,17 +76,17 @@ def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(
         if not where:
             break
         assert [ask(7), ask(8), ask(9)] == [7, 8, 9], where
-        if engine.pool.snapshot()["in_use"]:
+        if steady(engine).snapshot()["in_use"]:
             assert_none_is_missing(engine)
 
     assert line > 50, "hardly a line was executed"
-    assert len(engine.pool.loans.open()) == before
+    assert len(steady(engine).loans.open()) == before
 
 
 def assert_none_is_missing(engine: Engine) -> None:
     """After two rounds of the housekeeping nothing is lent."""
     gc.collect()
     for _ in range(2):
-        engine.pool._next_tidy = 0.0
-        engine.pool.patrol(time.monotonic())
-    assert engine.pool.snapshot()["in_use"] == 0
+        steady(engine)._next_tidy = 0.0
+        steady(engine).patrol(time.monotonic())
+    assert steady(engine).snapshot()["in_use"] == 0

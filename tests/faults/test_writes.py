@@ -80,7 +80,7 @@ def cut_everywhere(engine: Engine, proxy: Proxy, direction: Direction, prepare: 
 @pytest.mark.parametrize("direction", ["to server", "to client"])
 def test_wherever_a_unit_is_cut_its_caller_knows_what_became_of_it(
     writer: Engine, witness: Witness, proxy: Proxy, direction: Direction
-):
+) -> None:
     told = cut_everywhere(writer, proxy, direction, prepare=lambda: writer.connect().close())
 
     rows = [(what, witness.times(unit)) for unit, what in told]
@@ -93,7 +93,7 @@ def test_wherever_a_unit_is_cut_its_caller_knows_what_became_of_it(
 @pytest.mark.parametrize("direction", ["to server", "to client"])
 def test_wherever_a_new_connection_is_cut_the_unit_is_written_once(
     writer: Engine, witness: Witness, proxy: Proxy, direction: Direction
-):
+) -> None:
     with deadline.within(30):
         told = cut_everywhere(writer, proxy, direction, prepare=writer.dispose)
 
@@ -134,7 +134,7 @@ def test_a_commit_whose_answer_is_lost_is_told_as_a_problem_of_its_own(
     direction: Direction,
     kept: int,
     write_it: Callable[[Unit], str],
-):
+) -> None:
     unit = Unit()
     # The next packet is that of COMMIT, or the answer to it.
     event.listen(writer, "commit", lambda _: proxy.cut(when, direction), once=True)
@@ -150,7 +150,7 @@ def test_a_commit_whose_answer_is_lost_is_told_as_a_problem_of_its_own(
 @on_mysql_family
 def test_a_commit_that_a_server_refuses_which_became_read_only_was_not_kept_for_sure(
     service: Flask, writer: Engine, witness: Witness, fault_server: FaultServer, write_it: Callable[[Unit], str]
-):
+) -> None:
     unit = Unit()
     with fault_server.set_globally(read_only=0):
         event.listen(writer, "commit", lambda _: fault_server.admin("SET GLOBAL read_only = 1"), once=True)
@@ -161,7 +161,7 @@ def test_a_commit_that_a_server_refuses_which_became_read_only_was_not_kept_for_
 
 
 @on_postgresql
-def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(service: Flask, seeded: Database):
+def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(service: Flask, seeded: Database) -> None:
     with seeded.connect() as connection:
         connection.execute(text("CREATE TABLE once (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
 
@@ -176,7 +176,7 @@ def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(service: Flas
 
 
 @on_mysql_family
-def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Witness, proxy: Proxy):
+def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Witness, proxy: Proxy) -> None:
     unit = Unit()
     with writer.connect() as connection:
         transaction = connection.begin_twophase()
@@ -191,7 +191,9 @@ def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Wi
 
 
 @pytest.mark.parametrize("typed", ["COMMIT", " commit"])
-def test_a_commit_typed_by_hand_whose_answer_is_lost(writer: Engine, witness: Witness, proxy: Proxy, typed: str):
+def test_a_commit_typed_by_hand_whose_answer_is_lost(
+    writer: Engine, witness: Witness, proxy: Proxy, typed: str
+) -> None:
     unit = Unit()
     with writer.connect() as connection:
         unit(connection)
@@ -203,7 +205,7 @@ def test_a_commit_typed_by_hand_whose_answer_is_lost(writer: Engine, witness: Wi
     assert eventually(lambda: witness.times(unit) == 1)
 
 
-def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, writer: Engine, proxy: Proxy):
+def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, writer: Engine, proxy: Proxy) -> None:
     event.listen(writer, "commit", lambda _: proxy.cut(Cut.AFTER), once=True)
 
     with service.app_context():
@@ -214,7 +216,7 @@ def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, write
     assert "does no harm" in result.output
 
 
-def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Witness):
+def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Witness) -> None:
     class Broken(Unit):
         def between(self, connection: Connection) -> None:
             raise LookupError("no such city")
@@ -228,7 +230,9 @@ def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Wit
     assert write(writer).what == "kept"
 
 
-def test_work_that_goes_on_after_its_connection_was_lost_is_not_kept(writer: Engine, witness: Witness, proxy: Proxy):
+def test_work_that_goes_on_after_its_connection_was_lost_is_not_kept(
+    writer: Engine, witness: Witness, proxy: Proxy
+) -> None:
     class Careless(Unit):
         def __call__(self, connection: Connection) -> str:
             connection.execute(insert(ledger), {"nonce": self.nonce, "part": 0})

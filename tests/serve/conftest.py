@@ -110,7 +110,7 @@ def mariadb() -> Iterator[Database]:
 
 
 @pytest.fixture
-def goodbyes(mariadb) -> Iterator[None]:
+def goodbyes(mariadb: Database) -> Iterator[None]:
     """Fail the test if a connection to the server ended without a goodbye."""
     before = status(mariadb, "Aborted_clients")
     yield

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
@@ -32,7 +33,7 @@ def exceeded(log: str) -> list[dict[str, str]]:
     return [event for event in events if event["event"] == "connection budget exceeded"]
 
 
-def test_refuse_stops_the_server_with_the_sum(served_before, database: Database):
+def test_refuse_stops_the_server_with_the_sum(served_before: Path, database: Database) -> None:
     ended = run(
         served_before,
         "serve",
@@ -49,10 +50,14 @@ def test_refuse_stops_the_server_with_the_sum(served_before, database: Database)
     assert SUM in told[0]["detail"]
     assert "lower WORKERS, POOL_SIZE or WRITER_POOL_SIZE, or raise max_connections by" in told[0]["detail"]
     assert "Traceback" not in ended.stderr
-    assert make_url(database.url).password not in ended.stderr
+    password = make_url(database.url).password
+    assert password
+    assert password not in ended.stderr
 
 
-def test_warn_tells_it_once_a_start_and_serves(served_before, serve, database: Database):
+def test_warn_tells_it_once_a_start_and_serves(
+    served_before: Path, serve: Callable[..., Serving], database: Database
+) -> None:
     server = serve(served_before, DATABASE_URL=database.url, POOL_BUDGET="warn", **TOO_MANY)
     assert server.get(LOOKUP).status == 200
     wait_for(server, times=1)
@@ -63,7 +68,7 @@ def test_warn_tells_it_once_a_start_and_serves(served_before, serve, database: D
     assert {event["level"] for event in server.events("connection budget exceeded")} == {"warning"}
 
 
-def test_a_reload_is_never_refused(served_before, serve, database: Database):
+def test_a_reload_is_never_refused(served_before: Path, serve: Callable[..., Serving], database: Database) -> None:
     """The first start had room; a service that runs must outlive what an administrator does to the server's limit."""
     limited = {**TOO_MANY, "POOL_SIZE": "2", "WRITER_POOL_SIZE": "1", "WORKERS": "1"}
     server = serve(served_before, DATABASE_URL=database.url, POOL_BUDGET="refuse", **limited)
@@ -84,7 +89,7 @@ def wait_for(server: Serving, times: int) -> None:
     assert len(server.events("connection budget exceeded")) == times, server.log.read_text()
 
 
-def test_a_database_that_is_down_is_no_reason_to_refuse(served_before, serve):
+def test_a_database_that_is_down_is_no_reason_to_refuse(served_before: Path, serve: Callable[..., Serving]) -> None:
     server = serve(served_before, DATABASE_URL=f"mysql://u@127.0.0.1:{free_port()}/d", POOL_BUDGET="refuse", **TOO_MANY)
 
     assert server.get("/livez").status == 200

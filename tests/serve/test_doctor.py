@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.serve.serving import run
 
 
-def test_after_the_first_start_all_is_well(served_before):
+def test_after_the_first_start_all_is_well(served_before: Path) -> None:
     done = run(served_before, "doctor", "--json", WORKERS="1")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["level"] == "ok"
 
 
-def test_before_it_says_what_to_start_and_makes_nothing(tree):
+def test_before_it_says_what_to_start_and_makes_nothing(tree: Path) -> None:
     done = run(tree, "doctor")
 
     assert done.returncode == 2

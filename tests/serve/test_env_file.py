@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.serve.serving import environment, run
+from tests.serve.serving import Serving, environment, run
 
 HOSTILE = {
     ".env": "ENVIRONMENT=staging\nDATABASE_URL=sqlite:///../theirs.sqlite3\nFLASK_APP=theirs\n",
@@ -16,14 +19,14 @@ HOSTILE = {
 
 
 @pytest.fixture
-def hostile(tree):
+def hostile(tree: Path) -> Path:
     """A clone in a folder of somebody who keeps settings of other programs above it."""
     for name, content in HOSTILE.items():
         (tree.parent / name).write_text(content)
     return tree
 
 
-def test_files_in_a_folder_above_change_nothing(hostile, serve):
+def test_files_in_a_folder_above_change_nothing(hostile: Path, serve: Callable[..., Serving]) -> None:
     server = serve(hostile)
 
     asked = run(hostile, "doctor", "--json", WORKERS="1")
@@ -33,9 +36,9 @@ def test_files_in_a_folder_above_change_nothing(hostile, serve):
     assert not (hostile.parent / "theirs.sqlite3").exists()
 
 
-def test_commands_read_no_flaskenv_and_no_variables_of_flask(hostile):
+def test_commands_read_no_flaskenv_and_no_variables_of_flask(hostile: Path) -> None:
     (hostile / ".flaskenv").write_text("DATABASE_URL=sqlite:///../theirs.sqlite3\n")
-    elsewhere = {"FLASK_ENV_FILE": str(hostile.parent / ".env"), "FLASK_SKIP_DOTENV": "0"}
+    elsewhere: dict[str, Any] = {"FLASK_ENV_FILE": str(hostile.parent / ".env"), "FLASK_SKIP_DOTENV": "0"}
 
     asked = run(hostile, "doctor", **elsewhere)
 
@@ -46,7 +49,7 @@ def test_commands_read_no_flaskenv_and_no_variables_of_flask(hostile):
     "line",
     ["DATABASE_URL={}", "export DATABASE_URL={}", "DATABASE_URL='{}'", 'DATABASE_URL="{}"', "\ufeffDATABASE_URL={}"],
 )
-def test_a_value_is_taken_as_it_is_written_by_every_command(tree, line):
+def test_a_value_is_taken_as_it_is_written_by_every_command(tree: Path, line: str) -> None:
     (tree / "data").mkdir()
     (tree / ".env").write_text(line.format("sqlite:///data/pa${LANG}x$PATH.sqlite3") + "\r\n")
 
@@ -61,12 +64,12 @@ def test_a_value_is_taken_as_it_is_written_by_every_command(tree, line):
 class TestFlaskByItself:
     """`flask` reads such files before any code of ours runs: what it took from them is refused, by name."""
 
-    def flask(self, tree, *arguments, **environ):
+    def flask(self, tree: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         command = [".venv/bin/python", "-m", "flask", "--app", "wsgi", *arguments]
         env = environment(tree, **environ)
         return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True)
 
-    def test_a_setting_of_a_folder_above_is_refused(self, hostile):
+    def test_a_setting_of_a_folder_above_is_refused(self, hostile: Path) -> None:
         asked = self.flask(hostile, "doctor")
 
         assert asked.returncode == 2
@@ -75,10 +78,10 @@ class TestFlaskByItself:
         assert str(hostile.parent / ".flaskenv") in asked.stderr
         assert "FLASK_SKIP_DOTENV=1" in asked.stderr
 
-    def test_it_is_not_read_where_flask_is_told_so(self, hostile):
+    def test_it_is_not_read_where_flask_is_told_so(self, hostile: Path) -> None:
         assert "./run serve makes the built-in file" in self.flask(hostile, "doctor", FLASK_SKIP_DOTENV="1").stdout
 
-    def test_our_own_file_is_fine_as_long_as_flask_reads_it_as_we_do(self, tree):
+    def test_our_own_file_is_fine_as_long_as_flask_reads_it_as_we_do(self, tree: Path) -> None:
         (tree / ".env").write_text("DATABASE_URL=sqlite:///x${LANG}.sqlite3\nPORT=81\n")
         changed = self.flask(tree, "doctor", LANG="C")
         (tree / ".env").write_text("DATABASE_URL=sqlite:///x.sqlite3\nPORT=81\n")

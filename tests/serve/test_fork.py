@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from testkit.databases import Database
 from testkit.drivers import MYSQLDB
+from tests.serve.serving import Serving
 
 DRIVERS = ["pymysql", MYSQLDB]
 
@@ -50,7 +54,7 @@ def child_exit(server, worker):
 
 
 @pytest.fixture
-def reading(ready_tree):
+def reading(ready_tree: Path) -> Path:
     """A clone whose wsgi.py reads when it is imported, and whose arbiter does so whenever a worker has ended."""
     for name, more in {"wsgi.py": READS_AT_IMPORT, "gunicorn.conf.py": ARBITER_READS}.items():
         with (ready_tree / name).open("a") as file:
@@ -59,11 +63,13 @@ def reading(ready_tree):
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_no_connection_is_shared_with_the_arbiter_or_another_worker(reading, mariadb, goodbyes, serve, driver):
+def test_no_connection_is_shared_with_the_arbiter_or_another_worker(
+    reading: Path, mariadb: Database, goodbyes: None, serve: Callable[..., Serving], driver: str
+) -> None:
     url = mariadb.url.replace("+pymysql", f"+{driver}")
     server = serve(reading, "--preload", WORKERS="2", DATABASE_URL=url)
 
-    used = defaultdict(set)
+    used: defaultdict[int, set[int]] = defaultdict(set)
     with ThreadPoolExecutor(8) as clients:
         for seen in clients.map(lambda _: server.get("/who").json(), range(40)):
             used[seen["pid"]] |= set(seen["ids"])

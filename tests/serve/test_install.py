@@ -88,7 +88,7 @@ def assert_as_locked(tree: Path) -> None:
     assert (tree / ".venv" / ".installed-requirements-mysqlclient.txt").exists()
 
 
-def test_an_index_that_has_gone_on_changes_nothing(tree):
+def test_an_index_that_has_gone_on_changes_nothing(tree: Path) -> None:
     time_passes(tree)
 
     ended = install(tree)
@@ -99,7 +99,7 @@ def test_an_index_that_has_gone_on_changes_nothing(tree):
 
 @pytest.mark.parametrize("tree", PIPS[:1], indirect=True)
 @pytest.mark.parametrize("habits", ["environment", "file"])
-def test_what_a_user_is_used_to_changes_nothing_either(tree, habits):
+def test_what_a_user_is_used_to_changes_nothing_either(tree: Path, habits: str) -> None:
     """All at once, as each alone would send the packages elsewhere, or stop."""
     elsewhere = tree / "elsewhere"
     (tree / "newer").write_text("measure==99.0\n")
@@ -131,7 +131,7 @@ def test_what_a_user_is_used_to_changes_nothing_either(tree, habits):
 @pytest.mark.short_form("target")
 @pytest.mark.parametrize("tree", PIPS[:1], indirect=True)
 @pytest.mark.parametrize("option", ["target", "prefix", "root"])
-def test_what_a_file_sends_elsewhere_is_not_taken_for_installed(tree, option):
+def test_what_a_file_sends_elsewhere_is_not_taken_for_installed(tree: Path, option: str) -> None:
     (tree / "pip.conf").write_text(f"[install]\n{option} = {tree}/elsewhere\n")
 
     for _ in range(2):
@@ -153,7 +153,7 @@ def test_what_a_file_sends_elsewhere_is_not_taken_for_installed(tree, option):
     ],
     indirect=["tree"],
 )
-def test_it_is_this_index_that_breaks_other_ways(tree, without, told):
+def test_it_is_this_index_that_breaks_other_ways(tree: Path, without: str, told: str) -> None:
     """An older pip takes the newest release of what is wanted with an extra; every pip the newest back end."""
     script = (tree / "run").read_text()
     assert without in script

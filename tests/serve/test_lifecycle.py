@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from testkit.databases import Database
 from tests.serve.conftest import status
+from tests.serve.serving import Serving
 from tests.serve.visitors import Visitors
 
 BEGUN = """
@@ -47,7 +51,9 @@ def hold():
 """
 
 
-def test_a_reload_loses_no_request(ready_tree, mariadb, goodbyes, serve):
+def test_a_reload_loses_no_request(
+    ready_tree: Path, mariadb: Database, goodbyes: None, serve: Callable[..., Serving]
+) -> None:
     server = serve(ready_tree, WORKERS="2", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
@@ -66,7 +72,9 @@ def test_a_reload_loses_no_request(ready_tree, mariadb, goodbyes, serve):
     assert not [event for event in server.events() if "was sent" in event["event"]]
 
 
-def test_recycling_loses_no_request(ready_tree, mariadb, goodbyes, serve):
+def test_recycling_loses_no_request(
+    ready_tree: Path, mariadb: Database, goodbyes: None, serve: Callable[..., Serving]
+) -> None:
     server = serve(ready_tree, WORKERS="2", MAX_REQUESTS="200", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
@@ -79,7 +87,9 @@ def test_recycling_loses_no_request(ready_tree, mariadb, goodbyes, serve):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_answers_every_request_that_was_begun(ready_tree, mariadb, goodbyes, serve, how):
+def test_a_stop_answers_every_request_that_was_begun(
+    ready_tree: Path, mariadb: Database, goodbyes: None, serve: Callable[..., Serving], how: signal.Signals
+) -> None:
     with (ready_tree / "wsgi.py").open("a") as file:
         file.write(BEGUN)
     server = serve(ready_tree, WORKERS="2", DATABASE_URL=mariadb.url)
@@ -94,7 +104,9 @@ def test_a_stop_answers_every_request_that_was_begun(ready_tree, mariadb, goodby
     assert visitors.tally.answered == len(server.events("begun")) > before
 
 
-def test_a_connection_that_is_in_use_when_the_worker_ends_says_goodbye_too(ready_tree, mariadb, goodbyes, serve):
+def test_a_connection_that_is_in_use_when_the_worker_ends_says_goodbye_too(
+    ready_tree: Path, mariadb: Database, goodbyes: None, serve: Callable[..., Serving]
+) -> None:
     with (ready_tree / "wsgi.py").open("a") as file:
         file.write(HOLDING)
     server = serve(ready_tree, WORKERS="1", DATABASE_URL=mariadb.url)

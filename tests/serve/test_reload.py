@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.serve.serving import Serving
 
 SHOWING = """
 
@@ -25,7 +30,7 @@ MISTAKES = {
 
 
 @pytest.fixture
-def showing(ready_tree):
+def showing(ready_tree: Path) -> Path:
     """A clone that tells which process and which settings answer."""
     with (ready_tree / "wsgi.py").open("a") as file:
         file.write(SHOWING)
@@ -33,7 +38,9 @@ def showing(ready_tree):
 
 
 @pytest.mark.parametrize("where", MISTAKES)
-def test_a_version_that_cannot_be_started_leaves_the_old_workers_alone(showing, serve, where):
+def test_a_version_that_cannot_be_started_leaves_the_old_workers_alone(
+    showing: Path, serve: Callable[..., Serving], where: str
+) -> None:
     server = serve(showing, WORKERS="1")
     before = json(server)
     name, mistake, reason = MISTAKES[where]
@@ -55,7 +62,7 @@ def test_a_version_that_cannot_be_started_leaves_the_old_workers_alone(showing, 
     assert json(server)["pid"] != before["pid"]
 
 
-def test_a_reload_brings_new_code_and_new_settings(showing, serve):
+def test_a_reload_brings_new_code_and_new_settings(showing: Path, serve: Callable[..., Serving]) -> None:
     server = serve(showing, WORKERS="1")
     config = showing / "config.py"
 
@@ -68,7 +75,7 @@ def test_a_reload_brings_new_code_and_new_settings(showing, serve):
     assert (after["pool_size"], after["new"]) == (5, 7)
 
 
-def test_a_worker_that_replaces_another_keeps_its_settings(showing, serve):
+def test_a_worker_that_replaces_another_keeps_its_settings(showing: Path, serve: Callable[..., Serving]) -> None:
     server = serve(showing, WORKERS="1", MAX_REQUESTS="5")
     before = json(server)
 
@@ -82,5 +89,5 @@ def test_a_worker_that_replaces_another_keeps_its_settings(showing, serve):
     assert after["pool_size"] == before["pool_size"]
 
 
-def json(server):
+def json(server: Serving) -> Any:
     return server.get("/shown").json()

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,14 +48,14 @@ def shim(folder: Path, before: str, version: str = "Python 3.14.0") -> str:
     return str(path)
 
 
-def test_run_alone_lists_every_command_with_a_line(bare_tree):
+def test_run_alone_lists_every_command_with_a_line(bare_tree: Path) -> None:
     shown = run(bare_tree)
 
     assert shown.returncode == 0
     assert re.findall(r"^  (\w+) .{10,}$", shown.stdout, re.MULTILINE) == COMMANDS
 
 
-def test_the_list_fits_a_terminal_is_grouped_and_aligned(bare_tree):
+def test_the_list_fits_a_terminal_is_grouped_and_aligned(bare_tree: Path) -> None:
     lines = run(bare_tree).stdout.splitlines()
 
     assert max(map(len, lines)) <= 80
@@ -62,7 +63,7 @@ def test_the_list_fits_a_terminal_is_grouped_and_aligned(bare_tree):
     assert [line for line in lines if line.startswith("  ") and not re.match(r"  .{17} \S", line)] == []
 
 
-def test_the_list_is_in_colour_only_where_it_is_seen_and_wanted(bare_tree):
+def test_the_list_is_in_colour_only_where_it_is_seen_and_wanted(bare_tree: Path) -> None:
     piped = run(bare_tree, TERM="xterm").stdout
     seen = on_terminal("./run", env=environment(bare_tree), cwd=bare_tree).text
     unwanted = on_terminal("./run", env=environment(bare_tree, NO_COLOR="1"), cwd=bare_tree).text
@@ -73,7 +74,7 @@ def test_the_list_is_in_colour_only_where_it_is_seen_and_wanted(bare_tree):
     assert unwanted.replace("\r", "") == dumb.replace("\r", "") == piped
 
 
-def test_an_unknown_command_is_answered_with_the_list(bare_tree):
+def test_an_unknown_command_is_answered_with_the_list(bare_tree: Path) -> None:
     shown = run(bare_tree, "srve")
 
     assert shown.returncode == 1
@@ -81,7 +82,7 @@ def test_an_unknown_command_is_answered_with_the_list(bare_tree):
     assert "serve" in shown.stderr
 
 
-def test_run_is_written_for_the_bash_of_macos():
+def test_run_is_written_for_the_bash_of_macos() -> None:
     newer = r"\bmapfile\b|\breadarray\b|declare -A|local -A|local -n|\$\{\w+(,,|\^\^|@Q)|\[\[ -v |&>>|\|&"
 
     assert re.findall(newer, (ROOT / "run").read_text()) == []
@@ -94,7 +95,9 @@ def test_run_is_written_for_the_bash_of_macos():
         ("sys.modules['ensurepip'] = None", "Python 3.14.0", "has no venv module; install it"),
     ],
 )
-def test_a_python_that_will_not_do_is_named_in_one_sentence(bare_tree, before, version, sentence):
+def test_a_python_that_will_not_do_is_named_in_one_sentence(
+    bare_tree: Path, before: str, version: str, sentence: str
+) -> None:
     ended = run(bare_tree, "serve", PYTHON=shim(bare_tree, before, version))
 
     assert ended.returncode == 1
@@ -103,7 +106,7 @@ def test_a_python_that_will_not_do_is_named_in_one_sentence(bare_tree, before, v
     assert not (bare_tree / ".venv").exists()
 
 
-def test_no_python_at_all_is_said_in_one_sentence(bare_tree):
+def test_no_python_at_all_is_said_in_one_sentence(bare_tree: Path) -> None:
     ended = run(bare_tree, "serve", PYTHON="python-that-is-not-there")
 
     assert ended.returncode == 1
@@ -113,7 +116,7 @@ def test_no_python_at_all_is_said_in_one_sentence(bare_tree):
 
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("number", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_while_python_still_imports_is_a_sentence(tree, number, exit_code):
+def test_a_signal_while_python_still_imports_is_a_sentence(tree: Path, number: str, exit_code: int) -> None:
     """Stand-ins for what is imported first send it, and go on importing for a while."""
     for name in ("flask", "alembic"):
         (tree / f"{name}.py").write_text(f"import os, signal\nos.kill(os.getpid(), signal.{number})\nsignal.pause()\n")
@@ -124,7 +127,7 @@ def test_a_signal_while_python_still_imports_is_a_sentence(tree, number, exit_co
         assert (ended.returncode, ended.stderr) == (exit_code, "Error: interrupted; to run it again does no harm.\n")
 
 
-def test_run_may_be_called_through_links(bare_tree, tmp_path):
+def test_run_may_be_called_through_links(bare_tree: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "link").symlink_to("../another")
     (tmp_path / "another").symlink_to(bare_tree / "run")
@@ -134,7 +137,7 @@ def test_run_may_be_called_through_links(bare_tree, tmp_path):
     assert shown.stdout == run(bare_tree).stdout
 
 
-def test_a_taken_port_is_said_in_one_sentence(served_before, serve):
+def test_a_taken_port_is_said_in_one_sentence(served_before: Path, serve: Callable[..., Serving]) -> None:
     first = serve(served_before)
 
     began = time.monotonic()
@@ -146,7 +149,9 @@ def test_a_taken_port_is_said_in_one_sentence(served_before, serve):
     assert time.monotonic() - began < 5
 
 
-def test_an_address_given_to_gunicorn_is_the_one_that_is_tried_and_shown(served_before, serve, tmp_path):
+def test_an_address_given_to_gunicorn_is_the_one_that_is_tried_and_shown(
+    served_before: Path, serve: Callable[..., Serving], tmp_path: Path
+) -> None:
     first = serve(served_before)
     port = free_port()
     with socket.socket(socket.AF_INET6) as taken:
@@ -167,7 +172,7 @@ def test_an_address_given_to_gunicorn_is_the_one_that_is_tried_and_shown(served_
     assert f"Port {six} is taken on ::1; stop what listens there or choose another for --bind" in refused.stderr
 
 
-def test_a_host_of_another_machine_is_said_in_one_sentence(served_before):
+def test_a_host_of_another_machine_is_said_in_one_sentence(served_before: Path) -> None:
     ended = run(served_before, "serve", HOST="192.0.2.1")
 
     assert ended.returncode == 1
@@ -176,7 +181,7 @@ def test_a_host_of_another_machine_is_said_in_one_sentence(served_before):
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate", "seed"])
-def test_bad_settings_end_with_2_and_all_problems(tree, command):
+def test_bad_settings_end_with_2_and_all_problems(tree: Path, command: str) -> None:
     ended = run(tree, command, THREADS="many", POOL_STRATEGY="none", DATABASE_URL="nonsense")
 
     assert ended.returncode == 2
@@ -186,7 +191,7 @@ def test_bad_settings_end_with_2_and_all_problems(tree, command):
 
 
 @pytest.mark.usefixtures("ctrl_c")
-def test_an_interrupted_install_heals_at_the_next_start(bare_tree):
+def test_an_interrupted_install_heals_at_the_next_start(bare_tree: Path) -> None:
     """The only test that installs for real; what it interrupts is pip in the middle of its work."""
     venv = bare_tree / ".venv"
     first = subprocess.Popen(
@@ -205,7 +210,7 @@ def test_an_interrupted_install_heals_at_the_next_start(bare_tree):
         assert server.get(LOOKUP).status == 200
 
 
-def test_another_lock_file_is_installed(tree):
+def test_another_lock_file_is_installed(tree: Path) -> None:
     """A changed lock file is noticed: here one that no index can satisfy."""
     bin_folder = tree / ".venv" / "bin"
     bin_folder.unlink()
@@ -222,7 +227,7 @@ def test_another_lock_file_is_installed(tree):
 
 
 @pytest.mark.parametrize("changed", ["requirements.in", "requirements-dev.in"])
-def test_an_input_that_left_its_lock_file_behind_fails_the_check(tree, changed):
+def test_an_input_that_left_its_lock_file_behind_fails_the_check(tree: Path, changed: str) -> None:
     with (tree / changed).open("a") as file:
         file.write("colorama==0.4.6\n")
 

@@ -6,17 +6,20 @@ import hashlib
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from testkit.databases import Database
 from tests.serve.serving import Serving, environment, run
 
 
-def fingerprint(folder):
+def fingerprint(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
 
 
-def test_a_fresh_clone_answers_from_sakila(tree, serve):
+def test_a_fresh_clone_answers_from_sakila(tree: Path, serve: Callable[..., Serving]) -> None:
     server = serve(tree)
 
     answer = server.get("/?city=London")
@@ -25,13 +28,13 @@ def test_a_fresh_clone_answers_from_sakila(tree, serve):
     assert f"curl 'http://127.0.0.1:{server.port}/?city=London'" in server.log.read_text()
 
 
-def test_the_second_start_answers_within_three_seconds(served_before):
+def test_the_second_start_answers_within_three_seconds(served_before: Path) -> None:
     with Serving(served_before) as server:
         assert server.wait() < 3
         assert server.get("/?city=London").status == 200
 
 
-def test_a_removed_database_is_made_again(ready_tree, serve):
+def test_a_removed_database_is_made_again(ready_tree: Path, serve: Callable[..., Serving]) -> None:
     serve(ready_tree).stop()
     for file in (ready_tree / "instance").glob("sakila.sqlite3*"):
         file.unlink()
@@ -41,7 +44,7 @@ def test_a_removed_database_is_made_again(ready_tree, serve):
     assert again.get("/?city=London").status == 200
 
 
-def test_changed_data_survives_an_upgrade(ready_tree, serve):
+def test_changed_data_survives_an_upgrade(ready_tree: Path, serve: Callable[..., Serving]) -> None:
     serve(ready_tree).stop()
     engine = sa.create_engine(f"sqlite:///{ready_tree}/instance/sakila.sqlite3")
     with engine.begin() as connection:
@@ -55,7 +58,7 @@ def test_changed_data_survives_an_upgrade(ready_tree, serve):
     assert upgraded.get("/api/v1/cities/1").status == 404
 
 
-def test_ctrl_c_ends_it_cleanly(served_before, serve):
+def test_ctrl_c_ends_it_cleanly(served_before: Path, serve: Callable[..., Serving]) -> None:
     server = serve(served_before)
 
     code = server.stop(signal.SIGINT, whole_group=True)
@@ -65,7 +68,9 @@ def test_ctrl_c_ends_it_cleanly(served_before, serve):
     assert not [event for event in server.events() if event["level"] in ("error", "critical")]
 
 
-def test_host_port_workers_and_threads_are_what_their_names_say(served_before, serve):
+def test_host_port_workers_and_threads_are_what_their_names_say(
+    served_before: Path, serve: Callable[..., Serving]
+) -> None:
     server = serve(served_before, HOST="127.0.0.1", WORKERS="3", THREADS="2")
 
     deadline = time.monotonic() + 10
@@ -78,7 +83,9 @@ def test_host_port_workers_and_threads_are_what_their_names_say(served_before, s
     assert [event for event in server.events() if event["event"] == "Using worker: gthread"]
 
 
-def test_a_database_that_is_given_is_served_and_not_changed(tree, serve, empty_database):
+def test_a_database_that_is_given_is_served_and_not_changed(
+    tree: Path, serve: Callable[..., Serving], empty_database: Database
+) -> None:
     server = serve(tree, DATABASE_URL=empty_database.url)
 
     assert server.get("/readyz").status == 503
@@ -90,7 +97,7 @@ def test_a_database_that_is_given_is_served_and_not_changed(tree, serve, empty_d
     assert not (tree / "instance").exists()
 
 
-def test_a_database_named_in_env_file_is_not_changed_either(tree, serve):
+def test_a_database_named_in_env_file_is_not_changed_either(tree: Path, serve: Callable[..., Serving]) -> None:
     (tree / "data").mkdir()
     (tree / ".env").write_text("DATABASE_URL=sqlite:///data/mine.sqlite3\n")
 
@@ -103,7 +110,7 @@ def test_a_database_named_in_env_file_is_not_changed_either(tree, serve):
     assert not mine.exists() or mine.stat().st_size == 0
 
 
-def test_migrate_and_seed_say_what_they_did_and_may_be_repeated(tree):
+def test_migrate_and_seed_say_what_they_did_and_may_be_repeated(tree: Path) -> None:
     (tree / "data").mkdir()
     url = "sqlite:///data/mine.sqlite3"
 
@@ -117,7 +124,7 @@ def test_migrate_and_seed_say_what_they_did_and_may_be_repeated(tree):
     assert fingerprint(tree / "data") == before
 
 
-def test_load_names_files_from_where_the_user_stands_and_itself_as_it_was_called(tree, tmp_path):
+def test_load_names_files_from_where_the_user_stands_and_itself_as_it_was_called(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "cities.csv").write_text("city,country\n")
     (tmp_path / "link").symlink_to(tree / "run")
 
@@ -133,7 +140,7 @@ def test_load_names_files_from_where_the_user_stands_and_itself_as_it_was_called
     assert "Name a file (- is standard input), or --synthetic N." in refused.stderr
 
 
-def test_dev_reloads_what_was_changed(ready_tree):
+def test_dev_reloads_what_was_changed(ready_tree: Path) -> None:
     wsgi = ready_tree / "wsgi.py"
     with Serving(ready_tree, command="dev") as server:
         server.wait()
@@ -149,7 +156,7 @@ def test_dev_reloads_what_was_changed(ready_tree):
     assert status == 200
 
 
-def _status(server, path):
+def _status(server: Serving, path: str) -> int | None:
     try:
         return server.get(path).status
     except OSError:
