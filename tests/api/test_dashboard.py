@@ -20,8 +20,8 @@ from steadypool.core.stats import CloseReason
 from testkit.databases import Database
 from testkit.waiting import eventually
 from tests.conftest import dispose
-from tests.faults.support import steady
 from tests.support.asking import LOOKUP
+from tests.support.pools import steady
 
 SECRET = "Secretville"
 HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}

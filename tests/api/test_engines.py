@@ -20,7 +20,7 @@ from testkit.certificates import make_certificates
 from testkit.databases import Database
 from testkit.servers import MissingError, Server, start_mariadb_locally
 from tests.conftest import dispose, obtain_or_skip
-from tests.faults.support import steady
+from tests.support.pools import steady
 
 Engines = Callable[..., dict[str | None, Engine]]
 

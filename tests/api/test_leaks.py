@@ -16,8 +16,8 @@ from app.extensions import db
 from steadypool.pool import SteadyPool
 from testkit.databases import Database
 from tests.conftest import dispose
-from tests.faults.support import steady
 from tests.support.asking import A_ROW, LOOKUP
+from tests.support.pools import steady
 
 SERVERS = pytest.mark.parametrize("server", ["mariadb"], indirect=True, scope="session")
 

@@ -20,7 +20,7 @@ from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.api.test_commands_refused import Command
 from tests.conftest import dispose, obtain_or_skip
-from tests.faults.support import steady
+from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
 JSON = {"Accept": "application/json"}

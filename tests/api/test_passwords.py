@@ -18,7 +18,7 @@ from testkit.drivers import MYSQLDB
 from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
-from tests.faults.support import steady
+from tests.support.pools import steady
 
 PASSWORDS = ["pässwort", "пароль", "密码🔑", "pa${HOME}x %@:/?#"]
 

@@ -16,7 +16,7 @@ from app import commands
 from app.extensions import db
 from testkit import cities
 from testkit.databases import Database, alembic, flask
-from tests.faults.support import steady
+from tests.support.pools import steady
 
 # To a command both are one: what differs between them is asked by other tests.
 pytestmark = pytest.mark.long_form("mariadb118")

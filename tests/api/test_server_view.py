@@ -12,8 +12,8 @@ from sqlalchemy import literal, select
 from app.extensions import db
 from testkit.databases import Database
 from tests.conftest import dispose
-from tests.faults.support import steady
 from tests.support.asking import LOOKUP
+from tests.support.pools import steady
 
 
 @pytest.fixture

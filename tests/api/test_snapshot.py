@@ -17,8 +17,8 @@ from steadypool.errors import PoolExhaustedError
 from steadypool.pool import SteadyPool
 from testkit.databases import Database
 from tests.conftest import dispose
-from tests.faults.support import steady
 from tests.support.asking import A_ROW
+from tests.support.pools import steady
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
 TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}

@@ -22,8 +22,8 @@ from testkit.proxy import Proxy
 from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
-from tests.faults.support import steady
 from tests.support.policies import POLICY
+from tests.support.pools import steady
 
 
 @dataclass

@@ -15,7 +15,7 @@ from flask import Flask
 from app.extensions import db
 from steadypool.pool import SteadyPool
 from testkit.fault_servers import FaultServer
-from tests.faults.support import steady
+from tests.support.pools import steady
 
 WATCHDOG = "pool-watchdog"
 LAST_THREADS_SECONDS = 6.0

@@ -18,7 +18,7 @@ from steadypool import deadline
 from steadypool.errors import PoolError, PoolExhaustedError
 from steadypool.pool import want_fresh
 from steadypool.recovery import unwrapped
-from tests.faults.support import steady
+from tests.support.pools import steady
 
 NOW = select(literal(1))
 LONGEST_SECONDS = 60

@@ -19,7 +19,8 @@ from testkit.fault_servers import Kind
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader, steady
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
+from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
 SLACK = 0.4

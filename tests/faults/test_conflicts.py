@@ -18,7 +18,8 @@ from steadypool.retry import MOST_TRIES
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import everywhere, on_mariadb118, on_mysql_family, on_postgresql, steady
+from tests.faults.support import everywhere, on_mariadb118, on_mysql_family, on_postgresql
+from tests.support.pools import steady
 
 DEADLINE_SECONDS = 2.5
 """MySQL and MariaDB count lock waits in whole seconds: two thirds of this make one."""

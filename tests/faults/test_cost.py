@@ -19,7 +19,8 @@ from testkit.packets import COM_QUERY
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import EXPECTED, NAMES, Clients
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, on_postgresql, reader, steady
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, on_postgresql, reader
+from tests.support.pools import steady
 
 READS = 10
 COMMANDS = "Com_select", "Com_rollback", "Com_commit", "Com_begin", "Com_set_option", "Com_admin_commands"

@@ -22,8 +22,9 @@ from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeU
 from testkit.databases import Database
 from testkit.proxy import Proxy
 from tests.faults.clients import Clients
-from tests.faults.support import on_mariadb, reader, steady
+from tests.faults.support import on_mariadb, reader
 from tests.faults.test_deadline import SLACK_SECONDS, THREADS
+from tests.support.pools import steady
 
 DEADLINE_SECONDS = 1.0
 

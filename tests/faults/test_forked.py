@@ -24,7 +24,8 @@ from testkit.fault_servers import FaultServer, Kind
 from testkit.proxy import Proxy
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import pool_of
-from tests.faults.support import held, on, on_mariadb, reader, steady
+from tests.faults.support import held, on, on_mariadb, reader
+from tests.support.pools import steady
 
 # Otherwise a function that the pool does not know would have the connection closed after use.
 WHO = select(func.connection_id()).execution_options(leaves_no_trace=True)

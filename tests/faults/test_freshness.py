@@ -15,7 +15,8 @@ from testkit.fault_servers import FaultServer, Kind
 from testkit.packets import COM_PING, COM_QUERY
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader, steady
+from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
+from tests.support.pools import steady
 
 CONNECT_QUERIES = 4
 DRIVERS = ["pymysql", MYSQLDB]

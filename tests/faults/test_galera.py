@@ -29,7 +29,7 @@ from tests.conftest import dispose
 from tests.faults.clients import Clients
 from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
-from tests.faults.support import steady
+from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
 LONG_SECONDS = float(os.environ.get("GALERA_SECONDS", "4"))

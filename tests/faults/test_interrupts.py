@@ -25,7 +25,8 @@ from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.faults.ledger import Unit, reader_of, witness_of, writer_of
-from tests.faults.support import on_mysql_family, steady
+from tests.faults.support import on_mysql_family
+from tests.support.pools import steady
 
 SLEEP = {True: text("SELECT SLEEP(0.4)"), False: text("SELECT pg_sleep(0.4)")}
 MEANWHILE_SECONDS = 0.15

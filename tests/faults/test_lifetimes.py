@@ -15,8 +15,9 @@ from testkit.packets import Packet
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import held, on_mariadb, on_mysql_family, reader, steady
+from tests.faults.support import held, on_mariadb, on_mysql_family, reader
 from tests.faults.test_freshness import ask, opened
+from tests.support.pools import steady
 
 
 @on_mysql_family

@@ -18,8 +18,9 @@ from steadypool.drivers import sqlite
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer, Kind
 from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
-from tests.faults.support import on, on_mysql_family, on_postgresql, steady
+from tests.faults.support import on, on_mysql_family, on_postgresql
 from tests.support.policies import POLICY
+from tests.support.pools import steady
 
 
 def as_a_unit(engine: Engine, work: Callable[[Connection], object]) -> None:

@@ -15,7 +15,7 @@ from steadypool import in_transaction, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
-from tests.faults.support import steady
+from tests.support.pools import steady
 
 WHO_AM_I = {
     True: text("SELECT connection_id()").execution_options(leaves_no_trace=True),

@@ -14,7 +14,7 @@ from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import on_mysql_family, reader, steady
+from tests.faults.support import on_mysql_family, reader
 from tests.faults.test_deadline import (
     DEADLINE_SECONDS,
     ORPHANS_GONE_WITHIN_SECONDS,
@@ -22,6 +22,7 @@ from tests.faults.test_deadline import (
     count_slowly,
     warm_up,
 )
+from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
 STATEMENT_SECONDS = DEADLINE_SECONDS * 2 / 3

@@ -15,8 +15,9 @@ from steadypool import Lookup, deadline, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from tests.faults.ledger import reader_of
-from tests.faults.support import on_mariadb, steady
+from tests.faults.support import on_mariadb
 from tests.support import storming
+from tests.support.pools import steady
 from tests.support.throwing import Thrown, thrown_at_line
 
 # What is thrown while a connection is being made leaves it to the garbage collector, which closes it.

@@ -20,7 +20,7 @@ from testkit.databases import Database
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.ledger import Unit, Witness, witness_of, writer_of
-from tests.faults.support import steady
+from tests.support.pools import steady
 
 LONGEST_SECONDS = 0.5
 SLACK_SECONDS = 1.0

@@ -18,7 +18,7 @@ from steadypool import create_pool_engine, deadline, read
 from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
 from testkit.waiting import eventually
 from tests.support.policies import POLICY
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 
 def ask(engine: Engine) -> Any:
@@ -42,8 +42,8 @@ def test_each_listener_is_asked_and_for_each_probe_too(engine: Engine) -> None:
         event.listen(engine, "do_connect", lambda *_, name=name: asked.append(name))
 
     ask(engine)
-    steady_pool(engine).breaker.suspect("a test says so")
-    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
+    steady(engine).breaker.suspect("a test says so")
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
 
     assert asked == ["first", "second"] * 2
 
@@ -55,7 +55,7 @@ def test_the_first_listener_with_a_connection_is_the_last(engine: Engine) -> Non
     event.listen(engine, "do_connect", lambda *_: asked.append("second"))
 
     assert ask(engine) == 1
-    assert [record.dbapi_connection for record in steady_pool(engine)._idle.all()] == [made]
+    assert [record.dbapi_connection for record in steady(engine)._idle.all()] == [made]
     assert asked == []
 
 
@@ -83,8 +83,8 @@ def test_a_listener_may_use_another_engine(make_engine: Callable[..., Engine]) -
 
     with deadline.within(3):
         assert ask(engine) == 1
-    steady_pool(engine).breaker.suspect("a test says so")
-    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
+    steady(engine).breaker.suspect("a test says so")
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
 
 
 WRONG = [
@@ -131,7 +131,7 @@ def test_what_the_network_or_the_database_said_is_not(engine: Engine, error: Exc
     with pytest.raises((DBAPIError, OSError)):
         ask(engine)
 
-    assert steady_pool(engine).breaker.state == "suspect"
+    assert steady(engine).breaker.state == "suspect"
 
 
 @pytest.mark.parametrize("error", [IndexError("zeros"), struct.error("odd bytes")], ids=repr)
@@ -143,7 +143,7 @@ def test_nor_is_garbage_instead_of_a_greeting(
     with pytest.raises(DBAPIError, match=f"no connection could be made: {type(error).__name__}"):
         ask(engine)
 
-    assert steady_pool(engine).breaker.state == "suspect"
+    assert steady(engine).breaker.state == "suspect"
 
 
 def test_a_service_of_tokens_that_is_down_is_asked_again(engine: Engine) -> None:
@@ -159,7 +159,7 @@ def test_a_service_of_tokens_that_is_down_is_asked_again(engine: Engine) -> None
     with deadline.within(3):
         assert read(engine, lambda connection: connection.scalar(select(1))) == 1
 
-    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
 
 
 def test_the_pools_own_errors_stay_what_they_are(engine: Engine) -> None:
@@ -173,7 +173,7 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     engine: Engine, driver: Callable[[Callable[[], None]], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     now, tries, wrong = [100.0], list[float](), True
-    breaker = steady_pool(engine).breaker
+    breaker = steady(engine).breaker
     breaker._clock = lambda: now[0]
 
     def connect() -> None:
@@ -190,12 +190,12 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     assert [record.message for record in caplog.records if "misconfigured" in record.message] == [
         "database misconfigured: the driver cannot connect as it is set up (TypeError: reconnect)"
     ]
-    assert steady_pool(engine).snapshot()["turned_away"] == 30
+    assert steady(engine).snapshot()["turned_away"] == 30
 
     wrong = False
     now[0] += 1
     assert ask(engine) == 1
-    steady_pool(engine).freshness.doom()
+    steady(engine).freshness.doom()
     assert ask(engine) == 1
 
 
@@ -203,7 +203,7 @@ def test_an_outage_may_end_in_a_setup_that_is_wrong(
     engine: Engine, driver: Callable[[Callable[[], None]], None]
 ) -> None:
     ask(engine)
-    steady_pool(engine).freshness.doom()
+    steady(engine).freshness.doom()
     error: Exception = sqlite3.OperationalError("away")
 
     def connect() -> None:
@@ -212,14 +212,14 @@ def test_an_outage_may_end_in_a_setup_that_is_wrong(
     driver(connect)
     with pytest.raises(DBAPIError):
         ask(engine)
-    assert steady_pool(engine).breaker.state == "suspect"
+    assert steady(engine).breaker.state == "suspect"
     error = TypeError("reconnect")
 
-    assert eventually(lambda: steady_pool(engine).breaker.state == "closed")
-    probes = steady_pool(engine).breaker.probes
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
+    probes = steady(engine).breaker.probes
     with pytest.raises(DatabaseMisconfiguredError):
         ask(engine)
-    assert steady_pool(engine).breaker.probes == probes
+    assert steady(engine).breaker.probes == probes
 
 
 def test_what_fails_after_the_connection_was_made_does_not_lose_it(

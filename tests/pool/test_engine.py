@@ -14,7 +14,7 @@ from sqlalchemy import Engine, NullPool, QueuePool, exc, select
 
 from steadypool import PoolPolicy, SteadyPool, create_pool_engine
 from testkit import ROOT
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 URL = "sqlite://"
 ONE = select(1)
@@ -83,7 +83,7 @@ def test_who_says_otherwise_than_the_policy_is_refused(options: dict[str, Any]) 
 def test_who_says_the_same_as_the_policy_is_not() -> None:
     policy = PoolPolicy(size=3, recycle_seconds=60)
 
-    assert steady_pool(create_pool_engine(URL, policy, **policy.engine_options())).size() == 3
+    assert steady(create_pool_engine(URL, policy, **policy.engine_options())).size() == 3
 
 
 def test_sqlalchemys_other_options_reach_it() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Function, func, insert, literal, sele
 from sqlalchemy.sql import column
 
 from steadypool import in_transaction, read
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 notes = table("notes", column("note"))
 
@@ -35,7 +35,7 @@ def test_savepoints_keep_the_connection(writer: Engine) -> None:
         in_transaction(writer, work)
 
     assert read(writer, lambda connection: connection.scalars(select(notes.c.note)).all()) == ["kept"] * 3
-    assert (steady_pool(writer).snapshot()["opened"], steady_pool(writer).snapshot()["closed"]) == (1, {})
+    assert (steady(writer).snapshot()["opened"], steady(writer).snapshot()["closed"]) == (1, {})
 
 
 HARMLESS = [func.lower("A"), func.LENGTH("a"), func.replace("a", "b", "c"), func.coalesce(literal(None), 1), func.now()]
@@ -48,7 +48,7 @@ def test_a_function_in_daily_use_keeps_the_connection(engine: Engine, function: 
     for _ in range(2):
         read(engine, lambda connection: connection.scalar(select(function)))
 
-    assert (steady_pool(engine).snapshot()["opened"], steady_pool(engine).snapshot()["closed"]) == (1, {})
+    assert (steady(engine).snapshot()["opened"], steady(engine).snapshot()["closed"]) == (1, {})
 
 
 @pytest.mark.parametrize("function", UNKNOWN, ids=str)
@@ -56,4 +56,4 @@ def test_a_function_that_nobody_knows_costs_the_connection(engine: Engine, funct
     with pytest.raises(Exception, match=r"no such function|syntax error"):
         read(engine, lambda connection: connection.scalar(select(function)))
 
-    assert steady_pool(engine).snapshot()["closed"] == {"changed": 1}
+    assert steady(engine).snapshot()["closed"] == {"changed": 1}

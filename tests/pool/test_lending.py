@@ -15,7 +15,7 @@ from steadypool import deadline
 from steadypool.core.admission import Gate
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from steadypool.pool import current, want_fresh
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 
 class BoomError(Exception):
@@ -63,7 +63,7 @@ def test_after_the_deadline_only_an_error_is_put_down_to_it(
 
 def test_a_wish_for_a_new_connection_ends_with_the_loan_that_was_refused(engine: Engine) -> None:
     engine.connect().close()
-    breaker = steady_pool(engine).breaker
+    breaker = steady(engine).breaker
     breaker.state, breaker.silent = "open", True
 
     want_fresh()
@@ -72,7 +72,7 @@ def test_a_wish_for_a_new_connection_ends_with_the_loan_that_was_refused(engine:
     breaker.state, breaker.silent = "closed", False
     engine.connect().close()
 
-    seen = steady_pool(engine).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["opened"], seen["closed"]) == (1, {})
 
 
@@ -83,7 +83,7 @@ def test_a_connection_in_the_place_of_another_is_cut_on_a_wire_of_its_own(engine
     with pytest.raises(DeadlineExceededError), deadline.within(0.2), engine.connect() as connection:
         connection.execute(COUNT_FOR_A_WHILE).all()
 
-    assert steady_pool(engine).snapshot()["opened"] == 2
+    assert steady(engine).snapshot()["opened"] == 2
 
 
 def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(
@@ -97,9 +97,9 @@ def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(
     with deadline.within(3):
         engine.connect().close()
 
-    assert steady_pool(engine).snapshot()["in_use"] == 0
+    assert steady(engine).snapshot()["in_use"] == 0
     kept.close()
-    assert steady_pool(engine).snapshot()["in_use"] == 0
+    assert steady(engine).snapshot()["in_use"] == 0
     with engine.connect(), deadline.within(0.1), pytest.raises(PoolExhaustedError):
         engine.connect()
 
@@ -110,7 +110,7 @@ def number(connection: Any) -> int:
 
 
 def lent_to(engine: Engine) -> int:
-    return steady_pool(engine).lend(number)
+    return steady(engine).lend(number)
 
 
 def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine) -> None:
@@ -118,9 +118,9 @@ def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine)
         before = connection.connection.dbapi_connection
         connection.connection.invalidate(soft=True)
 
-    assert steady_pool(engine).checkedin() == 0
+    assert steady(engine).checkedin() == 0
     assert lent_to(engine) != id(before)
-    assert steady_pool(engine).snapshot()["closed"] == {"error": 1}
+    assert steady(engine).snapshot()["closed"] == {"error": 1}
 
 
 def test_one_that_is_invalidated_softly_while_it_is_idle_is_not_lent_either(engine: Engine) -> None:
@@ -130,7 +130,7 @@ def test_one_that_is_invalidated_softly_while_it_is_idle_is_not_lent_either(engi
     entry.invalidate(soft=True)
 
     assert lent_to(engine) != id(before)
-    assert steady_pool(engine).snapshot()["closed"] == {"error": 1}
+    assert steady(engine).snapshot()["closed"] == {"error": 1}
 
 
 def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Callable[..., Engine]) -> None:
@@ -149,9 +149,9 @@ def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Calla
     one.close()
     other.close()
 
-    assert steady_pool(engine).checkedin() == 0
+    assert steady(engine).checkedin() == 0
     assert lent_to(engine) not in map(id, before)
-    seen = steady_pool(engine).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["closed"], seen["in_use"]) == ({"error": 1, "doomed": 1}, 0)
 
 
@@ -176,13 +176,13 @@ def test_a_listener_that_refuses_connections(
         assert connection.scalar(select(literal(7))) == 7
         assert connection.connection.dbapi_connection not in refused
 
-    seen = steady_pool(engine).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["in_use"], seen["opened"] - sum(seen["closed"].values())) == (0, seen["idle"])
     with engine.connect() as one, engine.connect() as other:
         assert one.scalar(select(literal(1))) == other.scalar(select(literal(1)))
     if error is exc.InvalidatePoolError:
         assert seen["closed"]["error"] == {1: 1, 2: 3, 3: 3}[times]
-        assert steady_pool(engine).snapshot()["closed"].get("doomed") == 1
+        assert steady(engine).snapshot()["closed"].get("doomed") == 1
 
 
 def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine) -> None:
@@ -196,7 +196,7 @@ def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine
         engine.connect()
     event.remove(engine, "checkout", fail)
 
-    seen = steady_pool(engine).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["in_use"], seen["idle"], seen["closed"]) == (0, 0, {"error": 1})
     engine.connect().close()
 
@@ -210,7 +210,7 @@ def test_a_connect_listener_that_fails_leaves_nothing_behind(engine: Engine) -> 
         engine.connect()
     event.remove(engine, "connect", fail)
 
-    seen = steady_pool(engine).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["opened"], seen["closed"], seen["in_use"]) == (1, {"error": 1}, 0)
 
 
@@ -230,10 +230,10 @@ def test_what_is_no_drivers_error_says_nothing_of_other_connections(
         pass
 
     with pytest.raises(type(error)):
-        steady_pool(engine).lend(raising(error))
+        steady(engine).lend(raising(error))
 
     assert lent_to(engine)
-    seen = steady_pool(engine).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["idle"], seen["closed"]) == (1, {"error": 1})
 
 
@@ -249,11 +249,11 @@ def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseEx
     event.listen(engine, "close", fail)
 
     with pytest.raises(type(error)) as raised:
-        steady_pool(engine).lend(raising(error))
+        steady(engine).lend(raising(error))
     event.remove(engine, "close", fail)
 
     assert raised.value is error
-    assert steady_pool(engine).snapshot()["in_use"] == 0
+    assert steady(engine).snapshot()["in_use"] == 0
 
 
 def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine) -> None:
@@ -261,7 +261,7 @@ def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine) -> None:
         connection.execute("SELECT nothing FROM nowhere")
 
     with pytest.raises(sqlite3.OperationalError):
-        steady_pool(engine).lend(ask)
+        steady(engine).lend(ask)
 
-    seen = steady_pool(engine).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["idle"], seen["closed"]) == (1, {})

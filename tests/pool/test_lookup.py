@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, Engine, Integer, String, bindparam, column, cre
 
 from steadypool import Lookup, deadline, in_transaction
 from steadypool.errors import DatabaseDownError
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 notes = table("notes", column("id", Integer), column("note", String), column("at", DateTime))
 BY_NOTE = Lookup(select(notes.c.id).where(notes.c.note == bindparam("note")).order_by(notes.c.id).limit(1))
@@ -28,7 +28,7 @@ def test_a_lookup_returns_rows_and_brings_its_connection_back(reader: Engine) ->
     found = [list(BY_NOTE.fetch(reader, note=note)) for note in ("seen", "unseen", "seen")]
 
     assert found == [[(7,)], [], [(7,)]]
-    seen = steady_pool(reader).snapshot()
+    seen = steady(reader).snapshot()
     assert (seen["borrowed"], seen["opened"], seen["closed"], seen["in_use"]) == (3, 1, {}, 0)
     assert (seen["wait"]["count"], seen["hold"]["count"]) == (3, 3)
     assert seen["busy_seconds"] > 0
@@ -54,7 +54,7 @@ def test_a_mistake_is_sqlalchemys_error_and_costs_no_connection(reader: Engine) 
         with pytest.raises(exc.OperationalError, match="no such table"):
             nowhere.fetch(reader)
 
-    seen = steady_pool(reader).snapshot()
+    seen = steady(reader).snapshot()
     assert (seen["opened"], seen["closed"], seen["retried"]) == (1, {}, 0)
 
 
@@ -62,7 +62,7 @@ def test_a_value_that_is_missing_is_named(reader: Engine) -> None:
     with pytest.raises(KeyError, match="note"):
         BY_NOTE.fetch(reader)
 
-    assert steady_pool(reader).snapshot()["in_use"] == 0
+    assert steady(reader).snapshot()["in_use"] == 0
 
 
 def test_a_statement_that_may_change_its_session_is_refused() -> None:
@@ -96,9 +96,9 @@ def test_an_engine_in_transactions_is_refused(make_engine: Callable[..., Engine]
 
 def test_an_error_of_python_closes_the_connection(reader: Engine) -> None:
     with pytest.raises(ZeroDivisionError):
-        steady_pool(reader).lend(lambda connection: 1 / 0)
+        steady(reader).lend(lambda connection: 1 / 0)
 
-    seen = steady_pool(reader).snapshot()
+    seen = steady(reader).snapshot()
     assert (seen["opened"], seen["closed"], seen["in_use"]) == (1, {"error": 1}, 0)
 
 
@@ -108,4 +108,4 @@ def test_a_database_that_is_away_is_the_pools_error(make_engine: Callable[..., E
     with pytest.raises(DatabaseDownError), deadline.within(0.3):
         BY_NOTE.fetch(away, note="seen")
 
-    assert steady_pool(away).snapshot()["in_use"] == 0
+    assert steady(away).snapshot()["in_use"] == 0

@@ -13,7 +13,7 @@ from steadypool import DeadlineExceededError, PoolPolicy, create_pool_engine, de
 from steadypool import drivers as known
 from testkit import ROOT
 from testkit.databases import Database
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 EXAMPLE = re.compile(r"## A driver that is not here\n.*?```python\n(.*?)```", re.DOTALL)
 ONE = select(1)
@@ -46,7 +46,7 @@ def test_its_connection_is_kept_and_tested_at_its_socket(engine: Engine, databas
 
     assert first != second
     assert again == second
-    assert steady_pool(engine).snapshot()["closed"] == {"stale": 1}
+    assert steady(engine).snapshot()["closed"] == {"stale": 1}
 
 
 def test_a_call_is_cut_at_its_deadline(engine: Engine) -> None:
@@ -57,16 +57,14 @@ def test_a_call_is_cut_at_its_deadline(engine: Engine) -> None:
         read(engine, lambda connection: connection.scalar(SLOW))
 
     assert time.monotonic() - began < 1
-    assert steady_pool(engine).snapshot()["closed"] == {"overdue": 1}
+    assert steady(engine).snapshot()["closed"] == {"overdue": 1}
 
 
 def test_the_server_has_its_limit(engine: Engine) -> None:
     with pytest.raises(DeadlineExceededError):
         read(engine, lambda connection: connection.scalar(SLOW))
 
-    assert steady_pool(engine).snapshot()["closed"] == {}, (
-        "the connection is good: the server stopped the statement alone"
-    )
+    assert steady(engine).snapshot()["closed"] == {}, "the connection is good: the server stopped the statement alone"
 
 
 def test_what_a_cursor_of_its_own_leaves_open_is_not_kept(engine: Engine) -> None:
@@ -74,4 +72,4 @@ def test_what_a_cursor_of_its_own_leaves_open_is_not_kept(engine: Engine) -> Non
     connection.cursor().execute("BEGIN")
     connection.close()
 
-    assert steady_pool(engine).snapshot()["closed"] == {"changed": 1}
+    assert steady(engine).snapshot()["closed"] == {"changed": 1}

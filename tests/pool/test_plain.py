@@ -56,7 +56,7 @@ from sqlalchemy.sql.functions import GenericFunction
 from steadypool import Lookup, in_transaction, read
 from steadypool.plain import is_plain, is_plainly_compiled
 from tests.pool.tables import Author, Book
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 LOCK = func.get_lock("a", 0)
 notes = table("notes", column("id", Integer), column("note", String))
@@ -282,7 +282,7 @@ def test_its_connection_is_not_lent_again(make_engine: Callable[..., Engine], na
     with pytest.raises(Exception, match=r"no such|syntax error|unrecognized token"):
         in_transaction(writer, lambda connection: connection.execute(SUSPECT[name]))
 
-    assert steady_pool(writer).snapshot()["closed"] == {"changed": 1}
+    assert steady(writer).snapshot()["closed"] == {"changed": 1}
 
 
 def test_a_plain_one_keeps_it(make_engine: Callable[..., Engine]) -> None:
@@ -291,4 +291,4 @@ def test_a_plain_one_keeps_it(make_engine: Callable[..., Engine]) -> None:
     for _ in range(2):
         read(engine, lambda connection: connection.execute(select(literal("a"), cast(literal(1), Integer))).all())
 
-    assert steady_pool(engine).snapshot()["closed"] == {}
+    assert steady(engine).snapshot()["closed"] == {}

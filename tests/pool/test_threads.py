@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from steadypool import deadline
 from steadypool.core.threads import start_thread
 from testkit.waiting import eventually
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ def test_a_thread_has_no_deadline_of_its_starter(inheriting: None) -> None:
 
 def test_a_probe_outlives_the_deadline_of_who_began_it(inheriting: None, engine: Engine) -> None:
     engine.connect().close()
-    breaker = steady_pool(engine).breaker
+    breaker = steady(engine).breaker
 
     with deadline.within(0):
         breaker.suspect("a call was cut at its deadline")

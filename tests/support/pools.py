@@ -5,6 +5,6 @@ from sqlalchemy import Engine
 from steadypool import SteadyPool
 
 
-def steady_pool(engine: Engine) -> SteadyPool:
+def steady(engine: Engine) -> SteadyPool:
     assert isinstance(engine.pool, SteadyPool)
     return engine.pool

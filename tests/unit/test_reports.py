@@ -27,7 +27,7 @@ from steadypool.core.loan import Loan
 from steadypool.core.stats import BUCKETS, Stats
 from testkit.waiting import eventually
 from tests.conftest import dispose
-from tests.support.pools import steady_pool
+from tests.support.pools import steady
 
 Worker = Callable[[int], Flask]
 
@@ -314,7 +314,7 @@ def test_a_breaker_that_was_open_for_a_moment_is_seen_later(
     app = worker(1)
     reporter: Reporter = app.extensions["reporter"]
     with app.app_context():
-        breaker = steady_pool(db.engines["reader"]).breaker
+        breaker = steady(db.engines["reader"]).breaker
     start = (time.monotonic() // SAMPLE_SECONDS + 1) * SAMPLE_SECONDS
     states: list[tuple[float, State]] = [(0, "closed"), (0.5, "open"), (1, "closed"), (2, "closed")]
     for ticks, state in states:
