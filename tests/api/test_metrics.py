@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.extensions import db
@@ -43,7 +44,7 @@ def client(database: Database, make_app: Callable[..., Flask]) -> FlaskClient:
     return make_app(DATABASE_URL=database.url).test_client()
 
 
-def families(client: FlaskClient):
+def families(client: FlaskClient) -> dict[str, Metric]:
     return {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
 
 
@@ -52,12 +53,12 @@ def series(client: FlaskClient, name: str) -> dict[tuple[str, ...], float]:
     return {tuple(sample.labels.values()): sample.value for sample in found}
 
 
-def test_the_vocabulary_is_fixed(client) -> None:
+def test_the_vocabulary_is_fixed(client: FlaskClient) -> None:
     assert {name: family.type for name, family in families(client).items()} == VOCABULARY
     assert all(family.documentation for family in families(client).values())
 
 
-def test_every_series_of_the_pools_is_there_before_anything_happens(client) -> None:
+def test_every_series_of_the_pools_is_there_before_anything_happens(client: FlaskClient) -> None:
     assert set(series(client, "db_pool_closed_total")) == {(p, r) for p in POOLS for r in get_args(CloseReason)}
     assert {pool for pool, _ in series(client, "db_pool_breaker")} == POOLS
     assert set(series(client, "db_client_connection_count")) == {(p, s) for p in POOLS for s in ("idle", "used")}
@@ -65,7 +66,7 @@ def test_every_series_of_the_pools_is_there_before_anything_happens(client) -> N
         assert {labels[0] for labels in series(client, name)} == POOLS, name
 
 
-def test_answers_are_counted_by_route_and_status(client) -> None:
+def test_answers_are_counted_by_route_and_status(client: FlaskClient) -> None:
     for path in (LOOKUP, LOOKUP, "/problems/not-found", "/problems/bad-request", "/nowhere", "/problems/x"):
         client.get(path)
 
@@ -77,7 +78,7 @@ def test_answers_are_counted_by_route_and_status(client) -> None:
     }
 
 
-def test_invented_methods_and_addresses_make_no_series_each(client) -> None:
+def test_invented_methods_and_addresses_make_no_series_each(client: FlaskClient) -> None:
     for number in range(5):
         client.open(f"/{number}", method=f"BREW{number}")
 
@@ -87,7 +88,7 @@ def test_invented_methods_and_addresses_make_no_series_each(client) -> None:
     ]
 
 
-def test_what_the_pool_did_is_counted(client) -> None:
+def test_what_the_pool_did_is_counted(client: FlaskClient) -> None:
     client.get(LOOKUP)
 
     assert series(client, "db_client_connection_count")["reader", "idle"] == 1
@@ -97,14 +98,14 @@ def test_what_the_pool_did_is_counted(client) -> None:
     assert series(client, "db_pool_breaker")["reader", "closed"] == 1
 
 
-def test_a_connection_in_use_is_used(client) -> None:
+def test_a_connection_in_use_is_used(client: FlaskClient) -> None:
     with client.application.app_context(), db.engines["reader"].connect():
         assert series(client, "db_client_connection_count")["reader", "used"] == 1
 
     assert series(client, "db_client_connection_count")["reader", "used"] == 0
 
 
-def test_what_runs_is_told(client) -> None:
+def test_what_runs_is_told(client: FlaskClient) -> None:
     [family] = [family for name, family in families(client).items() if name == "app_build_info"]
     [sample] = family.samples
 
@@ -112,7 +113,7 @@ def test_what_runs_is_told(client) -> None:
     assert all(sample.labels.values())
 
 
-def test_prometheus_may_ask_for_openmetrics(client) -> None:
+def test_prometheus_may_ask_for_openmetrics(client: FlaskClient) -> None:
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
 
     assert answer.mimetype == "application/openmetrics-text"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from tests.deploy.conftest import DEPLOY
 
@@ -41,7 +41,8 @@ def of_alerts() -> Iterator[Asked]:
 
 def dashboard() -> dict[str, Any]:
     """Return the dashboard as it is written."""
-    return json.loads((DEPLOY / "grafana/dashboard.json").read_text())
+    written: dict[str, Any] = json.loads((DEPLOY / "grafana/dashboard.json").read_text())
+    return written
 
 
 def of_dashboard(**variables: str) -> Iterator[Asked]:

@@ -92,7 +92,7 @@ def seconds_to_an_answer(get: Callable[[str], Answer]) -> float:
     return time.monotonic() - began
 
 
-def test_what_is_told_of_the_client_is_what_nginx_saw(nginx):
+def test_what_is_told_of_the_client_is_what_nginx_saw(nginx: Nginx) -> None:
     lies = {
         "Host": "evil.example",
         "X_Forwarded_For": "6.6.6.6",
@@ -111,13 +111,13 @@ def test_what_is_told_of_the_client_is_what_nginx_saw(nginx):
     assert "evil" not in str(seen)
 
 
-def test_links_lead_back_through_nginx(nginx):
+def test_links_lead_back_through_nginx(nginx: Nginx) -> None:
     assert f"curl 'https://{NAME}/?city=London'" in nginx.get("/").text
     following = nginx.get("/api/v1/cities?prefix=san&limit=1").json()["next"]
     assert following.startswith(("/api/v1/cities?", f"https://{NAME}/api/v1/cities?"))
 
 
-def test_who_comes_without_tls_is_sent_on_with_the_query(nginx):
+def test_who_comes_without_tls_is_sent_on_with_the_query(nginx: Nginx) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", nginx.plain, timeout=10)
 
     connection.request("GET", "/?city=London", headers={"Host": NAME})
@@ -127,7 +127,7 @@ def test_who_comes_without_tls_is_sent_on_with_the_query(nginx):
     connection.close()
 
 
-def test_a_request_has_one_id_in_both_logs_and_the_answer(behind, nginx):
+def test_a_request_has_one_id_in_both_logs_and_the_answer(behind: Serving, nginx: Nginx) -> None:
     kept = nginx.get("/?city=London", X_Request_ID="from-the-client.1").headers["X-Request-ID"]
     made = nginx.get("/?city=London", X_Request_ID='"bad" id').headers["X-Request-ID"]
 
@@ -139,19 +139,19 @@ def test_a_request_has_one_id_in_both_logs_and_the_answer(behind, nginx):
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/pool", "/pool/", "/%70ool", "//metrics", "/a/../pool"])
-def test_what_is_for_operators_is_not_there_for_the_world(nginx, path):
+def test_what_is_for_operators_is_not_there_for_the_world(nginx: Nginx, path: str) -> None:
     assert nginx.get(path, Authorization=f"Bearer {TOKEN}").status == 404
     assert "nginx" in nginx.get(path).text
 
 
-def test_where_it_is_forwarded_the_token_is_asked_for(behind, open_nginx):
+def test_where_it_is_forwarded_the_token_is_asked_for(behind: Serving, open_nginx: Nginx) -> None:
     for path in ("/metrics", "/pool"):
         assert open_nginx.get(path).status == 401
         assert open_nginx.get(path, Authorization=f"Bearer {TOKEN}").status == 200
         assert behind.get(path, Authorization=f"Bearer {TOKEN}").status == 200
 
 
-def test_slow_clients_hold_no_thread(behind, nginx):
+def test_slow_clients_hold_no_thread(behind: Serving, nginx: Nginx) -> None:
     with dripping(lambda: socket.create_connection(("127.0.0.1", behind.port), 10)):
         time.sleep(0.5)
         waits = http.client.HTTPConnection("127.0.0.1", behind.port, timeout=2)

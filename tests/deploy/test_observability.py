@@ -32,24 +32,26 @@ def compose(*arguments: str, **environ: str) -> dict[str, Any]:
         timeout=30,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    understood: dict[str, Any] = json.loads(done.stdout)
+    return understood
 
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     """All services, with OPS_TOKEN set."""
     require_engine()
-    return compose("--profile", "observability", OPS_TOKEN=TOKEN)["services"]
+    found: dict[str, Any] = compose("--profile", "observability", OPS_TOKEN=TOKEN)["services"]
+    return found
 
 
-def test_nobody_gets_them_unasked_and_nothing_needs_the_token_then(services):
+def test_nobody_gets_them_unasked_and_nothing_needs_the_token_then(services: dict[str, Any]) -> None:
     alone = compose()["services"]
 
     assert set(services) - set(alone) == set(WATCHERS)
     assert alone["web"]["environment"]["OPS_TOKEN"] == ""
 
 
-def test_the_token_reaches_the_application_and_prometheus(services):
+def test_the_token_reaches_the_application_and_prometheus(services: dict[str, Any]) -> None:
     web, prometheus, grafana = (services[name] for name in ("web", *WATCHERS))
     scraping = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
 
@@ -63,7 +65,7 @@ def test_the_token_reaches_the_application_and_prometheus(services):
 
 
 @pytest.mark.parametrize("name", WATCHERS)
-def test_a_watcher_can_do_little(services, name):
+def test_a_watcher_can_do_little(services: dict[str, Any], name: str) -> None:
     service = services[name]
 
     assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
@@ -78,20 +80,22 @@ def test_a_watcher_can_do_little(services, name):
 
 
 @pytest.mark.parametrize("name", WATCHERS)
-def test_what_is_mounted_is_there_and_cannot_be_changed(services, name):
+def test_what_is_mounted_is_there_and_cannot_be_changed(services: dict[str, Any], name: str) -> None:
     mounts = [mount for mount in services[name]["volumes"] if mount["type"] == "bind"]
 
     assert mounts
     assert all(Path(mount["source"]).exists() and mount["read_only"] for mount in mounts)
 
 
-def test_they_find_each_other(services):
+def test_they_find_each_other(services: dict[str, Any]) -> None:
     scraping = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
     source = (ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text()
     provider = (ROOT / "deploy/grafana/provisioning/dashboards/cities.yml").read_text()
+    folder = re.search(r"path: (\S+)", provider)
+    assert folder, provider
     dashboard = next(mount["target"] for mount in services["grafana"]["volumes"] if "dashboard.json" in mount["source"])
 
     assert {port["target"] for port in services["web"]["ports"]} == {8000}
     assert '"web:8000"' in scraping
     assert f"http://prometheus:{services['prometheus']['ports'][0]['target']}" in source
-    assert Path(dashboard).parent == Path(re.search(r"path: (\S+)", provider)[1])
+    assert Path(dashboard).parent == Path(folder[1])

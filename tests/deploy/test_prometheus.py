@@ -6,6 +6,7 @@ The application has met what can be met meanwhile: answers, a 404, a database th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -64,7 +65,7 @@ def go_through_an_outage(database: FaultServer, watching: Prometheus) -> None:
     database.stop()
     try:
         for alert in ("CitiesBreakerOpen", "CitiesErrorRate"):
-            watching.wait_until(lambda alert=alert: watching.values(f'ALERTS{{alertname="{alert}"}}'))
+            watching.wait_until(partial(watching.values, f'ALERTS{{alertname="{alert}"}}'))
     finally:
         database.start()
     watching.wait_until(lambda: not watching.values('db_pool_breaker{state="open"} > 0'))
@@ -76,7 +77,7 @@ def every_answer_is_there(watching: Prometheus) -> bool:
 
 
 @pytest.mark.parametrize("asked", FROM_ALERTS, ids=lambda asked: asked.where)
-def test_an_alert_would_see_something(prometheus: Prometheus, asked: Asked):
+def test_an_alert_would_see_something(prometheus: Prometheus, asked: Asked) -> None:
     found = prometheus.values(asked.expression)
 
     assert found
@@ -84,20 +85,20 @@ def test_an_alert_would_see_something(prometheus: Prometheus, asked: Asked):
 
 
 @pytest.mark.parametrize("asked", FROM_DASHBOARD, ids=lambda asked: f"{asked.where}: {asked.expression[:40]}")
-def test_a_panel_would_show_something(prometheus: Prometheus, asked: Asked):
+def test_a_panel_would_show_something(prometheus: Prometheus, asked: Asked) -> None:
     found = prometheus.values(asked.expression)
 
     assert found
     assert all(asked.labels <= set(labels) for labels, _ in found)
 
 
-def test_all_rules_are_evaluated_without_error(prometheus: Prometheus):
+def test_all_rules_are_evaluated_without_error(prometheus: Prometheus) -> None:
     rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
 
     assert {(rule["name"], rule["health"]) for rule in rules} == {(rule["alert"], "ok") for rule in alerts()}
 
 
-def test_only_what_the_outage_calls_for_is_pending(prometheus: Prometheus):
+def test_only_what_the_outage_calls_for_is_pending(prometheus: Prometheus) -> None:
     names = {labels["alertname"] for labels, _ in prometheus.values("ALERTS")}
 
     assert names <= {"CitiesErrorRate", "CitiesPoolExhausted", "CitiesPoolSlowWait"}

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,11 +30,11 @@ def anchors(document: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_each_alert_fires_when_it_should_and_not_just_below(program: Callable[[str], str], rules: Path):
+def test_each_alert_fires_when_it_should_and_not_just_below(program: Callable[[str], str], rules: Path) -> None:
     assert "SUCCESS" in run(program("promtool"), "test", "rules", "tests.yml", folder=rules)
 
 
-def test_rules_and_configuration_are_valid(program: Callable[[str], str], rules: Path):
+def test_rules_and_configuration_are_valid(program: Callable[[str], str], rules: Path) -> None:
     token = rules / "token"
     token.write_text("a token of some length")
     config = (rules / "prometheus.yml").read_text()
@@ -44,12 +45,12 @@ def test_rules_and_configuration_are_valid(program: Callable[[str], str], rules:
     assert f"SUCCESS: {len(alerts())} rules found" in said
 
 
-def test_what_is_wanted_is_there():
+def test_what_is_wanted_is_there() -> None:
     assert {rule["alert"].removeprefix("Cities") for rule in alerts()} >= WANTED
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_an_alert_says_what_is_seen_and_leads_to_what_to_do(rule: dict):
+def test_an_alert_says_what_is_seen_and_leads_to_what_to_do(rule: dict[str, Any]) -> None:
     says = rule["annotations"]
     document, _, anchor = says["runbook"].partition("#")
     section = re.match(r"\d+", anchor)
@@ -63,7 +64,7 @@ def test_an_alert_says_what_is_seen_and_leads_to_what_to_do(rule: dict):
     assert section is None or f"{document}, section {section[0]}." in says["description"]
 
 
-def test_the_dashboard_leaves_no_gap_and_lays_nothing_over_another():
+def test_the_dashboard_leaves_no_gap_and_lays_nothing_over_another() -> None:
     places = [panel["gridPos"] for panel in dashboard()["panels"]]
     cells = [
         (place["x"] + dx, place["y"] + dy) for place in places for dx in range(place["w"]) for dy in range(place["h"])

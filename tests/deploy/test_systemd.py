@@ -35,22 +35,24 @@ def environment() -> dict[str, str]:
     return dict(word.split("=", 1) for line in values("Environment") for word in line.split())
 
 
-def test_systemd_finds_nothing_wrong(program: Callable[[str], str], unit: Path):
+def test_systemd_finds_nothing_wrong(program: Callable[[str], str], unit: Path) -> None:
     done = subprocess.run([program("systemd-analyze"), "verify", unit], capture_output=True, text=True, timeout=30)
 
     # A key that it does not know is only mentioned.
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_little_is_exposed(program: Callable[[str], str], unit: Path):
-    command = [program("systemd-analyze"), "security", "--offline=true", "--no-pager", unit]
+def test_little_is_exposed(program: Callable[[str], str], unit: Path) -> None:
+    command = [program("systemd-analyze"), "security", "--offline=true", "--no-pager", str(unit)]
 
     told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
 
-    assert float(re.search(r"Overall exposure level.*: ([\d.]+)", told)[1]) <= MOST_EXPOSURE
+    level = re.search(r"Overall exposure level.*: ([\d.]+)", told)
+    assert level, told
+    assert float(level[1]) <= MOST_EXPOSURE
 
 
-def test_each_variable_is_a_setting_and_each_secret_is_handed_over():
+def test_each_variable_is_a_setting_and_each_secret_is_handed_over() -> None:
     secrets = {name.partition("_FILE")[0]: value for name, value in environment().items() if name.endswith("_FILE")}
     others = set(environment()) - {f"{name}_FILE" for name in secrets}
 
@@ -62,13 +64,13 @@ def test_each_variable_is_a_setting_and_each_secret_is_handed_over():
     }
 
 
-def test_nobody_but_the_proxy_can_reach_it():
+def test_nobody_but_the_proxy_can_reach_it() -> None:
     assert environment()["ENVIRONMENT"] == "production"
     assert environment()["HOST"] == "127.0.0.1"
     assert environment()["TRUSTED_PROXY_HOPS"] == "1"
 
 
-def test_a_stop_waits_longer_than_gunicorn():
+def test_a_stop_waits_longer_than_gunicorn() -> None:
     grace = Settings.model_fields["graceful_timeout_seconds"].default
 
     assert int(values("TimeoutStopSec")[0]) >= grace + 5

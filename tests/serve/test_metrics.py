@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -64,7 +65,7 @@ def run_directory(server: Serving) -> Path:
     return found
 
 
-def test_all_workers_are_counted_and_go_on_counting_when_they_are_replaced(server):
+def test_all_workers_are_counted_and_go_on_counting_when_they_are_replaced(server: Serving) -> None:
     before, started = lookups(server), len(workers_of(server))
 
     seen = []
@@ -77,7 +78,7 @@ def test_all_workers_are_counted_and_go_on_counting_when_they_are_replaced(serve
     assert eventually(lambda: numbers(server)[READER_LOANS] >= seen[-1], seconds=5)
 
 
-def test_a_worker_that_is_killed_takes_no_request_with_it(server):
+def test_a_worker_that_is_killed_takes_no_request_with_it(server: Serving) -> None:
     ask(server, 10)
     before = lookups(server)
 
@@ -88,7 +89,7 @@ def test_a_worker_that_is_killed_takes_no_request_with_it(server):
     assert eventually(lambda: numbers(server)["app_workers"] == 2, seconds=20)
 
 
-def test_a_reload_goes_on_counting(server):
+def test_a_reload_goes_on_counting(server: Serving) -> None:
     before = lookups(server)
     started = len(workers_of(server))
 
@@ -99,7 +100,7 @@ def test_a_reload_goes_on_counting(server):
     assert lookups(server) == before + 5
 
 
-def test_replaced_workers_leave_no_files_behind(server):
+def test_replaced_workers_leave_no_files_behind(server: Serving) -> None:
     files = sorted(path.name for path in run_directory(server).iterdir() if path.suffix != ".tmp")
 
     # A reload has old and new workers side by side.
@@ -108,7 +109,7 @@ def test_replaced_workers_leave_no_files_behind(server):
     }
 
 
-def test_the_address_never_tells_what_was_asked_for(server):
+def test_the_address_never_tells_what_was_asked_for(server: Serving) -> None:
     server.get(f"{LOOKUP}Secretville")
     server.get("/Secretville")
 
@@ -119,7 +120,7 @@ def test_the_address_never_tells_what_was_asked_for(server):
     assert TOKEN not in text
 
 
-def test_probes_leave_no_line_in_the_log(server):
+def test_probes_leave_no_line_in_the_log(server: Serving) -> None:
     for path in ("/livez", "/readyz", "/metrics"):
         server.get(path, Authorization=f"Bearer {TOKEN}")
     ask(server, 1)
@@ -128,7 +129,9 @@ def test_probes_leave_no_line_in_the_log(server):
     assert not {event["path"] for event in server.events("request")} & {"/livez", "/readyz", "/metrics"}
 
 
-def test_the_run_directory_goes_with_the_server_and_those_of_killed_ones_with_the_next(served_before, serve: Callable):
+def test_the_run_directory_goes_with_the_server_and_those_of_killed_ones_with_the_next(
+    served_before: Path, serve: Callable[..., Serving]
+) -> None:
     killed = serve(served_before)
     left = run_directory(killed)
     os.killpg(killed.process.pid, signal.SIGKILL)
@@ -143,7 +146,9 @@ def test_the_run_directory_goes_with_the_server_and_those_of_killed_ones_with_th
     assert not own.exists()
 
 
-def test_a_directory_of_ones_own_is_emptied_at_the_start_and_kept(served_before, serve: Callable, tmp_path: Path):
+def test_a_directory_of_ones_own_is_emptied_at_the_start_and_kept(
+    served_before: Path, serve: Callable[..., Serving], tmp_path: Path
+) -> None:
     own = tmp_path / "metrics"
     own.mkdir()
     (own / "counter_7.db").write_bytes(b"of another run")
@@ -158,8 +163,10 @@ def test_a_directory_of_ones_own_is_emptied_at_the_start_and_kept(served_before,
     assert not (own / "counter_7.db").exists()
 
 
-def test_a_start_that_fails_takes_nothing_from_the_server_that_runs(served_before, serve: Callable, tmp_path: Path):
-    own = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"), "WORKERS": "1"}
+def test_a_start_that_fails_takes_nothing_from_the_server_that_runs(
+    served_before: Path, serve: Callable[..., Serving], tmp_path: Path
+) -> None:
+    own: dict[str, Any] = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"), "WORKERS": "1"}
     server = serve(served_before, **own)
     ask(server, 3)
 
@@ -169,7 +176,9 @@ def test_a_start_that_fails_takes_nothing_from_the_server_that_runs(served_befor
     assert lookups_without_token(server) == 3
 
 
-def test_without_its_directory_a_server_goes_on_answering_and_a_new_worker_counting(served_before, serve: Callable):
+def test_without_its_directory_a_server_goes_on_answering_and_a_new_worker_counting(
+    served_before: Path, serve: Callable[..., Serving]
+) -> None:
     server = serve(served_before, WORKERS="1", LOG_FORMAT="json")
     gone = run_directory(server).rename("/dev/shm/gone-with-the-tidying-up")  # in one step: it is written into
     shutil.rmtree(gone)
@@ -187,7 +196,9 @@ def _answers_and_counts(server: Serving) -> bool:
     return lookups_without_token(server) > 0
 
 
-def test_a_full_directory_costs_counts_and_no_request(served_before, serve: Callable, tiny_folder: Path):
+def test_a_full_directory_costs_counts_and_no_request(
+    served_before: Path, serve: Callable[..., Serving], tiny_folder: Path
+) -> None:
     server = serve(served_before, WORKERS="1", LOG_FORMAT="json", PROMETHEUS_MULTIPROC_DIR=str(tiny_folder))
 
     ask(server, 20)
@@ -208,7 +219,7 @@ def tiny_folder(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_directory_that_cannot_be_used_is_refused_with_a_sentence(served_before, tmp_path: Path):
+def test_a_directory_that_cannot_be_used_is_refused_with_a_sentence(served_before: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
 
