@@ -38,7 +38,8 @@ class Database(SQLAlchemy):
     """
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
-        return create_pool_engine(**options)
+        # A bind without a policy is somebody's own, and SQLAlchemy's matter.
+        return create_pool_engine(**options) if "policy" in options else super()._make_engine(bind_key, options, app)
 
 
 db = Database(model_class=Model)

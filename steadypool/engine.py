@@ -30,19 +30,25 @@ def create_pool_engine(
 
     A `writer` works in transactions; a `reader` in autocommit, one command a read; a `migration` keeps nothing and is
     under no time limit. What `borrower` returns goes into log lines about a connection that is held for too long.
-    `options` are those of `sqlalchemy.create_engine`. Raises ValueError where one of them says otherwise than the
-    policy.
+    `options` are those of `sqlalchemy.create_engine`; what is in `connect_args` has the last word with the driver.
+    Raises ValueError where another option says otherwise than the policy or the role.
     """
     url = make_url(url)
     if url.get_backend_name() == "sqlite" and role != "migration":
         url = existing_file(url)
     driver = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role)
-    connect_args = driver.connect_arguments(url.query) | dict(options.pop("connect_args", {}))
-    kept = {"poolclass": NullPool} if role == "migration" else _pool_options(policy, driver, borrower)
+    connect_args = driver.connect_arguments(url.query) | (options.pop("connect_args", None) or {})
+    said = policy.engine_options() | _pool_options(role) | _transaction_options(role)
+    _refuse_other_opinions(said, options)
+    if role == "migration":
+        options = {name: value for name, value in options.items() if name not in policy.engine_options()}
+        ours = _pool_options(role)
+    else:
+        ours = said | {"policy": policy, "driver": driver, "borrower": borrower}
+    # Values are what people typed; they do not belong in a log.
+    options = {"hide_parameters": True, "connect_args": connect_args} | options | ours
     # By the name that instrumentation puts its own in the place of.
-    engine = sqlalchemy.create_engine(
-        url, connect_args=connect_args, **_transaction_options(role), **_merged(kept, options)
-    )
+    engine = sqlalchemy.create_engine(url, **options)
     _watch(engine, driver, role)
     return engine
 
@@ -52,19 +58,18 @@ def existing_file(url: URL) -> URL:
     return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
 
 
-def _pool_options(policy: PoolPolicy, driver: Driver, borrower: Borrower) -> dict[str, Any]:
+def _refuse_other_opinions(said: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    for name in said.keys() & options.keys():
+        if said[name] != options[name]:
+            raise ValueError(f"{name}={options[name]!r} is given, but policy and role say {said[name]!r}")
+
+
+def _pool_options(role: Role) -> dict[str, Any]:
+    if role == "migration":
+        return {"poolclass": NullPool}
     # Whoever began a transaction ends it, and what was used in any other way is closed. A ROLLBACK to be sure would be
     # one more round trip, and might be sent by the garbage collector, in a thread that must not wait.
-    ours = {"poolclass": SteadyPool, "pool_reset_on_return": None}
-    return policy.engine_options() | ours | {"policy": policy, "driver": driver, "borrower": borrower}
-
-
-def _merged(kept: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    for name in kept.keys() & options.keys():
-        if kept[name] != options[name]:
-            raise ValueError(f"{name}={options[name]!r} is given, but the policy says {kept[name]!r}")
-    # Values are what people typed; they do not belong in a log.
-    return {"hide_parameters": True, **options, **kept}
+    return {"poolclass": SteadyPool, "pool_reset_on_return": None}
 
 
 def _transaction_options(role: Role) -> dict[str, Any]:

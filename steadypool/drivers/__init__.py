@@ -19,19 +19,26 @@ _drivers: dict[tuple[str, str], type[Driver]] = {
     ("sqlite", "pysqlite"): SQLite,
 }
 _by_module: dict[str, type[Driver]] = {kind.module: kind for kind in _drivers.values()}
-_databases: dict[str, type[Driver]] = {"mysql": MySQL, "postgresql": PostgreSQL}
+_databases: dict[str, type[Driver]] = {"mysql": MySQL, "postgresql": PostgreSQL, "sqlite": SQLite}
 
 
 def driver_named(database: str, driver: str) -> type[Driver]:
-    """Return the class for a driver, by SQLAlchemy's names; for an unknown one what is known of its database."""
-    database = "mysql" if database == "mariadb" else database
-    return _drivers.get((database, driver)) or _databases.get(database, Driver)
+    """Return the class for a driver, by SQLAlchemy's names; for an unknown one what is known of its database.
+
+    A driver is the same for whatever speaks its database's protocol: `cockroachdb+psycopg`, `tidb+pymysql`.
+    """
+    by_name = {name: kind for (_, name), kind in _drivers.items()}
+    return _drivers.get((_own(database), driver)) or by_name.get(driver) or _databases.get(_own(database), Driver)
 
 
 def register(database: str, driver: str, kind: type[Driver]) -> None:
     """Have a class of one's own used for a driver, by SQLAlchemy's names: ("postgresql", "pg8000")."""
-    _drivers[database, driver] = kind
+    _drivers[_own(database), driver] = kind
     _by_module[kind.module] = kind
+
+
+def _own(database: str) -> str:
+    return "mysql" if database == "mariadb" else database
 
 
 def code_of(error: BaseException | None) -> int | str | None:

@@ -12,6 +12,8 @@ from steadypool.drivers.wire import SocketWire
 
 Role = Literal["reader", "writer", "migration"]
 
+ER_ERROR_DURING_COMMIT, ER_LOCK_DEADLOCK = 1180, 1213
+"""Of MySQL and MariaDB."""
 WITHOUT_CODE = (None, -1)
 """Errors of the drivers' own; the second is Connector/Python's."""
 
@@ -40,7 +42,12 @@ class Driver:
         self.policy, self.role = policy, role
 
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `connect` is told besides what the URL says; `query` is what stands in that behind the `?`."""
+        """Return what `connect` is told besides what the URL says; `query` is what stands in that behind the `?`.
+
+        Raises ValueError where the policy wants TLS: of a driver that nobody has looked at, its words are not known.
+        """
+        if self.policy.tls in ("require", "verify"):
+            raise ValueError(f"tls={self.policy.tls!r} is for drivers that are known; say it in connect_args instead")
         return {}
 
     def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
@@ -72,7 +79,11 @@ class Driver:
     @staticmethod
     def code(error: BaseException) -> int | str | None:
         """Return the number or SQLSTATE of an error, one of WITHOUT_CODE where it is of the driver's own making."""
+        if sqlite := getattr(error, "sqlite_errorcode", None):
+            return int(sqlite) & 0xFF  # what is above the low byte tells more of the same
         first = next(iter(error.args), None)
+        if first == ER_ERROR_DURING_COMMIT and "error 149 " in str(error):
+            return ER_LOCK_DEADLOCK  # an engine's; in Group Replication another member's change came first
         return first if isinstance(first, int) else getattr(error, "sqlstate", None)
 
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:

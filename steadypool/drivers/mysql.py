@@ -23,8 +23,6 @@ REFUSES_OPTION = {
 }
 """How the server refuses, once somebody is logged in, what an option has said of the session."""
 
-ER_ERROR_DURING_COMMIT, ER_LOCK_DEADLOCK = 1180, 1213
-
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
@@ -52,15 +50,6 @@ class MySQL(Driver):
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by the status that came with the last answer, where the driver keeps it."""
         return bool(getattr(connection, "server_status", 0) & SERVER_STATUS_IN_TRANS)
-
-    @staticmethod
-    def code(error: BaseException) -> int | str | None:
-        """Return the number; for an engine's deadlock that is found at COMMIT, that of a deadlock.
-
-        In Group Replication another member's change came first then.
-        """
-        code = Driver.code(error)
-        return ER_LOCK_DEADLOCK if code == ER_ERROR_DURING_COMMIT and "error 149 " in str(error) else code
 
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by the code as well."""

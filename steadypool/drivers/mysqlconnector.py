@@ -29,7 +29,7 @@ class MySQLConnector(MySQL):
 
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by the driver's word."""
-        return bool(connection.in_transaction)
+        return bool(getattr(connection, "in_transaction", False))
 
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by what is an InternalError here alone; PyMySQL's are broken packets."""

@@ -31,4 +31,5 @@ class Psycopg(PostgreSQL):
 
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by libpq's word; 0 is idle (PQTRANS_IDLE)."""
-        return bool(connection.pgconn.transaction_status)
+        libpq = getattr(connection, "pgconn", None)  # none where somebody has wrapped it
+        return bool(getattr(libpq, "transaction_status", 0))

@@ -31,6 +31,7 @@ class PyMySQL(MySQL):
         tls: dict[str, Any] = {"ssl_disabled": True}
         if self.policy.tls == "prefer":
             tls = {}  # it does so by itself, and shares the context in `open`
+            shared_context(False, self.policy.tls_ca)  # made now, in nobody's time
         elif self.policy.tls != "off":
             tls = {"ssl": shared_context(self.policy.tls == "verify", self.policy.tls_ca)}
         return {"autocommit": self.role == "reader", "connect_timeout": CONNECT_TIMEOUT_SECONDS, **tls}

@@ -19,12 +19,6 @@ class SQLite(Driver):
 
     module = "sqlite3"
 
-    @staticmethod
-    def code(error: BaseException) -> int | str | None:
-        """Return the low byte of the result code: what is above it tells more of the same."""
-        code = getattr(error, "sqlite_errorcode", None)
-        return None if code is None else int(code) & 0xFF
-
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return how long it waits for another writer while connecting."""
         return {"timeout": CONNECT_TIMEOUT_SECONDS}
@@ -39,7 +33,7 @@ class SQLite(Driver):
 
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by the library's word."""
-        return bool(connection.in_transaction)
+        return bool(getattr(connection, "in_transaction", False))
 
 
 class LocalWire:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.extensions import db
+from steadypool import SteadyPool
 from steadypool.drivers.tls import shared_context
 from testkit.certificates import make_certificates
 from testkit.databases import Database
@@ -249,3 +250,9 @@ def test_verify_refuses_another_name(mariadb_with_tls: tuple[Database, Path], en
 def test_prefer_and_require_take_any_certificate(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:
     for wish in ("prefer", "require"):
         assert all(cipher(engines(DATABASE_URL=mariadb_with_tls[0].url, DATABASE_TLS=wish)))
+
+
+def test_a_bind_without_a_policy_is_sqlalchemys_matter() -> None:
+    own = db._make_engine("own", {"url": make_url("sqlite://")}, Flask(__name__))
+
+    assert not isinstance(own.pool, SteadyPool)

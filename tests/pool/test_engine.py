@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, NullPool, QueuePool, exc, select
 
-from steadypool import PoolPolicy, SteadyPool, create_pool_engine
+from steadypool import PoolPolicy, Role, SteadyPool, create_pool_engine
+from steadypool import drivers as known
+from steadypool.core.policy import TLS
+from steadypool.drivers import Driver, driver_named
 from testkit import ROOT
 from tests.support.pools import steady
 
@@ -76,7 +79,7 @@ def test_a_policy_that_makes_no_sense_is_refused(name: str, value: float) -> Non
 def test_who_says_otherwise_than_the_policy_is_refused(options: dict[str, Any]) -> None:
     (name,) = options
 
-    with pytest.raises(ValueError, match=f"{name}=.* is given, but the policy says"):
+    with pytest.raises(ValueError, match=f"{name}=.* is given, but policy and role say"):
         create_pool_engine(URL, **options)
 
 
@@ -84,6 +87,74 @@ def test_who_says_the_same_as_the_policy_is_not() -> None:
     policy = PoolPolicy(size=3, recycle_seconds=60)
 
     assert steady(create_pool_engine(URL, policy, **policy.engine_options())).size() == 3
+
+
+@pytest.mark.parametrize("role", ["reader", "writer", "migration"])
+def test_nor_who_hands_on_the_policys_options_whatever_the_role(role: Role) -> None:
+    policy = PoolPolicy(size=3)
+
+    create_pool_engine(URL, policy, role=role, connect_args=None, **policy.engine_options())
+    with pytest.raises(ValueError, match="pool_size=4 is given"):
+        create_pool_engine(URL, policy, role=role, **policy.engine_options() | {"pool_size": 4})
+
+
+def test_a_reader_is_in_autocommit_whoever_else_says_so() -> None:
+    create_pool_engine(URL, role="reader", isolation_level="AUTOCOMMIT")
+    with pytest.raises(ValueError, match="isolation_level='SERIALIZABLE' is given"):
+        create_pool_engine(URL, role="reader", isolation_level="SERIALIZABLE")
+
+
+@pytest.mark.parametrize(
+    ("database", "driver", "kind"),
+    [
+        ("mysql", "pymysql", "PyMySQL"),
+        ("mariadb", "mysqldb", "MySQLdb"),
+        ("tidb", "pymysql", "PyMySQL"),
+        ("cockroachdb", "psycopg", "Psycopg"),
+        ("sqlite", "pysqlcipher", "SQLite"),
+        ("mysql", "cymysql", "MySQL"),
+        ("postgresql", "psycopg2", "PostgreSQL"),
+        ("oracle", "oracledb", "Driver"),
+    ],
+)
+def test_a_driver_is_known_by_its_name_and_else_by_its_database(database: str, driver: str, kind: str) -> None:
+    assert driver_named(database, driver).__name__ == kind
+
+
+@pytest.mark.parametrize("tls", ["require", "verify"])
+def test_a_driver_that_nobody_knows_is_not_trusted_with_tls(tls: TLS) -> None:
+    with pytest.raises(ValueError, match=f"tls='{tls}' is for drivers that are known"):
+        driver_named("postgresql", "psycopg2")(PoolPolicy(tls=tls), "reader").connect_arguments({})
+
+
+def test_one_of_mariadbs_is_one_of_mysqls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "_drivers", dict(known._drivers))
+    monkeypatch.setattr(known, "_by_module", dict(known._by_module))
+
+    class Own(Driver):
+        module = "own"
+
+    known.register("mariadb", "own", Own)
+
+    assert driver_named("mariadb", "own") is driver_named("mysql", "own") is Own
+
+
+def test_a_connection_in_a_wrapper_comes_back() -> None:
+    class Wrapper:
+        """Hands on what is asked of it, but for what the pool alone wants to know."""
+
+        def __init__(self) -> None:
+            self._inside = connect()
+
+        def __getattr__(self, name: str) -> object:
+            if name == "in_transaction":
+                raise AttributeError(name)
+            return getattr(self._inside, name)
+
+    engine = create_pool_engine(URL, PoolPolicy(size=1), role="reader", creator=Wrapper)
+    with engine.connect() as connection:
+        assert connection.scalar(ONE) == 1
+    engine.dispose()
 
 
 def test_sqlalchemys_other_options_reach_it() -> None:

@@ -22,8 +22,13 @@ WAYS: dict[str, Callable[[Engine], object]] = {
     "read": lambda engine: read(engine, lambda connection: connection.scalar(SEVEN)),
     "in_transaction": lambda engine: in_transaction(engine, lambda connection: connection.scalar(SEVEN)),
     "Lookup": lambda engine: LOOKUP.fetch(engine),
-    "a connection": lambda engine: engine.connect().scalar(SEVEN),
+    "a connection": lambda engine: on_a_connection(engine),
 }
+
+
+def on_a_connection(engine: Engine) -> object:
+    with engine.connect() as connection:
+        return connection.scalar(SEVEN)
 
 
 class Seen:
