@@ -9,6 +9,7 @@ from testkit.servers import MissingError
 
 
 @pytest.mark.usefixtures("bench_packages", "wrk_program")
+@pytest.mark.short_form  # a minute, for a command that the documents call long
 def test_scale_loads_asks_and_shows_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks import scale
     from benchmarks.questions import LIMIT

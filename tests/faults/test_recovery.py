@@ -22,6 +22,8 @@ from tests.faults.clients import Clients
 from tests.faults.leftovers import assert_nothing_is_lent, pool_of
 from tests.faults.support import everywhere, on_mysql_family, on_postgresql
 
+pytestmark = pytest.mark.long_form("mariadb118")
+
 EVERY_SECONDS = 0.4
 PAUSE_SECONDS = 0.02
 """Without it the clients alone would keep a processor busy, and connecting would take what it may take at most."""

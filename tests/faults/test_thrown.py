@@ -26,6 +26,7 @@ SIZE = 2
 
 
 @pytest.mark.short_form("mariadb")
+@pytest.mark.long_form("reader")
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_what_threads_meet_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str) -> None:
     storming.run(seeded.url, admin_of(fault_server), role, "threads", times=700, seed=4)
