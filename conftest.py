@@ -27,9 +27,7 @@ FAULTS = re.compile("tests/faults/|benchmarks/tests/test_matrix")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let all be asked for."""
-    parser.addoption(
-        "--long", action="store_true", help="all cases of the long matrices, too (a quarter of an hour more)"
-    )
+    parser.addoption("--long", action="store_true", help="all cases of the long matrices, too (ten minutes)")
 
 
 @pytest.hookimpl(trylast=True)
