@@ -176,7 +176,8 @@ def test_a_server_that_was_frozen_has_nothing_against_us(
     print(f"back after {back:.2f} s, {counts} interrupted, {pool_of(service).snapshot()['probes']} probes")
     assert back < 1.0
     assert blocked == [(0,)]
-    assert counts["Aborted_connects"] <= 4
+    # Who was connecting when it froze, and the few probes beyond those that wait on: well below what blocks a host.
+    assert counts["Aborted_connects"] <= 7
     assert pool_of(service).snapshot()["probes"] <= 13
 
 
