@@ -27,20 +27,20 @@ FAULTS = re.compile("tests/faults/|benchmarks/tests/test_matrix")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let all be asked for."""
-    parser.addoption("--long", action="store_true", help="all cases of the long matrices, too (ten minutes)")
+    parser.addoption("--long", action="store_true", help="all cases of the long matrices, too")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let the faults, which watch the clock, come last: by then the other worker, if there is one, has finished.
+    """Let the faults, which watch the clock, come last: by then the other worker, if there is one, is mostly through.
 
     Of a test that is marked `short_form("a", "b")` only the cases a and b are run, of one that is marked
     `long_form("a")` all others, unless all are asked for.
     """
     items.sort(key=lambda item: FAULTS.match(item.nodeid) is not None)
-    left_out = [] if config.option.long else [item for item in items if not is_in_the_short_form(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    if not config.option.long:
+        config.hook.pytest_deselected(items=[item for item in items if not is_in_the_short_form(item)])
+        items[:] = filter(is_in_the_short_form, items)
 
 
 def is_in_the_short_form(item: pytest.Item) -> bool:

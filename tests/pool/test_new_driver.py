@@ -23,20 +23,20 @@ pytestmark = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
-def engine(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(empty_database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(known, "_drivers", dict(known._drivers))
     monkeypatch.setattr(known, "_by_module", dict(known._by_module))
     (example,) = EXAMPLE.findall((ROOT / "steadypool/README.md").read_text())
     exec(example, {})
-    made = create_pool_engine(make_url(database.url).set(drivername="postgresql+pg8000"), PoolPolicy(size=1))
+    made = create_pool_engine(make_url(empty_database.url).set(drivername="postgresql+pg8000"), PoolPolicy(size=1))
     yield made
     made.dispose()
 
 
-def test_its_connection_is_kept_and_tested_at_its_socket(engine: Engine, database: Database) -> None:
+def test_its_connection_is_kept_and_tested_at_its_socket(engine: Engine, empty_database: Database) -> None:
     backend = select(func.pg_backend_pid()).execution_options(leaves_no_trace=True)
     first = read(engine, lambda connection: connection.scalar(backend))
-    with database.connect() as admin:
+    with empty_database.connect() as admin:
         admin.execute(select(func.pg_terminate_backend(first)))
         time.sleep(0.1)
 
