@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -19,6 +20,13 @@ from testkit.leaving_out import leave_out
 from testkit.proxy import Proxy
 from testkit.servers import MissingError
 from tests.conftest import dispose
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_what_is_new_is_looked_through() -> None:
+    """Keep what thousands of tests have left away from the garbage collector, which would stop all for a second."""
+    gc.collect()
+    gc.freeze()
 
 
 class Fleet:

@@ -38,7 +38,6 @@ class Outcomes:
 
     def run(self, number: int, threads: int) -> None:
         """Do so many things, shared out among threads; only the errors that belong to them may come."""
-        gc.freeze()  # what was there before need not be looked through
         with ThreadPoolExecutor(threads + 1, "borrower") as pool:
             ends = [pool.submit(self._do_some, seed, number // threads) for seed in range(threads)]
             collector = pool.submit(self._collect_garbage, ends)
@@ -50,7 +49,6 @@ class Outcomes:
         while not all(end.done() for end in ends):
             gc.collect()
             time.sleep(0.005)
-        gc.unfreeze()
 
     def _do_some(self, seed: int, number: int) -> None:
         choose, end = random.Random(seed), time.monotonic() + LONGEST_SECONDS
