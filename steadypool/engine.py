@@ -11,7 +11,7 @@ from sqlalchemy import URL, Dialect, Engine, NullPool, event, make_url
 from steadypool import events
 from steadypool.connecting import Connector
 from steadypool.core.policy import PoolPolicy
-from steadypool.drivers import Driver, Role, driver_named, sqlite
+from steadypool.drivers import Role, driver_named, sqlite
 from steadypool.pool import Borrower, SteadyPool
 
 EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")
@@ -37,6 +37,7 @@ def create_pool_engine(
     if url.get_backend_name() == "sqlite" and role != "migration":
         url = existing_file(url)
     driver = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role)
+    creator: Any = options.get("creator")
     connect_args = driver.connect_arguments(url.query) | (options.pop("connect_args", None) or {})
     said = policy.engine_options() | _pool_options(role) | _transaction_options(role)
     _refuse_other_opinions(said, options)
@@ -49,7 +50,7 @@ def create_pool_engine(
     options = {"hide_parameters": True, "connect_args": connect_args} | options | ours
     # By the name that instrumentation puts its own in the place of.
     engine = sqlalchemy.create_engine(url, **options)
-    _watch(engine, driver, role)
+    _watch(engine, Connector(engine, driver, connect_args, creator), role)
     return engine
 
 
@@ -79,12 +80,10 @@ def _transaction_options(role: Role) -> dict[str, Any]:
     return {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 
 
-def _watch(engine: Engine, driver: Driver, role: Role) -> None:
+def _watch(engine: Engine, connector: Connector, role: Role) -> None:
     """Attach to an engine what its options alone cannot express, in the order in which it happens."""
-    connector = Connector(engine, driver)
     # No listener of do_connect: the first that returns a connection is the last that is asked.
-    engine.pool._creator = connector.create
-    engine.dialect.connect = connector.reach  # type: ignore[method-assign]
+    engine.pool._creator = connector.create  # type: ignore[assignment]
     event.listen(engine, "connect", connector.introduce)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", sqlite.enforce_foreign_keys)
@@ -97,7 +96,7 @@ def _watch(engine: Engine, driver: Driver, role: Role) -> None:
     _wrap(engine.dialect, partial(events.ended, engine.dialect, keeps=False), "do_rollback")
     _wrap(engine.dialect, partial(events.asked, engine), *ISOLATION)
     event.listen(engine, "handle_error", events.hear_error)
-    event.listen(engine, "close", events.forget)
+    engine._connection_cls, engine._option_cls = events.WatchedConnection, events.WatchedOptionEngine
 
 
 def _wrap(dialect: Dialect, around: Callable[[Callable[..., Any]], Callable[..., Any]], *names: str) -> None:

@@ -8,16 +8,16 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Dialect, Engine, ExceptionContext
+from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from steadypool.core.loan import Link, Loan
+from steadypool.core.connection import Use
+from steadypool.entry import Entry
 from steadypool.errors import DeadlineExceededError, OutcomeUnknownError
 from steadypool.plain import is_plainly_compiled
-from steadypool.pool import SteadyPool, current
+from steadypool.pool import SteadyPool
 from steadypool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, REFUSES_COMMIT, Verdict, judge, ran_out_of_time
 
 T = TypeVar("T")
@@ -31,7 +31,31 @@ STREAMS = "stream_results"
 COMMIT = re.compile(r"\s*(XA\s+)?COMMIT\b", re.IGNORECASE)
 """As a statement, typed by hand or in two phases."""
 
-_known: "WeakKeyDictionary[object, bool]" = WeakKeyDictionary()
+
+class WatchedConnection(Connection):
+    """A Connection that shows each of its statements, so that it is known what they leave behind."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if (use := use_of(self)) is not None:
+            use.changed = False
+
+
+class WatchedOptionEngine(OptionEngine):
+    """What `Engine.execution_options` returns."""
+
+    _connection_cls = WatchedConnection
+
+
+def use_of(connection: Connection) -> Use | None:
+    """Return the use that a Connection makes of what it has acquired, None once it has not got it any more."""
+    return _use_on(getattr(connection, "_dbapi_connection", None))
+
+
+def _use_on(proxy: Any) -> Use | None:
+    # While SQLAlchemy asks the first connection what it needs to know, that is still being made.
+    record = getattr(proxy, "_connection_record", None)
+    return record.use if isinstance(record, Entry) and record.state == "in use" else None
 
 
 def watched(call: Callable[..., None]) -> Callable[..., None]:
@@ -39,16 +63,15 @@ def watched(call: Callable[..., None]) -> Callable[..., None]:
 
     def run(cursor: DBAPICursor, *values: Any) -> None:
         context = values[-1]
-        # SQLAlchemy's own questions on the first connection come before there is a loan.
-        loan = None if context is None or current()[1] is not None else _loan(context.root_connection)
-        if loan is None:
+        use = None if context is None else use_of(context.root_connection)
+        if use is None:
             return call(cursor, *values)
-        loan.changed = loan.changed or not leaves_no_trace(context)
-        loan.committing, loan.unfinished = COMMIT.match(values[0]) is not None, True
-        _timed(loan, call, cursor, *values)
-        loan.unfinished = False
-        if loan.changed and context.execution_options.get(STREAMS):
-            context.cursor = _Streamed(cursor, loan)
+        use.changed = use.changed or not leaves_no_trace(context)
+        use.committing, use.unfinished = COMMIT.match(values[0]) is not None, True
+        _timed(use, call, cursor, *values)
+        use.unfinished = False
+        if use.changed and context.execution_options.get(STREAMS):
+            context.cursor = _Streamed(cursor, use)
         return None
 
     return run
@@ -61,20 +84,19 @@ def ended(dialect: Dialect, call: Callable[[Any], None], *, keeps: bool) -> Call
     """
 
     def end(connection: Any) -> None:
-        # As above, and what SQLAlchemy then holds has no info.
-        link: Link | None = None if current()[1] is not None else connection.info.get("link")
-        if link is None or (loan := link.loan) is None or not is_sent(connection):
+        use = _use_on(connection)
+        if use is None or not is_sent(connection):
             return call(connection)
         # From here on silence means that nobody knows what was kept.
-        loan.committing, loan.unfinished = keeps, True
+        use.committing, use.unfinished = keeps, True
         first = None if keeps else sys.exc_info()[1]
         try:
-            _timed(loan, call, connection)
+            _timed(use, call, connection)
         except Exception:
             if first is None:
                 raise
         else:
-            loan.unfinished = False
+            use.unfinished = False
         return None
 
     def is_sent(connection: Any) -> bool:
@@ -90,31 +112,31 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
 
     def ask(connection: Any, *values: Any) -> T:
         pool = engine.pool
-        loan = pool.loans.on(connection) if isinstance(pool, SteadyPool) and current()[1] is None else None
-        return call(connection, *values) if loan is None else _timed(loan, call, connection, *values)
+        use = pool.slots.of(connection) if isinstance(pool, SteadyPool) else None
+        return call(connection, *values) if use is None else _timed(use, call, connection, *values)
 
     return ask
 
 
-def _timed(loan: Loan, call: Callable[..., T], *values: Any) -> T:
+def _timed(use: Use, call: Callable[..., T], *values: Any) -> T:
     """Have the watchdog look after a call, and count for how long it kept the connection busy."""
-    loan.call_began = monotonic()
+    use.call_began = monotonic()
     try:
         return call(*values)
     finally:
-        loan.end_call()
+        use.end_call()
 
 
 class _Streamed:
     """A cursor of which the rows come piece by piece, each of them watched."""
 
-    def __init__(self, cursor: Any, loan: Loan) -> None:
-        self._cursor, self._loan = cursor, loan
+    def __init__(self, cursor: Any, use: Use) -> None:
+        self._cursor, self._use = cursor, use
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._cursor, name)
         # To close it may mean to read the rest.
-        return partial(_timed, self._loan, found) if name in ("fetchone", "fetchmany", "fetchall", "close") else found
+        return partial(_timed, self._use, found) if name in ("fetchone", "fetchmany", "fetchall", "close") else found
 
     def __del__(self) -> None:
         # The driver's own would read the rest unwatched.
@@ -135,8 +157,9 @@ def leaves_no_trace(context: Any) -> bool:
         return True
     if compiled is None:  # a string for the driver
         return False
-    if (known := _known.get(compiled)) is None:
-        known = _known[compiled] = is_plainly_compiled(compiled)
+    known: bool | None = getattr(compiled, "_leaves_no_trace", None)
+    if known is None:
+        known = compiled._leaves_no_trace = is_plainly_compiled(compiled)
         if not known:
             log.debug("a statement may change its session, so its connection is not kept: %s", context.statement)
     return known
@@ -144,16 +167,16 @@ def leaves_no_trace(context: Any) -> bool:
 
 def is_lost(connection: Connection) -> bool:
     """Tell whether an error has ended the connection's transaction since it was borrowed."""
-    loan = _loan(connection)
-    return loan is not None and loan.lost
+    use = use_of(connection)
+    return use is not None and use.lost
 
 
 def hear_error(context: ExceptionContext) -> BaseException | None:
     """Decide what is to become of the connection; return the error to raise where time ran out."""
     connection = context.connection
-    if connection is None or (loan := _loan(connection)) is None:
+    if connection is None or (use := use_of(connection)) is None:
         return None
-    error, committing = context.original_exception, loan.committing
+    error, committing, pool = context.original_exception, use.committing, use.connection.pool
     verdict = judge(error, context.dialect)
     # Whatever is not a driver's error came in the middle of a statement (or of a COMMIT, which is none): an answer may
     # be left unread. Without a context the statement was not sent; `context.cursor` is never set (SQLAlchemy 2.1.9).
@@ -164,43 +187,29 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     if context.execution_context is None and context.statement is None and not lost:
         # A COMMIT that is refused may leave its transaction open, for the COMMIT of whoever comes next to keep it.
         context.is_disconnect = not _is_rolled_back(connection)
-    loan.unfinished = context.is_disconnect
+    use.unfinished = context.is_disconnect
     # MySQL rolls back in a deadlock and would begin anew with the next statement. PostgreSQL refuses all that follows
     # and answers COMMIT with ROLLBACK, which is no error; only a savepoint brings it back.
     is_over = context.dialect.name == "postgresql" and not connection.in_nested_transaction()
-    loan.lost = loan.lost or is_over or verdict is Verdict.TRY_AGAIN
+    use.lost = use.lost or is_over or verdict is Verdict.TRY_AGAIN
     if verdict is Verdict.TRY_AGAIN:
-        loan.stats.note("conflicts")
+        pool.stats.note("conflicts")
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
-    if verdict in CONCERNS_ALL and context.engine is not None:
-        pool = context.engine.pool
-        if isinstance(pool, SteadyPool):
-            pool.freshness.doom()
+    if verdict in CONCERNS_ALL:
+        pool.slots.condemn()
     if not isinstance(error, Exception):
         return None  # Ctrl-C stays what it is
     silent = lost and verdict not in REFUSES_COMMIT
     if committing and (silent or verdict is Verdict.TIMED_OUT):
         return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
-    if ran_out_of_time(verdict, loan.overdue):
-        loan.stats.note("overran")
+    if ran_out_of_time(verdict, use.overdue):
+        pool.stats.note("overran")
         return DeadlineExceededError(f"a statement ran out of time: {error}")
     return None
 
 
 def _is_rolled_back(connection: Connection) -> bool:
     connection.dialect.do_rollback(connection.connection)
-    loan = _loan(connection)
-    return loan is not None and not loan.unfinished  # else who knows what is left of it
-
-
-def forget(_connection: object, record: ConnectionPoolEntry) -> None:
-    """Count a connection that SQLAlchemy closes, after an error as a rule."""
-    link: Link | None = record.info.get("link")
-    if link is not None:
-        link.end("overdue" if link.loan and link.loan.overdue else "error")
-
-
-def _loan(connection: Connection) -> Loan | None:
-    link: Link | None = None if connection.closed or connection.invalidated else connection.info.get("link")
-    return link.loan if link else None
+    use = use_of(connection)
+    return use is not None and not use.unfinished  # else who knows what is left of it

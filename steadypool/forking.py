@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from steadypool.core.wire import Record, Wire
+from steadypool.core.connection import Connection
+from steadypool.core.wire import Wire
 from steadypool.drivers import Driver
 
 
@@ -30,19 +31,19 @@ def begin_anew_after_fork(holder: Forked) -> None:
     _holders.add(holder)
 
 
-def disown(records: Iterable[Record], driver: Driver) -> None:
+def disown(connections: Iterable[Connection], driver: Driver) -> None:
     """Keep a parent's connections unused and unclosed: a goodbye would end the parent's session.
 
     mysqlclient says it even so, when the process ends; it is said to /dev/null. Where that cannot be opened, with as
     many files open as may be, our own descriptor of the socket makes room for it. Where even that does not help the
     goodbye would be heard; PyMySQL says none, and psycopg knows whose process it is in.
     """
-    for record in records:
-        connection: Any = record.dbapi_connection
-        _inherited.append((record, connection))
+    for each in connections:
+        connection: Any = each.dbapi_connection
+        _inherited.append((each, connection))
         with suppress(Exception):  # closed, by psycopg's word
             if (fileno := driver.file_descriptor(connection)) is not None:
-                _silence(fileno, record.info["link"].wire)
+                _silence(fileno, each.wire)
 
 
 def _silence(fileno: int, wire: Wire | None) -> None:

@@ -8,12 +8,12 @@ where somebody else wants to see or to change what is sent: a listener, an execu
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVarTuple
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from steadypool import retry
+from steadypool.core import deadline
 from steadypool.drivers import sqlite
 from steadypool.errors import DatabaseDownError, DeadlineExceededError
 from steadypool.plain import is_plain, is_plainly_compiled
@@ -30,7 +30,6 @@ class Lookup(Generic[*Columns]):
         if not is_plain(statement):
             raise ValueError(f"this may change its session, so it is for `read`, which finds out: {statement}")
         self.statement = statement
-        self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
 
     def fetch(self, engine: Engine, **values: object) -> "Sequence[tuple[*Columns]]":
         """Return all rows from an engine in autocommit, as `read` would: within the deadline, sent twice if need be."""
@@ -41,13 +40,13 @@ class Lookup(Generic[*Columns]):
         def send(connection: DBAPIConnection) -> Any:
             nonlocal used
             used = connection
-            compiled = self._compiled.get(pool.dialect) or self._compile(pool.dialect, connection)
+            compiled = pool.compiled.get(self) or self._compile(pool, connection)
             return compiled.run(connection, values)
 
         try:
             return pool.lend(send)
         except pool.dialect.loaded_dbapi.Error as error:
-            was_sent, is_over = used is not None, not retry.time_is_left()
+            was_sent, is_over = used is not None, deadline.is_over()
             if is_over and not was_sent:
                 pool.stats.note("turned_away")
                 raise DatabaseDownError(f"no connection could be made within the deadline: {error}") from error
@@ -64,11 +63,12 @@ class Lookup(Generic[*Columns]):
     ) -> "Sequence[tuple[*Columns]]":
         return retry.read(engine, lambda connection: connection.execute(self.statement, values).all(), again=again)
 
-    def _compile(self, dialect: Dialect, connection: DBAPIConnection) -> "_Compiled":
+    def _compile(self, pool: SteadyPool, connection: DBAPIConnection) -> "_Compiled":
         # Somebody is connected, so the dialect knows its server.
-        if not dialect.detect_autocommit_setting(connection):
+        if not pool.dialect.detect_autocommit_setting(connection):
             raise ValueError("this would leave a transaction open; it is for an engine in autocommit")
-        return self._compiled.setdefault(dialect, _Compiled(self.statement, dialect))
+        compiled: _Compiled = pool.compiled.setdefault(self, _Compiled(self.statement, pool.dialect))
+        return compiled
 
 
 def _somebody_is_there(engine: Engine) -> bool:

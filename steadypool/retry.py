@@ -12,7 +12,7 @@ from steadypool import events
 from steadypool.core import deadline
 from steadypool.core.stats import Event
 from steadypool.errors import TransactionLostError
-from steadypool.pool import SteadyPool, want_fresh
+from steadypool.pool import SteadyPool
 from steadypool.recovery import WORTH_ANOTHER_READ, Verdict, judge
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
         if not again:
             return _once(engine, work)
     except exc.DBAPIError as error:
-        if judge(error) not in WORTH_ANOTHER_READ or not time_is_left():
+        if judge(error) not in WORTH_ANOTHER_READ or deadline.is_over():
             raise
     return _again(engine, work)
 
@@ -49,7 +49,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
             return _unit(engine, work)
         except (exc.DBAPIError, TransactionLostError) as error:
-            if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or not time_is_left():
+            if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or deadline.is_over():
                 raise
         _note(engine, "retried")
         # At random, or the same two would meet again.
@@ -65,7 +65,7 @@ def _again(engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
             return _once(engine, work, fresh=True)
         except exc.DBAPIError as error:
-            if judge(error) is not Verdict.NOT_READY or deadline.current() is None or not time_is_left():
+            if judge(error) is not Verdict.NOT_READY or deadline.current() is None or deadline.is_over():
                 raise
         pause = _rest(pause)
 
@@ -94,12 +94,10 @@ def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
     """Connect, again and again until the deadline; after a failure the breaker lets us wait until it is worth a try."""
     pause = 0.0
     while True:
-        if fresh:
-            want_fresh()
         try:
-            return engine.connect()
+            return connect_anew(engine) if fresh else engine.connect()
         except exc.DBAPIError:
-            if deadline.current() is None or not time_is_left():
+            if deadline.current() is None or deadline.is_over():
                 _note(engine, "turned_away")
                 raise
         pause = _rest(pause)  # the breaker knows nothing of what fails after the login
@@ -111,10 +109,16 @@ def _rest(pause: float) -> float:
     return min(2 * pause, LONGEST_PAUSE_SECONDS) or 0.01
 
 
-def time_is_left() -> bool:
-    """Tell whether the deadline, if there is one, is still to come."""
-    due = deadline.current()
-    return due is None or due.left > 0
+def connect_anew(engine: Engine) -> Connection:
+    """Return what `Engine.connect` does, on a connection that is made now."""
+    if not isinstance(engine.pool, SteadyPool):
+        return engine.connect()
+    try:
+        proxy = engine.pool.connect(fresh=True)
+    except engine.dialect.loaded_dbapi.Error as error:
+        Connection._handle_dbapi_exception_noconnection(error, engine.dialect, engine)
+        raise
+    return engine._connection_cls(engine, proxy)
 
 
 def _note(engine: Engine, event: Event) -> None:

@@ -21,6 +21,7 @@ from typing import Literal
 from steadypool.core.deadline import Deadline
 from steadypool.core.errors import DatabaseDownError, DatabaseMisconfiguredError
 from steadypool.core.threads import start_thread
+from steadypool.core.wire import Wire
 
 State = Literal["closed", "suspect", "open"]
 OPEN_AFTER_SECONDS = 0.5
@@ -60,6 +61,7 @@ class Breaker:
         self._last_connect = 0.0
         self._given_up = False
         self._misconfigured, self._next_turn = "", 0.0
+        self._knocks: Sequence[Knock] = ()
         self.probe: Probe | None = None
         """Makes a connection and closes it; raises if it cannot."""
         self.state: State = "closed"
@@ -109,6 +111,11 @@ class Breaker:
             self.state = "suspect"
         log.warning("database suspect: %s", error)
 
+    def end_overdue(self, now: float) -> None:
+        """End the probes whose time is over."""
+        for knock in self._knocks:
+            knock.end_if_due(now)
+
     def _note_misconfigured(self, error: DatabaseMisconfiguredError) -> None:
         with self._lock:
             is_known, self._misconfigured = str(error) == self._misconfigured, str(error)
@@ -130,6 +137,7 @@ class Breaker:
             if len(knocks) < MOST_KNOCKS:
                 self.probes += 1
                 knocks.append(Knock(probe, patience, held_seconds(unanswered), self._clock, self._tell))
+                self._knocks = tuple(knocks)
             self._await(knocks, patience)
             answers = [knock.error for knock in knocks if knock.is_answered]
             if wrong := [knock.error for knock in knocks if isinstance(knock.error, DatabaseMisconfiguredError)]:
@@ -179,6 +187,7 @@ class Knock:
         self.error: Exception | None = None
         self.has_succeeded = False
         self.patience, self._probe, self._clock, self._tell = patience, probe, clock, tell
+        self.wire: Wire | None = None
         self._began, self._ended = clock(), inf
         self._ends = self._began + seconds
         try:
@@ -201,9 +210,16 @@ class Knock:
         """Tell whether somebody said no; an end after a long silence is none."""
         return self.error is not None and self._ended - self._began < self.patience
 
-    def is_due(self, now: float) -> bool:
-        """Tell whether it is to be ended."""
-        return now >= self._ends
+    def over(self, wire: Wire) -> None:
+        """Note what it goes over; another wire was that of somebody's first try, elsewhere."""
+        if self.wire:
+            self.wire.close()
+        self.wire = wire
+
+    def end_if_due(self, now: float) -> None:
+        """End it if its time is over, from another thread."""
+        if self.wire and now >= self._ends:
+            self.wire.cut()
 
     def end_within(self, seconds: float) -> None:
         """Have it last no longer than that."""
@@ -216,6 +232,9 @@ class Knock:
             self._ended, self.error = self._clock(), error
         else:
             self._ended, self.has_succeeded = self._clock(), True
+        finally:
+            if self.wire:
+                self.wire.close()
         self._tell()
 
 

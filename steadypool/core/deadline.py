@@ -25,18 +25,28 @@ class Deadline(NamedTuple):
     ends: float
     account: Account
 
+    def is_over(self, now: float) -> bool:
+        """Tell whether it had passed at that time."""
+        return now >= self.ends
+
     @property
     def left(self) -> float:
         """Seconds until it ends, 0 once it has."""
         return max(0.0, self.ends - monotonic())
 
 
-_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def current() -> Deadline | None:
     """Return the deadline of what this thread is doing, None outside of a request."""
-    return _current.get()
+    return CURRENT.get()
+
+
+def is_over() -> bool:
+    """Tell whether the deadline of what this thread is doing has passed; where there is none, it never has."""
+    deadline = current()
+    return deadline is not None and deadline.is_over(monotonic())
 
 
 def seconds_for(step: float) -> float:
@@ -57,8 +67,8 @@ class within:  # noqa: N801 -- read as a word: `with within(3):`
         outer, now = current(), monotonic()
         ends = now + self._seconds
         deadline = Deadline(now, min(ends, outer.ends), outer.account) if outer else Deadline(now, ends, Account())
-        self._token = _current.set(deadline)
+        self._token = CURRENT.set(deadline)
         return deadline
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+        CURRENT.reset(self._token)

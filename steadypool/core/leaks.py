@@ -1,48 +1,77 @@
 """Who has held a connection for too long: from which line it was borrowed, and what its holder does now."""
 
+import gc
 import logging
+import sys
+from traceback import FrameSummary, format_list
+from types import CodeType
 
-from steadypool.core.loan import Loan, printed, stack_of
+from steadypool.core.connection import Stack, Use, stack_of
+from steadypool.core.threads import start_thread
 
 log = logging.getLogger(__name__)
 
 
-def report(loan: Loan, now: float, after: float) -> bool:
-    """Warn once about a loan that has lasted longer than so many seconds; tell whether this was the time."""
-    if loan.reported or loan.granted is None or now - loan.granted <= after:
+def report(use: Use, now: float, after: float) -> bool:
+    """Warn once about a use that has lasted longer than so many seconds; tell whether this was the time."""
+    if use.reported or use.granted is None or now - use.granted <= after:
         return False
-    loan.reported = True
+    use.reported = True
     log.warning(
         "a connection has been held for %.1f s\nborrowed at (innermost call first):\n%sits holder is now at:\n%s",
-        now - loan.granted,
-        _borrowed_at(loan),
-        printed(stack_of(loan.thread)),
-        extra=loan.borrower,
+        now - use.granted,
+        _borrowed_at(use),
+        _printed(_stack_of_thread(use.thread)),
+        extra=use.borrower,
     )
     return True
 
 
-def report_return(loan: Loan, now: float) -> None:
-    """Tell that a loan that was warned about is over."""
-    if loan.reported and loan.granted is not None:
-        log.info("the connection came back after %.1f s", now - loan.granted, extra=loan.borrower)
+def report_return(use: Use, now: float) -> None:
+    """Tell that a use that was warned about is over."""
+    if use.reported and use.granted is not None:
+        log.info("the connection came back after %.1f s", now - use.granted, extra=use.borrower)
 
 
-def report_written_off(loan: Loan) -> None:
+def report_written_off(use: Use) -> None:
     """Warn that somebody keeps a connection whose request is over; its place in the pool is given to others."""
     log.warning(
         "a connection was not returned; it is cut, and written off; borrowed at:\n%s",
-        _borrowed_at(loan),
-        extra=loan.borrower,
+        _borrowed_at(use),
+        extra=use.borrower,
     )
 
 
-def report_dropped(loan: Loan) -> None:
+def report_dropped(use: Use) -> None:
     """Warn that a connection was recovered which its holder forgot."""
     log.warning(
-        "a connection was dropped without being returned; borrowed at:\n%s", _borrowed_at(loan), extra=loan.borrower
+        "a connection was dropped without being returned; borrowed at:\n%s", _borrowed_at(use), extra=use.borrower
     )
 
 
-def _borrowed_at(loan: Loan) -> str:
-    return printed(loan.borrowed_at) if loan.borrowed_at else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"
+def look_for_circles() -> None:
+    """Have the garbage collector look for what nobody has any more.
+
+    A connection that ran a statement is in a circle of references: without this, it would come back whenever Python
+    next looks for such. In a thread of its own: other people's finalizers may wait for something.
+    """
+    start_thread("look-for-circles", gc.collect)
+
+
+def _borrowed_at(use: Use) -> str:
+    return _printed(use.borrowed_at) if use.borrowed_at else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"
+
+
+def _stack_of_thread(thread: int) -> Stack:
+    """Return where a thread is right now."""
+    return stack_of(sys._current_frames().get(thread))
+
+
+def _printed(stack: Stack) -> str:
+    """Return a stack as tracebacks are printed; only now are source files read."""
+    calls = [FrameSummary(code.co_filename, _line(code, place), code.co_name) for code, place in stack]
+    return "".join(format_list(calls))
+
+
+def _line(code: CodeType, place: int) -> int | None:
+    return next((line for begin, end, line in code.co_lines() if begin <= place < end), None)

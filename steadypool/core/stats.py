@@ -5,9 +5,10 @@ Gauges say how it is now, counters only grow, histograms count how many took at 
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from itertools import accumulate
 from threading import RLock
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 CloseReason = Literal[
     "expired",  # its life was over
@@ -38,6 +39,16 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 """Upper bounds in seconds; what took longer is in the count alone."""
 
 
+class Use(Protocol):
+    """What is counted of one use of a connection; times in seconds, on the monotonic clock."""
+
+    asked: float
+    granted: float | None
+    ended: float | None
+    opening: float
+    busy: float
+
+
 class Histogram:
     """How many took how long."""
 
@@ -64,8 +75,8 @@ class Stats:
     """The numbers of one pool."""
 
     def __init__(self) -> None:
-        # Reentrant: the garbage collector may return a forgotten connection, and count it, at any time.
-        self._lock = RLock()
+        self.lock = RLock()
+        """That of the slots as well. Reentrant: the garbage collector may return a forgotten connection at any time."""
         self.borrowed = self.opened = 0
         self.events: Counter[Event] = Counter()
         self.closed: Counter[CloseReason] = Counter()
@@ -73,51 +84,49 @@ class Stats:
         self.busy_seconds = 0.0
         self._seconds_of_closed = self._sum_of_births = 0.0
 
-    def note_borrowed(self, waited: float) -> None:
-        """Count a loan that is granted."""
-        with self._lock:
-            self.borrowed += 1
-            self.wait.add(waited)
-
-    def note_returned(self, held: float) -> None:
-        """Count a loan that is over."""
-        with self._lock:
-            self.hold.add(held)
+    def note_uses(self, uses: Iterable[Use]) -> None:
+        """Count what has come to its end: how long each waited, held its connection, and kept the driver busy."""
+        with self.lock:
+            for use in uses:
+                self.busy_seconds += use.busy
+                if use.granted is not None and use.ended is not None:
+                    self.borrowed += 1
+                    self.wait.add(use.granted - use.asked - use.opening)
+                    self.hold.add(use.ended - use.granted)
 
     def note_opened(self, now: float, took: float) -> None:
         """Count a connection that was made."""
-        with self._lock:
+        with self.lock:
             self.opened += 1
             self.open.add(took)
             self._sum_of_births += now
 
     def note_closed(self, reason: CloseReason, opened: float, now: float) -> None:
         """Count a connection that is closed."""
-        with self._lock:
+        with self.lock:
             self.closed[reason] += 1
             self._sum_of_births -= opened
             self._seconds_of_closed += now - opened
 
-    def note_busy(self, seconds: float) -> None:
-        """Count a call that is over."""
-        with self._lock:
-            self.busy_seconds += seconds
-
     def note(self, event: Event) -> None:
         """Count what happened."""
-        with self._lock:
+        with self.lock:
             self.events[event] += 1
 
-    def snapshot(self, now: float) -> dict[str, Any]:
-        """Return counters and histograms, and how much of the connections' time was spent waiting for work."""
-        with self._lock:
-            return self._snapshot(now)
+    def snapshot(self, now: float, under_way: Iterable[Use] = ()) -> dict[str, Any]:
+        """Return counters and histograms, and how much of the connections' time was spent waiting for work.
 
-    def _snapshot(self, now: float) -> dict[str, Any]:
+        Uses that are under way count as far as they have come.
+        """
+        uses = list(under_way)
+        with self.lock:
+            return self._snapshot(now, sum(use.granted is not None for use in uses), sum(use.busy for use in uses))
+
+    def _snapshot(self, now: float, borrowed: int, busy: float) -> dict[str, Any]:
         alive = self.opened - self.closed.total()
         open_seconds = self._seconds_of_closed + alive * now - self._sum_of_births
         return {
-            "borrowed": self.borrowed,
+            "borrowed": self.borrowed + borrowed,
             "opened": self.opened,
             "closed": dict(self.closed),
             **{event: self.events[event] for event in get_args(Event)},
@@ -125,6 +134,6 @@ class Stats:
             "hold": self.hold.snapshot(),
             "open": self.open.snapshot(),
             "connection_seconds": open_seconds,
-            "busy_seconds": self.busy_seconds,
-            "dead_time": max(0.0, 1 - self.busy_seconds / open_seconds) if open_seconds > 0 else None,
+            "busy_seconds": (busy := self.busy_seconds + busy),
+            "dead_time": max(0.0, 1 - busy / open_seconds) if open_seconds > 0 else None,
         }

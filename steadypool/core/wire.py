@@ -1,6 +1,6 @@
-"""What a connection goes over, and how it is kept by whoever keeps it."""
+"""What a connection goes over."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Wire(Protocol):
@@ -14,18 +14,3 @@ class Wire(Protocol):
 
     def close(self) -> None:
         """Let go of it; the driver closes its own."""
-
-
-class Record(Protocol):
-    """An entry of a pool: a driver's connection, and a dictionary for what is known of it."""
-
-    @property
-    def dbapi_connection(self) -> Any:
-        """The driver's connection, None once it is closed."""
-
-    @property
-    def info(self) -> dict[Any, Any]:
-        """What is known of it, until it is closed."""
-
-    def close(self) -> None:
-        """Close it."""

@@ -1,6 +1,5 @@
 """The socket under a driver's connection: to see without a round trip that it was closed, and to end a call on it."""
 
-import contextlib
 import ctypes
 import os
 import select
@@ -37,8 +36,13 @@ class SocketWire:
 
     def cut(self) -> None:
         """Shut the connection down: whoever reads or writes on it gets an error at once, in any driver."""
-        with self._lock, contextlib.suppress(OSError):  # closed by us, or by the other side
-            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._lock.acquire(blocking=False):  # else somebody closes it; to wait for that might be for ever
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:  # closed by us, or by the other side
+                pass
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
         """Close our descriptor, without which the connection would stay open."""

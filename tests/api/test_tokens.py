@@ -139,7 +139,7 @@ def assert_it_comes_back(account: Account, engine: Engine, name: str) -> None:
 
     assert ask(engine) == 1
     account.renew()
-    steady(engine).freshness.doom()  # so that the next one needs a new connection
+    steady(engine).slots.condemn()  # so that the next one needs a new connection
     with pytest.raises((DBAPIError, DatabaseDownError)):
         ask(engine)
     assert eventually(lambda: steady(engine).breaker.state == "open")
@@ -165,7 +165,7 @@ def test_a_listener_leads_elsewhere(account: Account, engine_of: Callable[..., E
         with proxy.counting() as counts:
             for each in (account, other):
                 target = each
-                steady(engine).freshness.doom()
+                steady(engine).slots.condemn()
                 found.append(ask(engine, func.current_user()))
             engine.dispose()
 

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import pytest
-from sqlalchemy import Engine, exc, literal, select, table
+from sqlalchemy import Engine, event, exc, literal, select, table
 
 from steadypool import deadline
 from steadypool.errors import PoolError, PoolExhaustedError
-from steadypool.pool import want_fresh
 from steadypool.recovery import unwrapped
+from steadypool.retry import connect_anew
 from tests.support.pools import steady
 
 NOW = select(literal(1))
@@ -31,10 +30,10 @@ class OwnError(Exception):
 class Outcomes:
     """What borrowers do; `done` counts what was really done."""
 
-    def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine, self.done = engine, Counter[str]()
         self._failing, self._lock = threading.local(), threading.Lock()
-        self._let_connects_fail(monkeypatch)
+        event.listen(engine, "do_connect", self._fail_if_told)
 
     def run(self, number: int, threads: int) -> None:
         """Do so many things, shared out among threads; only the errors that belong to them may come."""
@@ -88,10 +87,9 @@ class Outcomes:
             connection.scalar(NOW)
 
     def failed_connect(self) -> None:
-        want_fresh()
         self._failing.now = True
         try:
-            self.engine.connect().close()
+            connect_anew(self.engine).close()
         finally:
             self._failing.now = False
 
@@ -112,7 +110,8 @@ class Outcomes:
     def cut(self) -> None:
         """Something on the way ends the connection; SQLite has nothing on its way."""
         with self.engine.connect() as connection:
-            connection.info["link"].wire.cut()
+            entry: Any = connection.connection._connection_record
+            entry.wire.cut()
             assert connection.scalar(NOW) == 1
 
     def wrong_statement(self) -> None:
@@ -165,16 +164,9 @@ class Outcomes:
         with self._lock:
             self.done[what] += 1
 
-    def _let_connects_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        dialect = self.engine.dialect
-        really_connect = dialect.connect
-
-        def connect_or_fail(*positional: Any, **arguments: Any) -> Any:
-            if getattr(self._failing, "now", False):
-                raise dialect.loaded_dbapi.OperationalError("not today")
-            return really_connect(*positional, **arguments)
-
-        monkeypatch.setattr(dialect, "connect", connect_or_fail)
+    def _fail_if_told(self, dialect: Any, *_: object) -> None:
+        if getattr(self._failing, "now", False):
+            raise dialect.loaded_dbapi.OperationalError("not today")
 
 
 WAYS = {

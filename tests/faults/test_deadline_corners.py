@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, make_url, select, update
 from app.cities.models import City
 from app.extensions import db
 from steadypool import Lookup, deadline, in_transaction, read
-from steadypool.core.admission import Gate
+from steadypool.core.slots import Slots
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError
 from testkit.databases import Database
 from testkit.proxy import Proxy
@@ -68,15 +68,15 @@ def test_a_thread_that_slept_through_its_deadline_is_cut_too(
     app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Clients(app, 1).run(0)
-    enter = Gate.enter
+    take = Slots.take
 
-    def enter_and_sleep(*arguments: Any, **options: Any) -> None:
-        enter(*arguments, **options)
-        due = deadline.current()
+    def take_and_sleep(*arguments: Any, **options: Any) -> Any:
+        taken, due = take(*arguments, **options), deadline.current()
         assert due
         time.sleep(due.left + 0.2)
+        return taken
 
-    monkeypatch.setattr(Gate, "enter", enter_and_sleep)
+    monkeypatch.setattr(Slots, "take", take_and_sleep)
     proxy.black_hole()
 
     clients = Clients(app, 1).run(0)

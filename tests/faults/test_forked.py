@@ -85,9 +85,9 @@ def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(serv
     engine, pool = reader(service), pool_of(service)
     with held(engine, 2) as both:
         parents = {connection.scalar(WHO) for connection in both}
-    owners = (pool._idle, pool._gate, pool.loans, pool.stats, housekeeping)
+    locks = (pool.stats.lock, housekeeping._lock, pool.breaker._changed, pool._first)
 
-    with taken_by_another_thread(*(owner._lock for owner in owners), pool.breaker._changed, pool._first):
+    with taken_by_another_thread(*locks):
         childs = in_child(lambda: who(engine))
 
     assert childs.isdecimal(), childs

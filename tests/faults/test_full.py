@@ -78,7 +78,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
     limit(0)  # as many as you like
     with Clients(app, THREADS).running() as clients:
         seconds_until(
-            lambda: pool.checkedin() + pool.checkedout() > ROOM and pool._gate.limit == SIZE, GROWN_AFTER_SECONDS
+            lambda: pool.checkedin() + pool.checkedout() > ROOM and pool.slots.limit == SIZE, GROWN_AFTER_SECONDS
         )
     assert_all_served(clients)
     assert_nothing_is_lent(app)
@@ -101,7 +101,7 @@ def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], l
     with Clients(app, THREADS).running() as clients:
         time.sleep(0.3)
         limit(1)
-        pool.freshness.doom()  # so that all have to be made anew
+        pool.slots.condemn()  # so that all have to be made anew
         time.sleep(SECONDS)
     assert_all_served(clients)
     assert_nothing_is_lent(app)

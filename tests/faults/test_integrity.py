@@ -40,8 +40,8 @@ def assert_all_is_there(engine: Engine) -> None:
         assert pool.snapshot()["in_use"] == SETTINGS["POOL_SIZE"]
 
 
-def run_outcomes(engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int) -> Outcomes:
-    outcomes = Outcomes(engine, monkeypatch)
+def run_outcomes(engine: Engine, number: int) -> Outcomes:
+    outcomes = Outcomes(engine)
     outcomes.run(number, THREADS)
     return outcomes
 
@@ -49,11 +49,11 @@ def run_outcomes(engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int) -
 @pytest.mark.no_cover  # thousands of times the same lines, which others cover: measuring them takes half the time
 @on_mariadb
 def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
-    make_service: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, fault_server: FaultServer, user: str
+    make_service: Callable[..., Flask], fault_server: FaultServer, user: str
 ) -> None:
     engine = reader_of(make_service(**SETTINGS))
 
-    outcomes = run_outcomes(engine, monkeypatch, 10_000)
+    outcomes = run_outcomes(engine, 10_000)
 
     assert_all_is_there(engine)
     outcomes.assert_all_were_there()
@@ -61,14 +61,12 @@ def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
     assert eventually(lambda: len(fault_server.sessions(user)) == steady(engine).snapshot()["idle"])
 
 
-def test_after_a_thousand_on_sqlite_nothing_is_lost(
-    make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_thousand_on_sqlite_nothing_is_lost(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     file = tmp_path / "empty.sqlite3"
     file.touch()
     engine = reader_of(make_app(DATABASE_URL=f"sqlite:///{file}", **SETTINGS))
 
-    run_outcomes(engine, monkeypatch, 1_000)
+    run_outcomes(engine, 1_000)
 
     assert_all_is_there(engine)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from steadypool import freshness
+from steadypool.core import connection as core_connection
 from testkit.fault_servers import FaultServer
 from testkit.packets import Packet
 from testkit.proxy import Proxy
@@ -43,8 +44,8 @@ def test_the_servers_own_limit_counts_if_it_is_shorter(
 def lifetimes(engine: Engine, number: int) -> list[tuple[float, float]]:
     """Open so many connections at once; return how long each may live, and until when."""
     with held(engine, number) as connections:
-        links = [connection.info["link"] for connection in connections]
-        return [(link.expires - link.opened, link.expires) for link in links]
+        entries: list[Any] = [connection.connection._connection_record for connection in connections]
+        return [(entry.expires - entry.opened, entry.expires) for entry in entries]
 
 
 @on_mysql_family
@@ -96,7 +97,7 @@ def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy) -> 
 def test_what_is_not_needed_is_let_go_with_a_goodbye(
     service: Flask, fault_server: FaultServer, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(freshness, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(core_connection, "IDLE_SECONDS", 0.3)
     with fault_server.counting("Aborted_clients") as counted:
         with held(reader(service), 8):
             assert len(fault_server.sessions(user)) == 8

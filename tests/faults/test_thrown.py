@@ -70,7 +70,7 @@ def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(
             return read(engine, lambda connection: connection.scalar(select(literal(number))))
 
     assert ask(1) == 1
-    line, before = 0, len(steady(engine).loans.open())
+    line, before = 0, len(steady(engine).slots.out())
     while True:
         line += 1
         with suppress(Thrown, Exception), thrown_at_line(FILES, line, *again) as where:
@@ -82,7 +82,7 @@ def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(
             assert_none_is_missing(engine)
 
     assert line > 50, "hardly a line was executed"
-    assert len(steady(engine).loans.open()) == before
+    assert len(steady(engine).slots.out()) == before
 
 
 def assert_none_is_missing(engine: Engine) -> None:

@@ -55,7 +55,7 @@ def test_the_first_listener_with_a_connection_is_the_last(engine: Engine) -> Non
     event.listen(engine, "do_connect", lambda *_: asked.append("second"))
 
     assert ask(engine) == 1
-    assert [record.dbapi_connection for record in steady(engine)._idle.all()] == [made]
+    assert [record.dbapi_connection for record in steady(engine).slots.idle] == [made]
     assert asked == []
 
 
@@ -195,7 +195,7 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     wrong = False
     now[0] += 1
     assert ask(engine) == 1
-    steady(engine).freshness.doom()
+    steady(engine).slots.condemn()
     assert ask(engine) == 1
 
 
@@ -203,7 +203,7 @@ def test_an_outage_may_end_in_a_setup_that_is_wrong(
     engine: Engine, driver: Callable[[Callable[[], None]], None]
 ) -> None:
     ask(engine)
-    steady(engine).freshness.doom()
+    steady(engine).slots.condemn()
     error: Exception = sqlite3.OperationalError("away")
 
     def connect() -> None:

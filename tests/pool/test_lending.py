@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine, ExceptionContext, event, exc, literal, select, text
 
 from steadypool import deadline
-from steadypool.core.admission import Gate
+from steadypool.core.connection import Use
+from steadypool.core.slots import Slots
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
-from steadypool.pool import current, want_fresh
 from tests.support.pools import steady
 
 
@@ -29,18 +29,19 @@ COUNT_FOR_A_WHILE = text(
 
 
 def raise_when_overdue(error: BaseException) -> Callable[..., None]:
-    """Return a gate's `enter` before which the deadline passes, and then comes an error."""
+    """Return a `Slots.take` in which the deadline passes, and then comes an error."""
 
-    def enter(*_: object, **__: object) -> None:
-        loan = current()[1]
-        assert loan is not None
+    take = Slots.take
+
+    def take_and_wait(slots: Slots[Any], use: Use, seconds: float, **options: Any) -> None:
+        take(slots, use, seconds, **options)
         end = time.monotonic() + 5
-        while not loan.overdue:
-            assert time.monotonic() < end, "the watchdog sleeps"
+        while not use.overdue:
+            assert time.monotonic() < end, "the housekeeping sleeps"
             time.sleep(0.01)
         raise error
 
-    return enter
+    return take_and_wait
 
 
 @pytest.mark.parametrize(
@@ -55,25 +56,19 @@ def raise_when_overdue(error: BaseException) -> Callable[..., None]:
 def test_after_the_deadline_only_an_error_is_put_down_to_it(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, error: BaseException, told: type[BaseException]
 ) -> None:
-    monkeypatch.setattr(Gate, "enter", raise_when_overdue(error))
+    monkeypatch.setattr(Slots, "take", raise_when_overdue(error))
 
     with pytest.raises(told), deadline.within(0.05):
         engine.connect()
 
 
-def test_a_wish_for_a_new_connection_ends_with_the_loan_that_was_refused(engine: Engine) -> None:
+def test_who_wants_a_new_connection_gets_one_in_the_place_of_an_idle_one(engine: Engine) -> None:
     engine.connect().close()
-    breaker = steady(engine).breaker
-    breaker.state, breaker.silent = "open", True
 
-    want_fresh()
-    with pytest.raises(DatabaseDownError):
-        engine.connect()
-    breaker.state, breaker.silent = "closed", False
-    engine.connect().close()
+    steady(engine).connect(fresh=True).close()
 
     seen = steady(engine).snapshot()
-    assert (seen["opened"], seen["closed"]) == (1, {})
+    assert (seen["opened"], seen["closed"]) == (2, {"replaced": 1, "changed": 1})
 
 
 def test_a_connection_in_the_place_of_another_is_cut_on_a_wire_of_its_own(engine: Engine) -> None:
@@ -211,7 +206,7 @@ def test_a_connect_listener_that_fails_leaves_nothing_behind(engine: Engine) -> 
     event.remove(engine, "connect", fail)
 
     seen = steady(engine).snapshot()
-    assert (seen["opened"], seen["closed"], seen["in_use"]) == (1, {"error": 1}, 0)
+    assert (seen["opened"], seen["closed"], seen["in_use"]) == (0, {}, 0)
 
 
 def raising(error: BaseException) -> Callable[[Any], None]:

@@ -203,8 +203,8 @@ def assert_all_is_back(engine: Engine, size: int, count_open: Callable[[], int])
         seen = pool.snapshot()
         return (seen["in_use"], seen["waiting"], count_open()) == (0, 0, seen["idle"])
 
-    assert eventually(is_back, seconds=HOUSEKEEPING_SECONDS), (pool.status(), count_open(), pool.loans.open())
-    assert not pool.loans.open()
+    assert eventually(is_back, seconds=HOUSEKEEPING_SECONDS), (pool.status(), count_open(), pool.slots.out())
+    assert not pool.slots.out()
     with deadline.within(10):
         lent = [engine.connect() for _ in range(size)]
         assert pool.snapshot()["in_use"] == size

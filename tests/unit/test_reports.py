@@ -23,11 +23,11 @@ from app.operations.overview import overview
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
 from app.operations.server_view import ServerView
 from steadypool import State
-from steadypool.core.loan import Loan
+from steadypool.core.connection import Connection, Hand, Use
 from steadypool.core.stats import BUCKETS, Stats
 from testkit.waiting import eventually
 from tests.conftest import dispose
-from tests.support.pools import steady
+from tests.support.pools import a_use, steady
 
 Worker = Callable[[int], Flask]
 
@@ -329,16 +329,16 @@ def test_a_breaker_that_was_open_for_a_moment_is_seen_later(
 
 def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
     stats = Stats()
-    for _ in range(borrowed):
-        stats.note_borrowed(0.001)
+    stats.note_uses([a_use(waited=0.001)] * borrowed)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)
 
 
 def test_a_connection_that_is_being_made_is_told_of_too() -> None:
-    loan = Loan(Stats(), asked=0.0, deadline=None)
-    assert loan.seen(now=1.0) is None  # it waits, and there is no connection yet
+    connection, hand = Connection(Stats()), Hand()
+    assert connection.seen(now=1.0) is None
 
-    loan.call_began, loan.borrower = 1.0, {"request_id": "abc"}
+    connection.use = Use(0.0, None, hand)
+    connection.use.call_began, connection.use.borrower = 1.0, {"request_id": "abc"}
 
-    assert loan.seen(now=3.0) == {"state": "connecting", "held_seconds": 2.0, "borrower": {"request_id": "abc"}}
+    assert connection.seen(now=3.0) == {"state": "connecting", "held_seconds": 2.0, "borrower": {"request_id": "abc"}}
