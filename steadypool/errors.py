@@ -35,7 +35,7 @@ class DatabaseMisconfiguredError(core.DatabaseMisconfiguredError, PoolError):
     """What is set up wrong, however well the database is: an option, a file, a package, a column that is not text."""
 
 
-class DeadlineExceededError(PoolError):
+class DeadlineExceededError(core.DeadlineExceededError, PoolError):
     """A statement ran out of time, by the server's clock or by ours; the server stops it too."""
 
 
@@ -43,7 +43,7 @@ class TransactionLostError(PoolError):
     """The work went on after an error that had ended its transaction, so not all of it could be kept; none is."""
 
 
-class OutcomeUnknownError(PoolError):
+class OutcomeUnknownError(core.OutcomeUnknownError, PoolError):
     """The answer to COMMIT was lost: everything was written, or nothing. Look before you do it again."""
 
 
@@ -52,5 +52,7 @@ PUBLIC: dict[type[BaseException], type[PoolError]] = {
     core.QueueFullError: QueueFullError,
     core.DatabaseDownError: DatabaseDownError,
     core.DatabaseMisconfiguredError: DatabaseMisconfiguredError,
+    core.DeadlineExceededError: DeadlineExceededError,
+    core.OutcomeUnknownError: OutcomeUnknownError,
 }
 """What is raised to the world for an error of the core, which knows no SQLAlchemy."""

@@ -13,12 +13,12 @@ from sqlalchemy import Connection, Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from steadypool.core.classify import Phase
 from steadypool.core.connection import Use
 from steadypool.entry import Entry
-from steadypool.errors import DeadlineExceededError, OutcomeUnknownError
+from steadypool.errors import PUBLIC
 from steadypool.plain import is_plainly_compiled
 from steadypool.pool import SteadyPool
-from steadypool.recovery import CLOSES_CONNECTION, CONCERNS_ALL, REFUSES_COMMIT, Verdict, judge, ran_out_of_time
 
 T = TypeVar("T")
 
@@ -176,37 +176,27 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     connection = context.connection
     if connection is None or (use := use_of(connection)) is None:
         return None
-    error, committing, pool = context.original_exception, use.committing, use.connection.pool
-    verdict = judge(error, context.dialect)
+    phase: Phase = "commit" if use.committing else "statement"
+    error, pool = context.original_exception, use.connection.pool
     # Whatever is not a driver's error came in the middle of a statement (or of a COMMIT, which is none): an answer may
     # be left unread. Without a context the statement was not sent; `context.cursor` is never set (SQLAlchemy 2.1.9).
     in_flight = context.execution_context is not None or context.statement is None
-    foreign = in_flight and not isinstance(error, context.dialect.loaded_dbapi.Error)
-    context.is_disconnect = context.is_disconnect or verdict in CLOSES_CONNECTION or foreign
-    lost = context.is_disconnect
-    if context.execution_context is None and context.statement is None and not lost:
+    verdict = pool.judge(error, use, phase, is_dead=context.is_disconnect, in_flight=in_flight)
+    context.is_disconnect = verdict.closes
+    if context.execution_context is None and context.statement is None and not verdict.closes:
         # A COMMIT that is refused may leave its transaction open, for the COMMIT of whoever comes next to keep it.
         context.is_disconnect = not _is_rolled_back(connection)
     use.unfinished = context.is_disconnect
     # MySQL rolls back in a deadlock and would begin anew with the next statement. PostgreSQL refuses all that follows
     # and answers COMMIT with ROLLBACK, which is no error; only a savepoint brings it back.
     is_over = context.dialect.name == "postgresql" and not connection.in_nested_transaction()
-    use.lost = use.lost or is_over or verdict is Verdict.TRY_AGAIN
-    if verdict is Verdict.TRY_AGAIN:
-        pool.stats.note("conflicts")
+    use.lost = use.lost or is_over or verdict.unit == "again"
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
-    if verdict in CONCERNS_ALL:
-        pool.slots.condemn()
-    if not isinstance(error, Exception):
-        return None  # Ctrl-C stays what it is
-    silent = lost and verdict not in REFUSES_COMMIT
-    if committing and (silent or verdict is Verdict.TIMED_OUT):
-        return OutcomeUnknownError(f"the answer to COMMIT was lost: {error}")
-    if ran_out_of_time(verdict, use.overdue):
-        pool.stats.note("overran")
-        return DeadlineExceededError(f"a statement ran out of time: {error}")
-    return None
+    if verdict.raises is None or not isinstance(error, Exception):  # Ctrl-C stays what it is
+        return None
+    said = "the answer to COMMIT was lost" if phase == "commit" else "a statement ran out of time"
+    return PUBLIC[verdict.raises](f"{said}: {error}")
 
 
 def _is_rolled_back(connection: Connection) -> bool:

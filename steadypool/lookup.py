@@ -13,12 +13,11 @@ from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from steadypool import retry
-from steadypool.core import deadline
+from steadypool.core.classify import TABLE
 from steadypool.drivers import sqlite
-from steadypool.errors import DatabaseDownError, DeadlineExceededError
 from steadypool.plain import is_plain, is_plainly_compiled
 from steadypool.pool import SteadyPool
-from steadypool.recovery import WORTH_ANOTHER_READ, is_lost, judge
+from steadypool.recovery import kind_of
 
 Columns = TypeVarTuple("Columns")
 
@@ -46,16 +45,8 @@ class Lookup(Generic[*Columns]):
         try:
             return pool.lend(send)
         except pool.dialect.loaded_dbapi.Error as error:
-            was_sent, is_over = used is not None, deadline.is_over()
-            if is_over and not was_sent:
-                pool.stats.note("turned_away")
-                raise DatabaseDownError(f"no connection could be made within the deadline: {error}") from error
-            if is_over and is_lost(error, used, pool.dialect):
-                pool.stats.note("overran")
-                raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
-            again = was_sent and (
-                is_lost(error, used, pool.dialect) or judge(error, pool.dialect) in WORTH_ANOTHER_READ
-            )
+            is_dead = used is not None and pool.dialect.is_disconnect(error, used, None)
+            again = is_dead or (used is not None and TABLE[kind_of(error, pool.dialect)].read != "raise")
         return self._fetch_by_core(engine, values, again=again)
 
     def _fetch_by_core(

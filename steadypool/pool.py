@@ -21,6 +21,7 @@ from sqlalchemy.pool.base import ResetStyle, _ConnectionFairy
 
 from steadypool.core import deadline, leaks
 from steadypool.core.breaker import Breaker
+from steadypool.core.classify import TABLE, Kind, Phase, Verdict, classify
 from steadypool.core.connection import Hand, Use, stack_of
 from steadypool.core.deadline import CURRENT
 from steadypool.core.errors import (
@@ -35,9 +36,9 @@ from steadypool.core.slots import Slots
 from steadypool.core.stats import CloseReason, Stats
 from steadypool.drivers import Driver
 from steadypool.entry import Entry
-from steadypool.errors import PUBLIC, DeadlineExceededError
+from steadypool.errors import PUBLIC
 from steadypool.forking import begin_anew_after_fork, disown
-from steadypool.recovery import CONCERNS_ALL, Verdict, is_full, is_lost, judge, ran_out_of_time
+from steadypool.recovery import kind_of
 
 T = TypeVar("T")
 Borrower = Callable[[], Mapping[str, object]]
@@ -156,18 +157,31 @@ class SteadyPool(Pool):
 
     def _heed(self, error: BaseException, use: Use, entry: Entry) -> None:
         """Learn from what ended the use of a driver's connection; raise DeadlineExceededError where time ran out."""
-        verdict = judge(error, self.dialect)
-        if verdict in CONCERNS_ALL:
-            self.slots.condemn()
-        if verdict is Verdict.TRY_AGAIN:
-            self.stats.note("conflicts")
-        if is_lost(error, entry.dbapi_connection, self.dialect):
+        is_driver_s = isinstance(error, self.dialect.loaded_dbapi.Error)
+        is_dead = is_driver_s and self.dialect.is_disconnect(error, entry.dbapi_connection, None)
+        verdict = self.judge(error, use, "statement", is_dead=is_dead)
+        if verdict.closes:
             self._close(entry, "overdue" if use.overdue else "error")
         else:
             use.changed = False
-        if isinstance(error, Exception) and ran_out_of_time(verdict, use.overdue):
-            self.stats.note("overran")
-            raise DeadlineExceededError(f"a statement ran out of time: {error}") from error
+        if verdict.raises:
+            raise PUBLIC[verdict.raises](f"a statement ran out of time: {error}") from error
+
+    def judge(self, error: BaseException, use: Use, phase: Phase, *, is_dead: bool, in_flight: bool = True) -> Verdict:
+        """Return what is to become of a connection on which this happened; count it, and condemn the others with it.
+
+        `is_dead` is what SQLAlchemy, or a listener, thinks of it; `in_flight` tells whether something was sent.
+        """
+        foreign = in_flight and not isinstance(error, self.dialect.loaded_dbapi.Error)
+        kind = Kind.FOREIGN if foreign else kind_of(error, self.dialect)
+        if is_dead and not TABLE[kind].closes:
+            kind = Kind.CONNECTION_DEAD
+        verdict = classify(kind, phase, overdue=isinstance(error, Exception) and use.is_over(monotonic()))
+        if verdict.condemns:
+            self.slots.condemn()
+        if verdict.counts:
+            self.stats.note(verdict.counts)
+        return verdict
 
     def _acquire(self, use: Use, *, fresh: bool = False) -> Entry:
         """Return a connection that is good and nobody else's."""
@@ -210,20 +224,21 @@ class SteadyPool(Pool):
         self._settle(use, "error")
         if use.deadline is not None:
             use.charge_wait(monotonic())
+        down: str | None = None
         if isinstance(error, PoolExhaustedError):
-            if self.breaker.state != "open":
+            if self.breaker.state == "open":  # those in front wait for the database
+                down = f"no connection could be made; {error}"
+            else:
                 self.stats.note("refused" if isinstance(error, QueueFullError) else "timed_out")
-                raise PUBLIC[type(error)](str(error)) from error.__cause__
-            message = f"no connection could be made; {error}"  # those in front wait for the database
         elif isinstance(error, DatabaseDownError | DatabaseMisconfiguredError):
             self.stats.note("turned_away")
+        elif isinstance(error, Exception) and use.is_over(monotonic()):
+            down = "no connection could be made within the deadline"
+        if down is not None:
+            self.stats.note("turned_away")
+            raise PUBLIC[DatabaseDownError](down) from error
+        if type(error) in PUBLIC:
             raise PUBLIC[type(error)](str(error)) from error.__cause__
-        elif use.overdue and isinstance(error, Exception):
-            message = "no connection could be made within the deadline"
-        else:
-            return
-        self.stats.note("turned_away")
-        raise PUBLIC[DatabaseDownError](message) from error
 
     # ---- connecting ----
 
@@ -253,7 +268,7 @@ class SteadyPool(Pool):
 
     def is_at_limit(self, error: BaseException) -> bool:
         """Tell whether the server has no room for more connections than this pool's: it can do with those."""
-        return is_full(error, self.dialect) and self.slots.alive() > 0
+        return TABLE[kind_of(error, self.dialect)].connect == "wait" and self.slots.alive() > 0
 
     def _wait_for_return(self, use: Use, entry: Entry, error: Exception) -> Entry:
         """Let no more in than there are connections, and wait for one of them, before all others."""

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Engine, exc
 
 from steadypool import events
 from steadypool.core import deadline
+from steadypool.core.classify import TABLE
 from steadypool.core.stats import Event
 from steadypool.errors import TransactionLostError
 from steadypool.pool import SteadyPool
-from steadypool.recovery import WORTH_ANOTHER_READ, Verdict, judge
+from steadypool.recovery import kind_of
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
         if not again:
             return _once(engine, work)
     except exc.DBAPIError as error:
-        if judge(error) not in WORTH_ANOTHER_READ or deadline.is_over():
+        if TABLE[kind_of(error)].read == "raise" or deadline.is_over():
             raise
     return _again(engine, work)
 
@@ -49,7 +50,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
             return _unit(engine, work)
         except (exc.DBAPIError, TransactionLostError) as error:
-            if judge(error) is not Verdict.TRY_AGAIN or attempt == MOST_TRIES or deadline.is_over():
+            if TABLE[kind_of(error)].unit != "again" or attempt == MOST_TRIES or deadline.is_over():
                 raise
         _note(engine, "retried")
         # At random, or the same two would meet again.
@@ -65,7 +66,7 @@ def _again(engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
             return _once(engine, work, fresh=True)
         except exc.DBAPIError as error:
-            if judge(error) is not Verdict.NOT_READY or deadline.current() is None or deadline.is_over():
+            if TABLE[kind_of(error)].read != "until the deadline" or deadline.current() is None or deadline.is_over():
                 raise
         pause = _rest(pause)
 

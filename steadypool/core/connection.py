@@ -87,6 +87,10 @@ class Use:
             return self.deadline.is_over(now)
         return self.call_began is not None and now - self.call_began >= longest_call
 
+    def is_over(self, now: float) -> bool:
+        """Tell whether its time is over: its deadline, or it was cut in a call that took too long."""
+        return self.overdue or (self.deadline is not None and self.deadline.is_over(now))
+
     def is_overstayed(self, now: float) -> bool:
         """Tell whether whoever acquired it has had time enough to notice that it was cut."""
         is_over = self.deadline is not None and self.deadline.is_over(now - GRACE_SECONDS)

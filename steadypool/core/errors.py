@@ -1,4 +1,4 @@
-"""What can go wrong while a connection is acquired; steadypool/errors.py gives these SQLAlchemy's bases as well."""
+"""What can go wrong with a pool; steadypool/errors.py gives these SQLAlchemy's bases as well."""
 
 
 class PoolError(Exception):
@@ -19,3 +19,11 @@ class DatabaseDownError(PoolError):
 
 class DatabaseMisconfiguredError(PoolError):
     """What is set up wrong, however well the database is: an option, a file, a package, a column that is not text."""
+
+
+class DeadlineExceededError(PoolError):
+    """A statement ran out of time, by the server's clock or by ours; the server stops it too."""
+
+
+class OutcomeUnknownError(PoolError):
+    """The answer to COMMIT was lost: everything was written, or nothing. Look before you do it again."""

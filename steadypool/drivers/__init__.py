@@ -9,7 +9,7 @@ from steadypool.drivers.psycopg import Psycopg
 from steadypool.drivers.pymysql import PyMySQL
 from steadypool.drivers.sqlite import SQLite
 
-__all__ = ["Call", "Driver", "Role", "code_of", "driver_named", "register"]
+__all__ = ["Call", "Driver", "Role", "code_of", "driver_named", "driver_of", "register"]
 
 _drivers: dict[tuple[str, str], type[Driver]] = {
     ("mysql", "pymysql"): PyMySQL,
@@ -41,9 +41,18 @@ def _own(database: str) -> str:
     return "mysql" if database == "mariadb" else database
 
 
+class _Unknown(Driver):
+    """Whatever nobody has registered: its codes are those of one of these databases, and none has another's."""
+
+    kinds = MySQL.kinds | PostgreSQL.kinds | SQLite.kinds
+
+
+def driver_of(error: BaseException) -> type[Driver]:
+    """Return whose error it is."""
+    kinds = (_by_module.get(each.__module__.partition(".")[0]) for each in type(error).__mro__)
+    return next((kind for kind in kinds if kind), _Unknown)
+
+
 def code_of(error: BaseException | None) -> int | str | None:
     """Return the number or SQLSTATE of a driver's error, None where it has none."""
-    if error is None:
-        return None
-    kinds = (_by_module.get(each.__module__.partition(".")[0]) for each in type(error).__mro__)
-    return next((kind for kind in kinds if kind), Driver).code(error)
+    return None if error is None else driver_of(error).code(error)

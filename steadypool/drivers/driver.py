@@ -1,10 +1,12 @@
 """What the pool knows of a driver: one small class, which each driver fills in."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from steadypool.core.classify import Kind
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.wire import Wire
 from steadypool.drivers.opening import in_time
@@ -14,6 +16,12 @@ Role = Literal["reader", "writer", "migration"]
 
 ER_ERROR_DURING_COMMIT, ER_LOCK_DEADLOCK = 1180, 1213
 """Of MySQL and MariaDB."""
+FULL_IN_WORDS = re.compile(
+    "(clients already|too many (tcp )?connections|connection slots are|no more connections allowed|max clients reached|"
+    "max client connections)",
+    re.IGNORECASE,
+)
+"""psycopg has no SQLSTATE for a connect that is refused. The last ones are those of poolers before PostgreSQL."""
 WITHOUT_CODE = (None, -1)
 """Errors of the drivers' own; the second is Connector/Python's."""
 
@@ -35,6 +43,8 @@ class Driver:
 
     module = ""
     """The package whose errors are this driver's."""
+    kinds: Mapping[int | str, Kind] = {}
+    """What its database's codes mean."""
     arrives_unseen = False
     """Whether nobody knows, until it is through, how far a connect has come, and the server counts those that end."""
 
@@ -85,6 +95,19 @@ class Driver:
         if first == ER_ERROR_DURING_COMMIT and "error 149 " in str(error):
             return ER_LOCK_DEADLOCK  # an engine's; in Group Replication another member's change came first
         return first if isinstance(first, int) else getattr(error, "sqlstate", None)
+
+    @classmethod
+    def kind(cls, error: BaseException) -> Kind:
+        """Return what an error of the driver means, by its code or by the class that PEP 249 gives it."""
+        code = cls.code(error)
+        if code is not None and code in cls.kinds:
+            return cls.kinds[code]
+        names = {each.__name__ for each in type(error).__mro__}
+        if "InternalError" in names and code is None:  # PyMySQL: packet sequence number wrong
+            return Kind.CONNECTION_DEAD
+        if code is None and FULL_IN_WORDS.search(str(error)):
+            return Kind.FULL
+        return Kind.REFUSED if names & {"IntegrityError", "DataError"} else Kind.MISTAKE
 
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell whether a connect failed because of an option: neither the server nor the network is to blame."""

@@ -7,17 +7,31 @@ from contextlib import suppress
 from typing import Any
 
 from steadypool.core import deadline
+from steadypool.core.classify import Kind
 from steadypool.core.wire import Wire
 from steadypool.drivers.driver import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 
 LONGEST_WAIT_SECONDS = 30.0
 
+# sqlite.org/rescode.html, the low byte
+KINDS: dict[int | str, Kind] = {
+    10: Kind.CONNECTION_DEAD,  # I/O error
+    11: Kind.CONNECTION_DEAD,  # corrupt
+    14: Kind.CONNECTION_DEAD,  # cannot open
+    26: Kind.CONNECTION_DEAD,  # not a database
+    8: Kind.READ_ONLY,  # the file
+    5: Kind.TRY_AGAIN,  # busy
+    6: Kind.TRY_AGAIN,  # locked
+    9: Kind.INTERRUPTED,  # interrupted
+}
+
 
 class SQLite(Driver):
     """sqlite, by the standard library."""
 
     module = "sqlite3"
+    kinds = KINDS
 
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return how long it waits for another writer while connecting."""

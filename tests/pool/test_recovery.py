@@ -11,16 +11,9 @@ import pymysql  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import NullPool, create_engine, exc, text
 
+from steadypool.core.classify import Kind
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
-from steadypool.recovery import (
-    CLOSES_CONNECTION,
-    REFUSES_COMMIT,
-    VERDICTS,
-    WORTH_ANOTHER_READ,
-    Verdict,
-    is_unavailable,
-    judge,
-)
+from steadypool.recovery import is_unavailable, kind_of
 
 
 def failed(original: BaseException, **more: Any) -> exc.DBAPIError:
@@ -43,55 +36,55 @@ def busy() -> sqlite3.OperationalError:
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"),
+    ("error", "kind"),
     [
-        (pymysql.OperationalError(2013, "Lost connection"), Verdict.CONNECTION_DEAD),
-        (pymysql.OperationalError(4031, "The client was disconnected"), Verdict.CONNECTION_DEAD),
-        (pymysql.InterfaceError(0, ""), Verdict.CONNECTION_DEAD),
-        (pymysql.InternalError("Packet sequence number wrong - got 3 expected 1"), Verdict.CONNECTION_DEAD),
-        (pymysql.OperationalError(1053, "Server shutdown in progress"), Verdict.ALL_DEAD),
-        (psycopg.errors.AdminShutdown("terminating connection"), Verdict.ALL_DEAD),
-        (psycopg.errors.IdleSessionTimeout("terminating connection"), Verdict.CONNECTION_DEAD),
-        (pymysql.OperationalError(1290, "--read-only"), Verdict.READ_ONLY),
-        (psycopg.errors.ReadOnlySqlTransaction("cannot execute"), Verdict.READ_ONLY),
-        (pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use"), Verdict.NOT_READY),
-        (pymysql.OperationalError(3100, "Error on observer while running replication hook"), Verdict.NOT_READY),
-        (pymysql.OperationalError(1020, "Record has changed since last read"), Verdict.TRY_AGAIN),
-        (pymysql.OperationalError(3101, "Plugin instructed the server to rollback"), Verdict.TRY_AGAIN),
-        (pymysql.OperationalError(3572, "Statement aborted because lock(s) could not be acquired"), Verdict.TRY_AGAIN),
-        (pymysql.OperationalError(9007, "Write conflict"), Verdict.TRY_AGAIN),
-        (pymysql.OperationalError(1180, "Got error 5 - 'Input/output error' during COMMIT"), Verdict.CONNECTION_DEAD),
-        (pymysql.OperationalError(1180, "Got error 149 - 'Lock deadlock' during COMMIT"), Verdict.TRY_AGAIN),
-        (pymysql.OperationalError(1159, "Got timeout reading communication packets"), Verdict.CONNECTION_DEAD),
-        (pymysql.OperationalError(9001, "Max connect timeout reached"), Verdict.CONNECTION_DEAD),
-        (psycopg.errors.ProtocolViolation("query_wait_timeout"), Verdict.CONNECTION_DEAD),
-        (psycopg.errors.ConnectionFailure("server conn crashed?"), Verdict.CONNECTION_DEAD),
-        (psycopg.errors.StatementCompletionUnknown("result is ambiguous"), Verdict.CONNECTION_DEAD),
-        (psycopg.errors.DatabaseDropped("terminating connection"), Verdict.CONNECTION_DEAD),
-        (pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'"), Verdict.TOO_MUCH),
-        (pymysql.OperationalError(1213, "Deadlock found"), Verdict.TRY_AGAIN),
-        (pymysql.OperationalError(1205, "Lock wait timeout exceeded"), Verdict.TRY_AGAIN),
-        (psycopg.errors.DeadlockDetected("deadlock"), Verdict.TRY_AGAIN),
-        (psycopg.errors.SerializationFailure("could not serialize"), Verdict.TRY_AGAIN),
-        (busy(), Verdict.TRY_AGAIN),
-        (pymysql.OperationalError(1317, "Query execution was interrupted"), Verdict.INTERRUPTED),
-        (pymysql.OperationalError(1969, "max_statement_time exceeded"), Verdict.TIMED_OUT),
-        (pymysql.OperationalError(3024, "maximum statement execution time exceeded"), Verdict.TIMED_OUT),
-        (psycopg.errors.QueryCanceled("canceling statement"), Verdict.TIMED_OUT),
-        (pymysql.IntegrityError(1062, "Duplicate entry"), Verdict.REFUSED),
-        (psycopg.errors.UniqueViolation("duplicate key"), Verdict.REFUSED),
-        (pymysql.ProgrammingError(1064, "You have an error in your SQL syntax"), Verdict.MISTAKE),
-        (pymysql.InternalError(1927, "Connection was killed"), Verdict.CONNECTION_DEAD),
-        (psycopg.errors.UndefinedTable("no such table"), Verdict.MISTAKE),
-        (sqlite3.OperationalError("no such table: x"), Verdict.MISTAKE),
-        (ValueError("2013"), Verdict.MISTAKE),
-        (None, Verdict.MISTAKE),
+        (pymysql.OperationalError(2013, "Lost connection"), Kind.CONNECTION_DEAD),
+        (pymysql.OperationalError(4031, "The client was disconnected"), Kind.CONNECTION_DEAD),
+        (pymysql.InterfaceError(0, ""), Kind.CONNECTION_DEAD),
+        (pymysql.InternalError("Packet sequence number wrong - got 3 expected 1"), Kind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1053, "Server shutdown in progress"), Kind.ALL_DEAD),
+        (psycopg.errors.AdminShutdown("terminating connection"), Kind.ALL_DEAD),
+        (psycopg.errors.IdleSessionTimeout("terminating connection"), Kind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1290, "--read-only"), Kind.READ_ONLY),
+        (psycopg.errors.ReadOnlySqlTransaction("cannot execute"), Kind.READ_ONLY),
+        (pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use"), Kind.NOT_READY),
+        (pymysql.OperationalError(3100, "Error on observer while running replication hook"), Kind.NOT_READY),
+        (pymysql.OperationalError(1020, "Record has changed since last read"), Kind.TRY_AGAIN),
+        (pymysql.OperationalError(3101, "Plugin instructed the server to rollback"), Kind.TRY_AGAIN),
+        (pymysql.OperationalError(3572, "Statement aborted because lock(s) could not be acquired"), Kind.TRY_AGAIN),
+        (pymysql.OperationalError(9007, "Write conflict"), Kind.TRY_AGAIN),
+        (pymysql.OperationalError(1180, "Got error 5 - 'Input/output error' during COMMIT"), Kind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1180, "Got error 149 - 'Lock deadlock' during COMMIT"), Kind.TRY_AGAIN),
+        (pymysql.OperationalError(1159, "Got timeout reading communication packets"), Kind.CONNECTION_DEAD),
+        (pymysql.OperationalError(9001, "Max connect timeout reached"), Kind.CONNECTION_DEAD),
+        (psycopg.errors.ProtocolViolation("query_wait_timeout"), Kind.CONNECTION_DEAD),
+        (psycopg.errors.ConnectionFailure("server conn crashed?"), Kind.CONNECTION_DEAD),
+        (psycopg.errors.StatementCompletionUnknown("result is ambiguous"), Kind.CONNECTION_DEAD),
+        (psycopg.errors.DatabaseDropped("terminating connection"), Kind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'"), Kind.TOO_MUCH),
+        (pymysql.OperationalError(1213, "Deadlock found"), Kind.TRY_AGAIN),
+        (pymysql.OperationalError(1205, "Lock wait timeout exceeded"), Kind.TRY_AGAIN),
+        (psycopg.errors.DeadlockDetected("deadlock"), Kind.TRY_AGAIN),
+        (psycopg.errors.SerializationFailure("could not serialize"), Kind.TRY_AGAIN),
+        (busy(), Kind.TRY_AGAIN),
+        (pymysql.OperationalError(1317, "Query execution was interrupted"), Kind.INTERRUPTED),
+        (pymysql.OperationalError(1969, "max_statement_time exceeded"), Kind.TIMED_OUT),
+        (pymysql.OperationalError(3024, "maximum statement execution time exceeded"), Kind.TIMED_OUT),
+        (psycopg.errors.QueryCanceled("canceling statement"), Kind.TIMED_OUT),
+        (pymysql.IntegrityError(1062, "Duplicate entry"), Kind.REFUSED),
+        (psycopg.errors.UniqueViolation("duplicate key"), Kind.REFUSED),
+        (pymysql.ProgrammingError(1064, "You have an error in your SQL syntax"), Kind.MISTAKE),
+        (pymysql.InternalError(1927, "Connection was killed"), Kind.CONNECTION_DEAD),
+        (psycopg.errors.UndefinedTable("no such table"), Kind.MISTAKE),
+        (sqlite3.OperationalError("no such table: x"), Kind.MISTAKE),
+        (ValueError("2013"), Kind.MISTAKE),
+        (None, Kind.MISTAKE),
     ],
 )
-def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, verdict: Verdict) -> None:
-    assert judge(error, dialect_of(error)) is verdict
+def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, kind: Kind) -> None:
+    assert kind_of(error, dialect_of(error)) is kind
     if error is not None:
-        assert judge(failed(error)) is verdict
+        assert kind_of(failed(error)) is kind
 
 
 def dialect_of(error: BaseException | None) -> Any:
@@ -101,33 +94,20 @@ def dialect_of(error: BaseException | None) -> Any:
 
 @pytest.mark.parametrize("error", [KeyError(1053), OSError(2013, "no"), ValueError(1213), KeyboardInterrupt(1290)])
 def test_a_number_is_a_code_only_where_the_driver_says_it(error: BaseException) -> None:
-    assert judge(error, dialect_of(error)) is Verdict.MISTAKE
+    assert kind_of(error, dialect_of(error)) is Kind.MISTAKE
 
 
 def test_nor_is_another_drivers_error_this_ones() -> None:
     shutdown = pymysql.OperationalError(1053, "Server shutdown in progress")
     other: Any = SimpleNamespace(loaded_dbapi=psycopg)
 
-    assert judge(shutdown, other) is Verdict.MISTAKE
+    assert kind_of(shutdown, other) is Kind.MISTAKE
 
 
 def test_a_lost_connection_is_known_without_a_code() -> None:
     lost = failed(psycopg.OperationalError("server closed the connection unexpectedly"), connection_invalidated=True)
 
-    assert judge(lost) is Verdict.CONNECTION_DEAD
-
-
-def test_no_write_is_worth_another_try_because_its_connection_was_lost() -> None:
-    assert Verdict.TIMED_OUT not in WORTH_ANOTHER_READ
-    assert Verdict.TRY_AGAIN not in CLOSES_CONNECTION
-
-
-def test_what_refuses_a_commit_leads_to_the_wrong_server() -> None:
-    assert REFUSES_COMMIT < CLOSES_CONNECTION
-
-
-def test_every_code_has_a_verdict_that_is_acted_upon() -> None:
-    assert set(VERDICTS.values()) <= set(Verdict)
+    assert kind_of(lost) is Kind.CONNECTION_DEAD
 
 
 @pytest.mark.parametrize(

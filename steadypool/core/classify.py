@@ -1,0 +1,79 @@
+"""What an error means for its connection, for the others and for whoever asked: one table for all databases."""
+
+from enum import Enum
+from typing import Literal, NamedTuple
+
+from steadypool.core.errors import DeadlineExceededError, OutcomeUnknownError, PoolError
+from steadypool.core.stats import Event
+
+Phase = Literal["statement", "commit"]
+"""When it came. A ping is a statement; so is a ROLLBACK: if that fails the connection is closed whatever it was."""
+
+
+class Kind(Enum):
+    """What went wrong. Drivers know which of their codes is which."""
+
+    CONNECTION_DEAD = "this connection is of no use any more"
+    ALL_DEAD = "the server is going away, and takes every connection along"
+    READ_ONLY = "this server takes no writes (any more): the writer has moved"
+    NOT_READY = "this node has left its cluster and refuses all: a new connection may lead to another one"
+    TRY_AGAIN = "others were in the way: the whole unit of work may do better another time"
+    INTERRUPTED = "somebody stopped the statement, and perhaps its connection"
+    TOO_MUCH = "the program sent or asked for more than one packet may hold, and the connection is closed for it"
+    TIMED_OUT = "the statement ran out of time, by the server's clock"
+    REFUSED = "the data do not allow it"
+    DENIED = "this user may not do it"
+    FULL = "the server, or a limit of this user, has no room for more connections"
+    MISTAKE = "the program is wrong"
+    FOREIGN = "no database said it: it came in the middle of a call, and an answer may be left unread"
+
+
+class Verdict(NamedTuple):
+    """What is done about it."""
+
+    closes: bool
+    """This connection; else it is kept."""
+    condemns: bool
+    """All that are open by now are closed before their next use."""
+    read: Literal["raise", "once more", "until the deadline"]
+    """A read changes nothing: it may be sent again, on a new connection, whatever became of the first time."""
+    unit: Literal["raise", "again"]
+    """A unit of work is begun again only where it is known that nothing of it was kept."""
+    commit: Literal["refused", "unknown"]
+    """What is known of a COMMIT that ended so: nothing was kept, or nobody knows."""
+    connect: Literal["probe", "wait"]
+    """After a connect that failed so: find out when the database is back, or wait for a connection to be released."""
+    counts: Event | None
+    raises: type[PoolError] | None = None
+    """What is raised in the place of the driver's error."""
+
+
+TABLE: dict[Kind, Verdict] = {
+    Kind.CONNECTION_DEAD: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
+    Kind.ALL_DEAD: Verdict(True, True, "once more", "raise", "unknown", "probe", None),
+    Kind.READ_ONLY: Verdict(True, True, "raise", "raise", "refused", "probe", None),
+    # Not all of them: behind a proxy the others lead to other nodes.
+    Kind.NOT_READY: Verdict(True, False, "until the deadline", "raise", "refused", "probe", None),
+    Kind.TRY_AGAIN: Verdict(False, False, "once more", "again", "refused", "probe", "conflicts"),
+    Kind.INTERRUPTED: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
+    Kind.TOO_MUCH: Verdict(True, False, "raise", "raise", "unknown", "probe", None),
+    Kind.TIMED_OUT: Verdict(False, False, "raise", "raise", "unknown", "probe", "overran", DeadlineExceededError),
+    Kind.REFUSED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
+    Kind.DENIED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
+    Kind.FULL: Verdict(False, False, "raise", "raise", "refused", "wait", None),
+    Kind.MISTAKE: Verdict(False, False, "raise", "raise", "refused", "probe", None),
+    Kind.FOREIGN: Verdict(True, False, "raise", "raise", "unknown", "probe", None),
+}
+
+
+def classify(kind: Kind, phase: Phase, *, overdue: bool = False) -> Verdict:
+    """Return what is done about an error, which came after the deadline was over if it is overdue.
+
+    A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
+    """
+    verdict = TABLE[kind]
+    if phase == "commit" and verdict.commit == "unknown":
+        return verdict._replace(raises=OutcomeUnknownError, counts=None)
+    if overdue and phase == "statement" and kind is not Kind.TRY_AGAIN:
+        return verdict._replace(raises=DeadlineExceededError, counts="overran", read="raise")
+    return verdict
