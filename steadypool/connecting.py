@@ -59,7 +59,7 @@ class Connector:
             connection = self._create(record, record.over)
             self._note_wire(record, connection)
         except Exception as error:
-            if not pool.is_at_limit(error):
+            if not pool.opener.is_at_limit(error):
                 breaker.suspect(error)
             raise
         use.opening = monotonic() - began
@@ -142,7 +142,7 @@ class Connector:
             try:
                 self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), knock.over))
             except Exception as error:
-                if not pool.is_at_limit(error):  # else it is there: what comes back will do
+                if not pool.opener.is_at_limit(error):  # else it is there: what comes back will do
                     raise
 
 

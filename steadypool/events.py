@@ -19,6 +19,7 @@ from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
 from steadypool.plain import is_plainly_compiled
 from steadypool.pool import SteadyPool
+from steadypool.recovery import judge
 
 T = TypeVar("T")
 
@@ -177,11 +178,13 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     if connection is None or (use := use_of(connection)) is None:
         return None
     phase: Phase = "commit" if use.committing else "statement"
-    error, pool = context.original_exception, use.connection.pool
+    error = context.original_exception
     # Whatever is not a driver's error came in the middle of a statement (or of a COMMIT, which is none): an answer may
     # be left unread. Without a context the statement was not sent; `context.cursor` is never set (SQLAlchemy 2.1.9).
     in_flight = context.execution_context is not None or context.statement is None
-    verdict = pool.judge(error, use, phase, is_dead=context.is_disconnect, in_flight=in_flight)
+    overdue, is_dead = use.is_over(monotonic()), context.is_disconnect
+    verdict = judge(error, context.dialect, phase, overdue=overdue, is_dead=is_dead, in_flight=in_flight)
+    use.connection.pool.slots.obey(verdict)
     context.is_disconnect = verdict.closes
     if context.execution_context is None and context.statement is None and not verdict.closes:
         # A COMMIT that is refused may leave its transaction open, for the COMMIT of whoever comes next to keep it.

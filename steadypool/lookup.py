@@ -6,20 +6,26 @@ the pool's own record is lent, for the length of one call. What the driver refus
 where somebody else wants to see or to change what is sent: a listener, an execution option, a log of statements.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVarTuple
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from steadypool import retry
 from steadypool.core.classify import TABLE
+from steadypool.core.connection import Hand, Use
+from steadypool.core.deadline import CURRENT
 from steadypool.drivers import sqlite
+from steadypool.entry import Entry
+from steadypool.errors import PUBLIC
 from steadypool.plain import is_plain, is_plainly_compiled
 from steadypool.pool import SteadyPool
-from steadypool.recovery import kind_of
+from steadypool.recovery import judge, kind_of
 
 Columns = TypeVarTuple("Columns")
+T = TypeVar("T")
 
 
 class Lookup(Generic[*Columns]):
@@ -43,7 +49,7 @@ class Lookup(Generic[*Columns]):
             return compiled.run(connection, values)
 
         try:
-            return pool.lend(send)
+            return lend(pool, send)
         except pool.dialect.loaded_dbapi.Error as error:
             is_dead = used is not None and pool.dialect.is_disconnect(error, used, None)
             again = is_dead or (used is not None and TABLE[kind_of(error, pool.dialect)].read != "raise")
@@ -60,6 +66,40 @@ class Lookup(Generic[*Columns]):
             raise ValueError("this would leave a transaction open; it is for an engine in autocommit")
         compiled: _Compiled = pool.compiled.setdefault(self, _Compiled(self.statement, pool.dialect))
         return compiled
+
+
+def lend(pool: SteadyPool, work: Callable[[Any], T]) -> T:
+    """Return what the work makes of a driver's connection, which it must leave as it was.
+
+    Whoever cannot forget the connection needs no proxy to bring it back: a third of the price of `Pool.connect`.
+    """
+    hand = Hand()
+    use = Use(monotonic(), CURRENT.get(), hand)
+    entry = pool.acquire(use)
+    try:
+        use.call_began = monotonic()
+        result = work(entry.dbapi_connection)
+        use.end_call()
+        use.changed = False  # trusted only now: whatever comes in between may leave an answer unread
+        return result
+    except BaseException as error:
+        use.end_call()
+        _heed(pool, error, use, entry)
+        raise
+    finally:
+        pool._do_return_conn(entry)
+
+
+def _heed(pool: SteadyPool, error: BaseException, use: Use, entry: Entry) -> None:
+    """Learn from what ended the use of a driver's connection; raise DeadlineExceededError where time ran out."""
+    dialect = pool.dialect
+    is_driver_s = isinstance(error, dialect.loaded_dbapi.Error)
+    is_dead = is_driver_s and dialect.is_disconnect(error, entry.dbapi_connection, None)
+    verdict = judge(error, dialect, "statement", overdue=use.is_over(monotonic()), is_dead=is_dead)
+    pool.slots.obey(verdict)
+    use.unfinished, use.changed = verdict.closes, verdict.closes
+    if verdict.raises:
+        raise PUBLIC[verdict.raises](f"a statement ran out of time: {error}") from error
 
 
 def _somebody_is_there(engine: Engine) -> bool:

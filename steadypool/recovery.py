@@ -2,7 +2,7 @@
 
 from sqlalchemy import Dialect, exc
 
-from steadypool.core.classify import TABLE, Kind
+from steadypool.core.classify import TABLE, Kind, Phase, Verdict, classify
 from steadypool.drivers import driver_of
 from steadypool.errors import DatabaseDownError, PoolError, TransactionLostError
 
@@ -21,6 +21,20 @@ def kind_of(error: BaseException | None, dialect: Dialect | None = None) -> Kind
     if error is None or dialect is None or not isinstance(error, dialect.loaded_dbapi.Error):
         return Kind.MISTAKE
     return driver_of(error).kind(error)
+
+
+def judge(
+    error: BaseException, dialect: Dialect, phase: Phase, *, overdue: bool, is_dead: bool, in_flight: bool = True
+) -> Verdict:
+    """Return what is to become of a connection on which this happened.
+
+    `is_dead` is what SQLAlchemy, or a listener, thinks of it; `in_flight` tells whether something was sent.
+    """
+    is_driver_s = isinstance(error, dialect.loaded_dbapi.Error)
+    kind = Kind.FOREIGN if in_flight and not is_driver_s else kind_of(error, dialect)
+    if is_dead and not TABLE[kind].closes:
+        kind = Kind.CONNECTION_DEAD
+    return classify(kind, phase, overdue=overdue and isinstance(error, Exception))
 
 
 def _is_of_a_driver(error: BaseException) -> bool:

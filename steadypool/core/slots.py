@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from threading import Lock
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
 from steadypool.core.connection import Connection, Use
 from steadypool.core.errors import PoolExhaustedError, QueueFullError
+from steadypool.core.roster import Roster
 from steadypool.core.stats import CloseReason, Stats
 
 C = TypeVar("C", bound=Connection)
@@ -16,7 +17,7 @@ GROW_AFTER_SECONDS = (0.05, 5.0)
 connection has just been closed is often free a moment later; a server that is full stays so."""
 
 
-class Slots(Generic[C]):
+class Slots(Roster[C]):
     """At most `permits` connections in use or being made, and at most `kept` idle ones.
 
     A plain semaphore lets newcomers overtake those who wait; here everybody joins the queue, and whoever gives a
@@ -38,18 +39,12 @@ class Slots(Generic[C]):
         most_waiting: int,
         lifo: bool = True,
     ) -> None:
+        super().__init__(stats)
         self.permits, self.most_waiting = permits, most_waiting
         self.limit = permits
         """As many as may be out: fewer where the server allows for fewer connections."""
-        self.idle: dict[C, None] = {}  # in order; one may be taken out of the middle
         self._make, self._kept, self._next = make, kept, reversed if lifo else iter
-        self._out: set[C] = set()
-        self._written_off: set[C] = set()
-        self._queue: dict[Use, Lock] = {}
-        self._ended: list[Use] = []
         self._grow_at, self._pause = 0.0, GROW_AFTER_SECONDS[0]
-        # Reentrant: the garbage collector may give back a forgotten connection in the middle of any line below.
-        self._stats, self._lock = stats, stats.lock
 
     # ---- acquire ----
 
@@ -170,63 +165,6 @@ class Slots(Generic[C]):
 
     # ---- looking after ----
 
-    @property
-    def in_use(self) -> int:
-        """Permits that are out."""
-        return len(self._out) - len(self._written_off)
-
-    @property
-    def waiting(self) -> int:
-        """Threads in the queue."""
-        return len(self._queue)
-
-    def out(self) -> list[C]:
-        """Return what is in use or being made at this moment, with what was written off and may still come back."""
-        with self._lock:
-            return list(self._out)
-
-    def all(self) -> list[C]:
-        """Return what is out, and what is idle."""
-        with self._lock:
-            return [*self._out, *(each for each in self.idle if each not in self._out)]
-
-    def uses(self) -> list[Use]:
-        """Return who has a connection at this moment, or has one made."""
-        return [use for each in self.out() if (use := each.use) is not None]
-
-    def left_behind(self) -> list[C]:
-        """Return what the parent has, in a child process, where another thread may have held the lock."""
-        return [*self._out, *self.idle]
-
-    def alive(self) -> int:
-        """Return how many connections there are that are made."""
-        with self._lock:
-            return sum(each.state in ("idle", "in use") for each in self.all())
-
-    def of(self, connection: object) -> Use | None:
-        """Return whose a driver's connection is, None where it is nobody's."""
-        there = (each.use for each in self.out() if each.state == "in use" and each.dbapi_connection is connection)
-        return next(there, None)
-
-    def condemn(self) -> None:
-        """Have no connection used again that there is now: the server goes away, or takes no writes."""
-        for each in self.all():
-            if each.state in ("idle", "in use"):
-                each.condemned = each.condemned or "doomed"
-
-    def cut_overdue(self, now: float, longest_call: float) -> bool:
-        """End the calls whose time is over; tell whether the server was silent in one of them."""
-        silent = False
-        with self._lock:
-            # Again as long as it lasts: a thread that overslept may begin something only now.
-            for each in self._out:
-                if (use := each.use) is not None and use.is_due(now, longest_call):
-                    silent = silent or (each.wire is not None and use.call_began is not None and not use.overdue)
-                    use.overdue = True
-                    if each.wire:
-                        each.wire.cut()
-        return silent
-
     def write_off(self, now: float) -> list[Use]:
         """Give others the permits of uses whose deadline is over and that are not back; return them, once."""
         with self._lock:
@@ -262,20 +200,6 @@ class Slots(Generic[C]):
                     return
                 each, _ = self.idle.popitem()
             yield each
-
-    def count(self) -> None:
-        """Count the uses that have come to their end since the last time: those who release do not wait for that."""
-        with self._lock:
-            ended, self._ended = self._ended, []
-            self._stats.note_uses(ended)
-
-    def snapshot(self, now: float) -> dict[str, Any]:
-        """Return gauges and what is counted, of one moment."""
-        with self._lock:
-            self.count()
-            under_way = [each.use for each in self._out if each.use is not None]
-            gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "waiting": self.waiting}
-            return gauges | self._stats.snapshot(now, under_way)
 
     # ---- what the server allows ----
 

@@ -85,7 +85,7 @@ def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(serv
     engine, pool = reader(service), pool_of(service)
     with held(engine, 2) as both:
         parents = {connection.scalar(WHO) for connection in both}
-    locks = (pool.stats.lock, housekeeping._lock, pool.breaker._changed, pool._first)
+    locks = (pool.stats.lock, housekeeping._lock, pool.breaker._changed, pool.opener.first)
 
     with taken_by_another_thread(*locks):
         childs = in_child(lambda: who(engine))

@@ -89,6 +89,6 @@ def assert_none_is_missing(engine: Engine) -> None:
     """After two rounds of the housekeeping nothing is lent."""
     gc.collect()
     for _ in range(2):
-        steady(engine)._next_tidy = 0.0
+        steady(engine).rounds._next_tidy = 0.0
         steady(engine).patrol(time.monotonic())
     assert steady(engine).snapshot()["in_use"] == 0

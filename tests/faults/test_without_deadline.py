@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from app.cities.models import City
 from steadypool import in_transaction, read
 from steadypool.errors import PoolError
+from steadypool.lookup import lend
 from testkit.databases import Database
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
@@ -240,7 +241,7 @@ def test_a_number_is_no_code_unless_the_driver_says_it(writer: Engine) -> None:
     with pytest.raises(KeyError):
         in_transaction(writer, fail)
     with pytest.raises(KeyError):
-        steady(writer).lend(lambda _: dict[int, None]()[1053])
+        lend(steady(writer), lambda _: dict[int, None]()[1053])
     with writer.connect():
         pass
 

@@ -15,6 +15,7 @@ from steadypool import deadline
 from steadypool.core.connection import Use
 from steadypool.core.slots import Slots
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
+from steadypool.lookup import lend
 from tests.support.pools import steady
 
 
@@ -105,7 +106,7 @@ def number(connection: Any) -> int:
 
 
 def lent_to(engine: Engine) -> int:
-    return steady(engine).lend(number)
+    return lend(steady(engine), number)
 
 
 def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine) -> None:
@@ -225,7 +226,7 @@ def test_what_is_no_drivers_error_says_nothing_of_other_connections(
         pass
 
     with pytest.raises(type(error)):
-        steady(engine).lend(raising(error))
+        lend(steady(engine), raising(error))
 
     assert lent_to(engine)
     seen = steady(engine).snapshot()
@@ -244,7 +245,7 @@ def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseEx
     event.listen(engine, "close", fail)
 
     with pytest.raises(type(error)) as raised:
-        steady(engine).lend(raising(error))
+        lend(steady(engine), raising(error))
     event.remove(engine, "close", fail)
 
     assert raised.value is error
@@ -256,7 +257,7 @@ def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine) -> None:
         connection.execute("SELECT nothing FROM nowhere")
 
     with pytest.raises(sqlite3.OperationalError):
-        steady(engine).lend(ask)
+        lend(steady(engine), ask)
 
     seen = steady(engine).snapshot()
     assert (seen["idle"], seen["closed"]) == (1, {})

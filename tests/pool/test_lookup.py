@@ -9,6 +9,7 @@ from sqlalchemy import DateTime, Engine, Integer, String, bindparam, column, cre
 
 from steadypool import Lookup, deadline, in_transaction
 from steadypool.errors import DatabaseDownError
+from steadypool.lookup import lend
 from tests.support.pools import steady
 
 notes = table("notes", column("id", Integer), column("note", String), column("at", DateTime))
@@ -96,7 +97,7 @@ def test_an_engine_in_transactions_is_refused(make_engine: Callable[..., Engine]
 
 def test_an_error_of_python_closes_the_connection(reader: Engine) -> None:
     with pytest.raises(ZeroDivisionError):
-        steady(reader).lend(lambda connection: 1 / 0)
+        lend(steady(reader), lambda connection: 1 / 0)
 
     seen = steady(reader).snapshot()
     assert (seen["opened"], seen["closed"], seen["in_use"]) == (1, {"error": 1}, 0)

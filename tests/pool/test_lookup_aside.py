@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Pool, String, Table, bindparam, column, event, select, table
 
 from steadypool import Lookup
+from steadypool.core.connection import Use
+from steadypool.entry import Entry
 from steadypool.pool import SteadyPool
 
 BY_NOTE = Lookup(
@@ -38,13 +39,13 @@ def reader(make_engine: Callable[..., Engine]) -> Engine:
 def lent(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What went the short way."""
     seen: list[object] = []
-    lend = SteadyPool.lend
+    acquire = SteadyPool.acquire
 
-    def note(pool: SteadyPool, use: Callable[[Any], object]) -> object:
+    def note(pool: SteadyPool, use: Use) -> Entry:
         seen.append(pool)
-        return lend(pool, use)
+        return acquire(pool, use)
 
-    monkeypatch.setattr(SteadyPool, "lend", note)
+    monkeypatch.setattr(SteadyPool, "acquire", note)
     return seen
 
 

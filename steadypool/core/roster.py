@@ -1,0 +1,109 @@
+"""Who is there: the connections of a pool, idle or out, who uses them, and who waits; one lock for all of it."""
+
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from steadypool.core import leaks
+from steadypool.core.classify import Verdict
+from steadypool.core.connection import Connection, Use
+from steadypool.core.stats import Stats
+
+C = TypeVar("C", bound=Connection)
+
+
+class Roster(Generic[C]):
+    """The connections of one pool. Those that are out are in use, or being made."""
+
+    permits: int
+
+    def __init__(self, stats: Stats) -> None:
+        # Reentrant: the garbage collector may give back a forgotten connection in the middle of any line below.
+        self._stats, self._lock = stats, stats.lock
+        self.idle: dict[C, None] = {}  # in order; one may be taken out of the middle
+        self._out: set[C] = set()
+        self._written_off: set[C] = set()
+        self._queue: dict[Use, Lock] = {}
+        self._ended: list[Use] = []
+
+    @property
+    def in_use(self) -> int:
+        """Permits that are out."""
+        return len(self._out) - len(self._written_off)
+
+    @property
+    def waiting(self) -> int:
+        """Threads in the queue."""
+        return len(self._queue)
+
+    def out(self) -> list[C]:
+        """Return what is in use or being made at this moment, with what was written off and may still come back."""
+        with self._lock:
+            return list(self._out)
+
+    def all(self) -> list[C]:
+        """Return what is out, and what is idle."""
+        with self._lock:
+            return [*self._out, *(each for each in self.idle if each not in self._out)]
+
+    def uses(self) -> list[Use]:
+        """Return who has a connection at this moment, or has one made."""
+        return [use for each in self.out() if (use := each.use) is not None]
+
+    def left_behind(self) -> list[C]:
+        """Return what the parent has, in a child process, where another thread may have held the lock."""
+        return [*self._out, *self.idle]
+
+    def alive(self) -> int:
+        """Return how many connections there are that are made."""
+        with self._lock:
+            return sum(each.state in ("idle", "in use") for each in self.all())
+
+    def of(self, connection: object) -> Use | None:
+        """Return whose a driver's connection is, None where it is nobody's."""
+        there = (each.use for each in self.out() if each.state == "in use" and each.dbapi_connection is connection)
+        return next(there, None)
+
+    def obey(self, verdict: Verdict) -> None:
+        """Count an error, and have the others suffer for it if they must."""
+        if verdict.condemns:
+            self.condemn()
+        if verdict.counts:
+            self._stats.note(verdict.counts)
+
+    def condemn(self) -> None:
+        """Have no connection used again that there is now: the server goes away, or takes no writes."""
+        for each in self.all():
+            if each.state in ("idle", "in use"):
+                each.condemned = each.condemned or "doomed"
+
+    def cut_overdue(self, now: float, longest_call: float) -> bool:
+        """End the calls whose time is over; tell whether the server was silent in one of them."""
+        silent = False
+        with self._lock:
+            # Again as long as it lasts: a thread that overslept may begin something only now.
+            for each in self._out:
+                if (use := each.use) is not None and use.is_due(now, longest_call):
+                    silent = silent or (each.wire is not None and use.call_began is not None and not use.overdue)
+                    use.overdue = True
+                    if each.wire:
+                        each.wire.cut()
+        return silent
+
+    def note_dropped(self, use: Use) -> None:
+        """Count a connection that was recovered which its holder forgot, and warn of it."""
+        self._stats.note("leaked")
+        leaks.report_dropped(use)
+
+    def count(self) -> None:
+        """Count the uses that have come to their end since the last time: those who release do not wait for that."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+            self._stats.note_uses(ended)
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Return gauges and what is counted, of one moment."""
+        with self._lock:
+            self.count()
+            under_way = [each.use for each in self._out if each.use is not None]
+            gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "waiting": self.waiting}
+            return gauges | self._stats.snapshot(now, under_way)
