@@ -193,9 +193,9 @@ class Slots(Roster[C]):
 
     def close(self) -> Iterator[C]:
         """Return one idle connection after the other, and keep none from now on."""
-        self._kept = 0
-        while self.idle:
+        while True:
             with self._lock:
+                self._kept = 0
                 if not self.idle:
                     return
                 each, _ = self.idle.popitem()

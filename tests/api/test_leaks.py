@@ -150,7 +150,7 @@ def test_off_nothing_is_remembered(
     database: Database, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[object] = []
-    monkeypatch.setattr("steadypool.core.loan.Loan.remember", lambda *seen: looked.append(seen))
+    monkeypatch.setattr("steadypool.pool.stack_of", lambda *seen: looked.append(seen))
     app = make_app(DATABASE_URL=database.url, POOL_LEAK_SECONDS="0")
 
     assert app.test_client().get(LOOKUP).status_code == 200
