@@ -11,10 +11,9 @@ from functools import partial
 from math import inf
 from time import monotonic
 from typing import Any, Self
-from weakref import ref
 
 from sqlalchemy import PoolProxiedConnection
-from sqlalchemy.pool.base import ResetStyle, _ConnectionFairy
+from sqlalchemy.pool.base import ResetStyle
 
 from steadypool.core.breaker import Breaker
 from steadypool.core.connection import Hand, Use, stack_of
@@ -34,8 +33,6 @@ from steadypool.release import Releasing
 
 Borrower = Callable[[], Mapping[str, object]]
 
-NOTHING = id
-"""What is called, in C and to no effect, when a proxy dies: without, a reference lives on while finalizers run."""
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +113,7 @@ class SteadyPool(Releasing):
         use = Use(monotonic(), CURRENT.get(), hand)
         try:
             entry = self._find(use, fresh=fresh)
-            # As SQLAlchemy's `_ConnectionRecord.checkout` does, which asks the pool for any.
-            proxy = _ConnectionFairy(self, entry.dbapi_connection, entry, self._should_log_debug())
-            use.proxy = entry.fairy_ref = ref(proxy, NOTHING)
-            proxy = _ConnectionFairy._checkout(self, fairy=proxy)
+            proxy = entry.handed_out(use)
             self._grant(use, entry)
         except BaseException as error:
             self._give_up(use, error)
@@ -198,6 +192,7 @@ class SteadyPool(Releasing):
     def dispose(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
         self.breaker.retire()
+        self.slots.count()
         for entry in self.slots.close():
             self._close(entry, "disposed")
 

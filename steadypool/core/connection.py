@@ -1,16 +1,16 @@
 """A connection of the pool, and the one use that it has at a time."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from math import inf
 from random import SystemRandom
+from threading import get_ident
 from time import monotonic
 from types import CodeType, FrameType
 from typing import Any, Literal, Self
 from weakref import ReferenceType, ref
 
 from steadypool.core.deadline import Deadline
-from steadypool.core.stats import CloseReason, Stats
+from steadypool.core.stats import CloseReason, Stats, Took
 from steadypool.core.wire import Wire
 
 State = Literal["connecting", "idle", "in use", "closed"]
@@ -79,7 +79,7 @@ class Use:
     def __init__(self, asked: float, deadline: Deadline | None, hand: Hand) -> None:
         self.asked, self.deadline = asked, deadline
         self.hand: ReferenceType[Any] = ref(hand)
-        self.thread = threading.get_ident()
+        self.thread = get_ident()
 
     def is_due(self, now: float, longest_call: float) -> bool:
         """Tell whether its deadline is over or, where it has none, a call takes longer than any should."""
@@ -106,6 +106,13 @@ class Use:
             if self.deadline is not None:
                 self.deadline.account.busy += seconds
                 self.deadline.account.commands += 1
+
+    def took(self) -> Took:
+        """Return what it took, so far."""
+        if self.granted is None:
+            return None, None, self.busy
+        held = None if self.ended is None else self.ended - self.granted
+        return self.granted - self.asked - self.opening, held, self.busy
 
     def charge_wait(self, now: float) -> None:
         """Put what was waited until now on the request's account; connecting and pings are on it by themselves."""

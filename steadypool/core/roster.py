@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from steadypool.core import leaks
 from steadypool.core.classify import Verdict
 from steadypool.core.connection import Connection, Use
-from steadypool.core.stats import Stats
+from steadypool.core.stats import Stats, Took
 
 C = TypeVar("C", bound=Connection)
 
@@ -23,7 +23,7 @@ class Roster(Generic[C]):
         self._out: set[C] = set()
         self._written_off: set[C] = set()
         self._queue: dict[Use, Lock] = {}
-        self._ended: list[Use] = []
+        self._ended: list[Took] = []
 
     @property
     def in_use(self) -> int:
@@ -104,6 +104,6 @@ class Roster(Generic[C]):
         """Return gauges and what is counted, of one moment."""
         with self._lock:
             self.count()
-            under_way = [each.use for each in self._out if each.use is not None]
+            under_way = [each.use.took() for each in self._out if each.use is not None]
             gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "waiting": self.waiting}
             return gauges | self._stats.snapshot(now, under_way)

@@ -121,11 +121,11 @@ class Slots(Roster[C]):
         """Keep a good connection for the next and give its permit back; return False where it is to be closed."""
         with self._lock:
             use = connection.use
-            if use is None or use.overdue or len(self.idle) >= self._kept:
+            if use is None or use.granted is None or use.overdue or len(self.idle) >= self._kept:
                 return False
             self.idle[connection] = None
             connection.state, connection.used, use.ended = "idle", now, now
-            self._ended.append(use)
+            self._ended.append((use.granted - use.asked - use.opening, now - use.granted, use.busy))
             self._out.discard(connection)
             if self._written_off:
                 self._written_off.discard(connection)
@@ -139,7 +139,8 @@ class Slots(Roster[C]):
         with self._lock:
             if use.ended is None:
                 use.ended = monotonic()
-                self._ended.append(use)
+                self._ended.append(use.took())
+                self.count()
             if connection.use is use:
                 self._out.discard(connection)
                 self._written_off.discard(connection)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import accumulate
 from threading import RLock
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 CloseReason = Literal[
     "expired",  # its life was over
@@ -39,14 +39,9 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 """Upper bounds in seconds; what took longer is in the count alone."""
 
 
-class Use(Protocol):
-    """What is counted of one use of a connection; times in seconds, on the monotonic clock."""
-
-    asked: float
-    granted: float | None
-    ended: float | None
-    opening: float
-    busy: float
+Took = tuple[float | None, float | None, float]
+"""How long one use waited, held its connection and kept the driver busy, in seconds; None where it got none, or still
+has it."""
 
 
 class Histogram:
@@ -84,15 +79,15 @@ class Stats:
         self.busy_seconds = 0.0
         self._seconds_of_closed = self._sum_of_births = 0.0
 
-    def note_uses(self, uses: Iterable[Use]) -> None:
+    def note_uses(self, uses: Iterable[Took]) -> None:
         """Count what has come to its end: how long each waited, held its connection, and kept the driver busy."""
         with self.lock:
-            for use in uses:
-                self.busy_seconds += use.busy
-                if use.granted is not None and use.ended is not None:
+            for waited, held, busy in uses:
+                self.busy_seconds += busy
+                if waited is not None and held is not None:
                     self.borrowed += 1
-                    self.wait.add(use.granted - use.asked - use.opening)
-                    self.hold.add(use.ended - use.granted)
+                    self.wait.add(waited)
+                    self.hold.add(held)
 
     def note_opened(self, now: float, took: float) -> None:
         """Count a connection that was made."""
@@ -113,14 +108,14 @@ class Stats:
         with self.lock:
             self.events[event] += 1
 
-    def snapshot(self, now: float, under_way: Iterable[Use] = ()) -> dict[str, Any]:
+    def snapshot(self, now: float, under_way: Iterable[Took] = ()) -> dict[str, Any]:
         """Return counters and histograms, and how much of the connections' time was spent waiting for work.
 
         Uses that are under way count as far as they have come.
         """
         uses = list(under_way)
         with self.lock:
-            return self._snapshot(now, sum(use.granted is not None for use in uses), sum(use.busy for use in uses))
+            return self._snapshot(now, sum(waited is not None for waited, _, _ in uses), sum(busy for *_, busy in uses))
 
     def _snapshot(self, now: float, borrowed: int, busy: float) -> dict[str, Any]:
         alive = self.opened - self.closed.total()

@@ -27,7 +27,7 @@ from steadypool.core.connection import Connection, Hand, Use
 from steadypool.core.stats import BUCKETS, Stats
 from testkit.waiting import eventually
 from tests.conftest import dispose
-from tests.support.pools import a_use, steady
+from tests.support.pools import steady
 
 Worker = Callable[[int], Flask]
 
@@ -329,7 +329,7 @@ def test_a_breaker_that_was_open_for_a_moment_is_seen_later(
 
 def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
     stats = Stats()
-    stats.note_uses([a_use(waited=0.001)] * borrowed)
+    stats.note_uses([(0.001, 0.001, 0.0)] * borrowed)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)
 

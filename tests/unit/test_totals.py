@@ -4,12 +4,11 @@ import pytest
 
 from app.operations import totals
 from steadypool.core.stats import Histogram, Stats
-from tests.support.pools import a_use
 
 
 def seen(*waits: float, breaker: str = "closed", in_use: int = 1) -> totals.Totals:
     stats = Stats()
-    stats.note_uses(a_use(waited=wait) for wait in waits)
+    stats.note_uses((wait, 0.001, 0.0) for wait in waits)
     gauges = {"size": 8, "in_use": in_use, "idle": 0, "waiting": 0, "breaker": breaker}
     return totals.of(gauges | stats.snapshot(now=1.0))
 
