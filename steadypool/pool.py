@@ -166,6 +166,7 @@ class SteadyPool(Releasing):
                 "the process was forked in the middle of borrowing; this is its parent's connection"
             )
         use.call_began, use.granted = None, monotonic()
+        self.slots.took.append((use.granted - use.asked - use.opening, None, 0.0))
         entry.uses += 1
         if use.deadline is not None:
             use.charge_wait(use.granted)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from weakref import ReferenceType, ref
 
 from steadypool.core.deadline import Deadline
-from steadypool.core.stats import CloseReason, Stats, Took
+from steadypool.core.stats import CloseReason, Stats
 from steadypool.core.wire import Wire
 
 State = Literal["connecting", "idle", "in use", "closed"]
@@ -106,13 +106,6 @@ class Use:
             if self.deadline is not None:
                 self.deadline.account.busy += seconds
                 self.deadline.account.commands += 1
-
-    def took(self) -> Took:
-        """Return what it took, so far."""
-        if self.granted is None:
-            return None, None, self.busy
-        held = None if self.ended is None else self.ended - self.granted
-        return self.granted - self.asked - self.opening, held, self.busy
 
     def charge_wait(self, now: float) -> None:
         """Put what was waited until now on the request's account; connecting and pings are on it by themselves."""

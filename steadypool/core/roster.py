@@ -1,5 +1,6 @@
 """Who is there: the connections of a pool, idle or out, who uses them, and who waits; one lock for all of it."""
 
+from collections import deque
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -23,7 +24,8 @@ class Roster(Generic[C]):
         self._out: set[C] = set()
         self._written_off: set[C] = set()
         self._queue: dict[Use, Lock] = {}
-        self._ended: list[Took] = []
+        self.took: deque[Took] = deque()
+        """What is still to be counted; whoever acquires or releases does not wait for that."""
 
     @property
     def in_use(self) -> int:
@@ -95,15 +97,14 @@ class Roster(Generic[C]):
         leaks.report_dropped(use)
 
     def count(self) -> None:
-        """Count the uses that have come to their end since the last time: those who release do not wait for that."""
+        """Count what has been granted and released since the last time."""
         with self._lock:
-            ended, self._ended = self._ended, []
-            self._stats.note_uses(ended)
+            while self.took:
+                self._stats.note_use(*self.took.popleft())
 
     def snapshot(self, now: float) -> dict[str, Any]:
         """Return gauges and what is counted, of one moment."""
         with self._lock:
             self.count()
-            under_way = [each.use.took() for each in self._out if each.use is not None]
             gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "waiting": self.waiting}
-            return gauges | self._stats.snapshot(now, under_way)
+            return gauges | self._stats.snapshot(now)

@@ -125,7 +125,7 @@ class Slots(Roster[C]):
                 return False
             self.idle[connection] = None
             connection.state, connection.used, use.ended = "idle", now, now
-            self._ended.append((use.granted - use.asked - use.opening, now - use.granted, use.busy))
+            self.took.append((None, now - use.granted, use.busy))
             self._out.discard(connection)
             if self._written_off:
                 self._written_off.discard(connection)
@@ -139,7 +139,7 @@ class Slots(Roster[C]):
         with self._lock:
             if use.ended is None:
                 use.ended = monotonic()
-                self._ended.append(use.took())
+                self.took.append((None, None if use.granted is None else use.ended - use.granted, use.busy))
                 self.count()
             if connection.use is use:
                 self._out.discard(connection)

@@ -5,7 +5,6 @@ Gauges say how it is now, counters only grow, histograms count how many took at 
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
 from itertools import accumulate
 from threading import RLock
 from typing import Any, Literal, get_args
@@ -40,8 +39,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 Took = tuple[float | None, float | None, float]
-"""How long one use waited, held its connection and kept the driver busy, in seconds; None where it got none, or still
-has it."""
+"""Seconds for which a use waited, once granted; held its connection, once it is over; and kept the driver busy."""
 
 
 class Histogram:
@@ -79,15 +77,15 @@ class Stats:
         self.busy_seconds = 0.0
         self._seconds_of_closed = self._sum_of_births = 0.0
 
-    def note_uses(self, uses: Iterable[Took]) -> None:
-        """Count what has come to its end: how long each waited, held its connection, and kept the driver busy."""
+    def note_use(self, waited: float | None, held: float | None, busy: float) -> None:
+        """Count that a use was granted, after a wait, or is over: how long it lasted, and kept the driver busy."""
         with self.lock:
-            for waited, held, busy in uses:
-                self.busy_seconds += busy
-                if waited is not None and held is not None:
-                    self.borrowed += 1
-                    self.wait.add(waited)
-                    self.hold.add(held)
+            self.busy_seconds += busy
+            if waited is not None:
+                self.borrowed += 1
+                self.wait.add(waited)
+            if held is not None:
+                self.hold.add(held)
 
     def note_opened(self, now: float, took: float) -> None:
         """Count a connection that was made."""
@@ -108,20 +106,16 @@ class Stats:
         with self.lock:
             self.events[event] += 1
 
-    def snapshot(self, now: float, under_way: Iterable[Took] = ()) -> dict[str, Any]:
-        """Return counters and histograms, and how much of the connections' time was spent waiting for work.
-
-        Uses that are under way count as far as they have come.
-        """
-        uses = list(under_way)
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Return counters and histograms, and how much of the connections' time was spent waiting for work."""
         with self.lock:
-            return self._snapshot(now, sum(waited is not None for waited, _, _ in uses), sum(busy for *_, busy in uses))
+            return self._snapshot(now)
 
-    def _snapshot(self, now: float, borrowed: int, busy: float) -> dict[str, Any]:
+    def _snapshot(self, now: float) -> dict[str, Any]:
         alive = self.opened - self.closed.total()
         open_seconds = self._seconds_of_closed + alive * now - self._sum_of_births
         return {
-            "borrowed": self.borrowed + borrowed,
+            "borrowed": self.borrowed,
             "opened": self.opened,
             "closed": dict(self.closed),
             **{event: self.events[event] for event in get_args(Event)},
@@ -129,6 +123,6 @@ class Stats:
             "hold": self.hold.snapshot(),
             "open": self.open.snapshot(),
             "connection_seconds": open_seconds,
-            "busy_seconds": (busy := self.busy_seconds + busy),
-            "dead_time": max(0.0, 1 - busy / open_seconds) if open_seconds > 0 else None,
+            "busy_seconds": self.busy_seconds,
+            "dead_time": max(0.0, 1 - self.busy_seconds / open_seconds) if open_seconds > 0 else None,
         }

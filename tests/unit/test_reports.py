@@ -329,7 +329,8 @@ def test_a_breaker_that_was_open_for_a_moment_is_seen_later(
 
 def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
     stats = Stats()
-    stats.note_uses([(0.001, 0.001, 0.0)] * borrowed)
+    for _ in range(borrowed):
+        stats.note_use(0.001, 0.001, 0.0)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)
 

@@ -8,7 +8,8 @@ from steadypool.core.stats import Histogram, Stats
 
 def seen(*waits: float, breaker: str = "closed", in_use: int = 1) -> totals.Totals:
     stats = Stats()
-    stats.note_uses((wait, 0.001, 0.0) for wait in waits)
+    for wait in waits:
+        stats.note_use(wait, 0.001, 0.0)
     gauges = {"size": 8, "in_use": in_use, "idle": 0, "waiting": 0, "breaker": breaker}
     return totals.of(gauges | stats.snapshot(now=1.0))
 
