@@ -1,12 +1,11 @@
 """The pool's entry: SQLAlchemy's record of a connection, which is our connection as well."""
 
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, ref
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool.base import _ConnectionFairy, _ConnectionRecord, _finalize_fairy
+from sqlalchemy.pool.base import _ConnectionRecord
 
-from steadypool.core.connection import Connection, Use
+from steadypool.core.connection import Connection
 
 if TYPE_CHECKING:
     from steadypool.pool import SteadyPool
@@ -50,36 +49,3 @@ class Entry(Connection, _ConnectionRecord):
             return bool(dialect.do_ping(self.dbapi_connection))
         except dialect.loaded_dbapi.Error:
             return False
-
-    def handed_out(self, use: Use) -> "Proxy":
-        """Return what is handed out to whoever acquires it with this use, as `_ConnectionRecord.checkout` does."""
-        proxy = Proxy(self)
-        use.proxy = self.fairy_ref = ref(proxy, self._forgotten)
-        if self.pool.dispatch.checkout:
-            _ConnectionFairy._checkout(self.pool, fairy=proxy)
-        else:
-            proxy._counter = 1
-        return proxy
-
-    def _forgotten(self, _: "ReferenceType[_ConnectionFairy]") -> None:
-        _finalize_fairy(None, self, self.pool, False, is_gc_cleanup=True)
-
-
-class _Nothing:
-    detach = dict  # what is called, in C and to no effect
-
-
-class Proxy(_ConnectionFairy):
-    """What is handed out: SQLAlchemy's own, but for how it is found out that nobody has it any more.
-
-    That uses `weakref.finalize`, which takes longer than all the rest; here the record's reference tells.
-    """
-
-    _finalizer: Any = _Nothing()
-
-    def __init__(self, entry: Entry) -> None:
-        self._pool = entry.pool
-        self._counter = 0
-        self.dbapi_connection = entry.dbapi_connection
-        self._connection_record = entry
-        self._echo = entry.pool._should_log_debug()

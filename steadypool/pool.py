@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any
+from weakref import ref
 
-from sqlalchemy import PoolProxiedConnection
-from sqlalchemy.pool.base import ResetStyle
+from sqlalchemy import Pool, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool.base import ResetStyle, _ConnectionFairy, _finalize_fairy
 
+from steadypool.core import leaks
 from steadypool.core.breaker import Breaker
 from steadypool.core.connection import Hand, Use, stack_of
 from steadypool.core.deadline import CURRENT
@@ -23,13 +27,13 @@ from steadypool.core.housekeeping import watch_over
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.rounds import Rounds
 from steadypool.core.slots import Slots
-from steadypool.core.stats import Stats
+from steadypool.core.stats import CloseReason, Stats
 from steadypool.drivers import Driver
 from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
 from steadypool.forking import begin_anew_after_fork, disown
+from steadypool.life import Life
 from steadypool.opener import Opener
-from steadypool.release import Releasing
 
 Borrower = Callable[[], Mapping[str, object]]
 
@@ -37,7 +41,7 @@ Borrower = Callable[[], Mapping[str, object]]
 log = logging.getLogger(__name__)
 
 
-class SteadyPool(Releasing):
+class SteadyPool(Life):
     """Keeps at most `pool_size` connections and lends at most `max_overflow` more, -1 for any number.
 
     What QueuePool takes it takes as well, by the same names and with the same meaning. `timeout` bounds the wait for a
@@ -113,7 +117,8 @@ class SteadyPool(Releasing):
         use = Use(monotonic(), CURRENT.get(), hand)
         try:
             entry = self._find(use, fresh=fresh)
-            proxy = entry.handed_out(use)
+            proxy = Proxy(self, entry, use)
+            _ConnectionFairy._checkout(self, fairy=proxy)
             self._grant(use, entry)
         except BaseException as error:
             self._give_up(use, error)
@@ -162,9 +167,7 @@ class SteadyPool(Releasing):
         if entry.stats is not self.stats:
             disown([entry], self.driver)
             entry.dbapi_connection = None  # so that whoever drops the proxy says nothing on it
-            raise DatabaseDownError(
-                "the process was forked in the middle of borrowing; this is its parent's connection"
-            )
+            raise DatabaseDownError("forked in the middle of acquiring, the process has its parent's connection")
         use.call_began, use.granted = None, monotonic()
         self.slots.took.append((use.granted - use.asked - use.opening, None, 0.0))
         entry.uses += 1
@@ -179,45 +182,63 @@ class SteadyPool(Releasing):
         if (told := self.opener.failed(use, error)) is not None:
             raise told from (error.__cause__ if type(error) in PUBLIC else error)
 
-    # ---- its life ----
+    # ---- release ----
 
-    def _invalidate(
-        self, connection: PoolProxiedConnection, exception: BaseException | None = None, _checkin: bool = True
-    ) -> None:
-        """Have no connection used again that is as old as this one: a listener, or SQLAlchemy, says so."""
-        before = self._invalidate_time
-        super()._invalidate(connection, exception, _checkin)
-        if self._invalidate_time != before:
-            self.slots.condemn()
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        entry: Any = record
+        use: Use | None = entry.use
+        if entry.stats is not self.stats:
+            disown([entry], self.driver)  # lent before the fork
+            return
+        if use is None:
+            return  # it could not be made, or was taken back before
+        try:
+            now = monotonic()
+            reason = self._why_not_kept(entry, use, now)
+            if reason or not self.slots.give_back(entry, now):
+                self._close(entry, reason or ("overdue" if use.overdue else "surplus"))
+                self.slots.leave(entry, use)
+            if use.reported:
+                leaks.report_return(use, now)
+        except BaseException:
+            self._settle(use, "error")
+            raise
 
-    def dispose(self) -> None:
-        """Close what is idle; what is lent is closed when it comes back."""
-        self.breaker.retire()
-        self.slots.count()
-        for entry in self.slots.close():
-            self._close(entry, "disposed")
+    def _why_not_kept(self, entry: Entry, use: Use, now: float) -> CloseReason | None:
+        if entry.dbapi_connection is None:
+            return "detached"  # unless it was closed after an error, and counted then
+        if use.granted is None:
+            return "error"
+        if use.proxy is not None and use.proxy() is None:  # nobody returned it; the garbage collector found it
+            self.slots.note_dropped(use)
+            return "dropped"
+        if use.overdue:
+            return "overdue"
+        if use.unfinished:
+            return "error"
+        if use.changed:
+            return "changed"
+        if use.proxy is not None and self.driver.is_in_transaction(entry.dbapi_connection):
+            return "changed"  # by a cursor of the driver's, past SQLAlchemy: the next COMMIT would keep it
+        return entry.condemned or ("expired" if now >= entry.expires else None)
 
-    def recreate(self) -> Self:
-        """Return a new pool with the same settings and listeners, which goes on counting where this one is."""
-        new = self.__class__(
-            self._creator,
-            dialect=self.dialect,
-            echo=self.echo,
-            logging_name=self._orig_logging_name,
-            reset_on_return=self._reset_on_return,
-            _dispatch=self.dispatch,
-            **self._made_with,
-        )
-        new._begin(self.stats)
-        new.breaker.probes = self.breaker.probes
-        return new
 
-    def forget_parent(self) -> None:
-        """Begin anew in a child process: two processes on one connection would read each other's answers."""
-        left = self.slots.left_behind()
-        self._begin(Stats())
-        disown(left, self.driver)
+class Proxy(_ConnectionFairy):
+    """What is handed out: SQLAlchemy's own, but for how it is found out that nobody has it any more.
 
-    def patrol(self, now: float) -> None:
-        """Look after all connections once; the housekeeping calls."""
-        self.rounds.go(now, self.longest_call_seconds)
+    That uses `weakref.finalize`, which takes longer than all the rest; here the record's reference tells.
+    """
+
+    _finalizer: Any = SimpleNamespace(detach=dict)  # what is called, in C and to no effect
+
+    def __init__(self, pool: Pool, entry: Entry, use: Use) -> None:
+        self._pool = pool
+        self._counter = 0
+        self.dbapi_connection = entry.dbapi_connection
+        self._connection_record = entry
+        self._echo = pool._should_log_debug()
+        use.proxy = entry.fairy_ref = ref(self, partial(_forgotten, pool, entry))
+
+
+def _forgotten(pool: Pool, entry: Entry, _: object) -> None:
+    _finalize_fairy(None, entry, pool, False, is_gc_cleanup=True)

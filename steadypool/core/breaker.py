@@ -60,8 +60,7 @@ class Breaker:
         self._since = self._opened = 0.0
         self._last_connect = 0.0
         self._given_up = False
-        self._misconfigured, self._next_turn = "", 0.0
-        self._knocks: Sequence[Knock] = ()
+        self._misconfigured, self._next_turn, self._knocks = "", 0.0, tuple[Knock, ...]()
         self.probe: Probe | None = None
         """Makes a connection and closes it; raises if it cannot."""
         self.state: State = "closed"

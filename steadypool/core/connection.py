@@ -151,6 +151,7 @@ class Connection:
         self.state: State = "connecting"
         self.wire: Wire | None = None
         self.opened = self.used = 0.0
+        self.is_counted = False
         self.expires = inf
         self.wait_timeout: float | None = None
         """For how many seconds the server keeps an idle client."""
@@ -174,17 +175,16 @@ class Connection:
             recycle = min(recycle, max(self.wait_timeout - MARGIN_SECONDS, self.wait_timeout / 2))
         self.opened = self.used = monotonic()
         self.expires = self.opened + recycle * (1 - JITTER * DICE.random())
+        self.stats.note_opened(self, self.use.opening if self.use else 0.0)
         self.state = "in use"
-        self.stats.note_opened(self.opened, self.use.opening if self.use else 0.0)
         return self
 
     def end(self, reason: CloseReason) -> None:
         """Let go of the wire of a connection that is being closed, and count that, once."""
         if self.wire:
             self.wire.close()  # first: without that, the server would think it open, whatever comes in between
-        was, self.state = self.state, "closed"
-        if was in ("idle", "in use"):
-            self.stats.note_closed(reason, self.opened, monotonic())
+        self.state = "closed"
+        self.stats.note_closed(self, reason, monotonic())
 
     def why_over(self, now: float) -> CloseReason | None:
         """Return why its life is over, if it is."""

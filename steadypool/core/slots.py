@@ -126,9 +126,9 @@ class Slots(Roster[C]):
             self.idle[connection] = None
             connection.state, connection.used, use.ended = "idle", now, now
             self.took.append((None, now - use.granted, use.busy))
-            self._out.discard(connection)
             if self._written_off:
                 self._written_off.discard(connection)
+            self._out.discard(connection)
             connection.use = None
             if self._queue:
                 self.serve()
@@ -142,8 +142,8 @@ class Slots(Roster[C]):
                 self.took.append((None, None if use.granted is None else use.ended - use.granted, use.busy))
                 self.count()
             if connection.use is use:
-                self._out.discard(connection)
                 self._written_off.discard(connection)
+                self._out.discard(connection)
                 connection.use = None
             self.serve()
 

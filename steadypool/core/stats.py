@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from itertools import accumulate
 from threading import RLock
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 CloseReason = Literal[
     "expired",  # its life was over
@@ -40,6 +40,15 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 Took = tuple[float | None, float | None, float]
 """Seconds for which a use waited, once granted; held its connection, once it is over; and kept the driver busy."""
+
+
+class Counted(Protocol):
+    """A connection, as far as it is counted."""
+
+    opened: float
+    """When, on the monotonic clock."""
+    is_counted: bool
+    """As one that is open."""
 
 
 class Histogram:
@@ -87,19 +96,27 @@ class Stats:
             if held is not None:
                 self.hold.add(held)
 
-    def note_opened(self, now: float, took: float) -> None:
+    def note_opened(self, connection: Counted, took: float) -> None:
         """Count a connection that was made."""
         with self.lock:
-            self.opened += 1
+            # All or nothing: an exception from outside may come between any two lines.
+            self.opened, self._sum_of_births, connection.is_counted = (
+                self.opened + 1,
+                self._sum_of_births + connection.opened,
+                True,
+            )
             self.open.add(took)
-            self._sum_of_births += now
 
-    def note_closed(self, reason: CloseReason, opened: float, now: float) -> None:
-        """Count a connection that is closed."""
+    def note_closed(self, connection: Counted, reason: CloseReason, now: float) -> None:
+        """Count a connection that is closed, once."""
         with self.lock:
-            self.closed[reason] += 1
-            self._sum_of_births -= opened
-            self._seconds_of_closed += now - opened
+            if connection.is_counted:
+                self.closed[reason], self._sum_of_births, self._seconds_of_closed, connection.is_counted = (
+                    self.closed[reason] + 1,
+                    self._sum_of_births - connection.opened,
+                    self._seconds_of_closed + now - connection.opened,
+                    False,
+                )
 
     def note(self, event: Event) -> None:
         """Count what happened."""

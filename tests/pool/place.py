@@ -45,7 +45,7 @@ class Place:
 
     def tidy(self) -> None:
         for pool in (self._before, self.pool):
-            pool._next_tidy = 0.0
+            pool.rounds._next_tidy = 0.0
             pool.patrol(time.monotonic())
 
     def accounts(self) -> dict[str, int]:

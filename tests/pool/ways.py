@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import event, literal, select
 
 from steadypool import deadline, in_transaction, read
+from steadypool.lookup import lend
 from tests.pool.place import LOOKUP, Place, ask
 
 Steps = Generator[Any, None, None]
@@ -216,7 +217,7 @@ def failing_lookup(place: Place, asked: int) -> Steps:
 
     yield
     with suppress(sqlite3.OperationalError):
-        place.pool.lend(fail)
+        lend(place.pool, fail)
     yield asked
 
 

@@ -1,0 +1,92 @@
+"""How a pool ends, begins anew and is looked after; how one of its connections is closed."""
+
+import logging
+from typing import Any, Self
+
+from sqlalchemy import PoolProxiedConnection
+
+from steadypool.core.connection import Use
+from steadypool.core.rounds import Rounds
+from steadypool.core.stats import CloseReason, Stats
+from steadypool.drivers import Driver
+from steadypool.entry import Entry
+from steadypool.forking import disown
+from steadypool.surface import Surface
+
+log = logging.getLogger(__name__)
+
+
+class Life(Surface):
+    """The part of a pool that has nothing to do with acquire and release."""
+
+    stats: Stats
+    driver: Driver
+    dialect: Any
+    rounds: Rounds[Entry]
+    longest_call_seconds: float
+    _made_with: dict[str, Any]
+
+    def _begin(self, stats: Stats) -> None:
+        raise NotImplementedError
+
+    def _settle(self, use: Use, reason: CloseReason) -> bool:
+        """Close what a use still has and give its permit to others; to do so twice, or too late, does no harm.
+
+        Tell whether it had a connection.
+        """
+        entry = self.slots.claim(use)
+        if entry is None:
+            return False
+        was_made = entry.state != "connecting"
+        self._close(entry, reason)
+        self.slots.leave(entry, use)
+        return was_made
+
+    def _close(self, entry: Entry, reason: CloseReason) -> None:
+        """Close with a goodbye: the server counts a connection that just vanishes among its Aborted_clients."""
+        entry.end(reason)
+        try:
+            entry.close()
+        except Exception:  # not the driver's, which SQLAlchemy logs
+            log.exception("a listener failed while a connection was being closed")
+
+    def _invalidate(
+        self, connection: PoolProxiedConnection, exception: BaseException | None = None, _checkin: bool = True
+    ) -> None:
+        """Have no connection used again that is as old as this one: a listener, or SQLAlchemy, says so."""
+        before = self._invalidate_time
+        super()._invalidate(connection, exception, _checkin)
+        if self._invalidate_time != before:
+            self.slots.condemn()
+
+    def dispose(self) -> None:
+        """Close what is idle; what is lent is closed when it comes back."""
+        self.breaker.retire()
+        self.slots.count()
+        for entry in self.slots.close():
+            self._close(entry, "disposed")
+
+    def recreate(self) -> Self:
+        """Return a new pool with the same settings and listeners, which goes on counting where this one is."""
+        new = self.__class__(
+            self._creator,
+            dialect=self.dialect,
+            echo=self.echo,
+            logging_name=self._orig_logging_name,
+            reset_on_return=self._reset_on_return,
+            _dispatch=self.dispatch,
+            **self._made_with,
+        )
+        new._begin(self.stats)
+        new.breaker.probes = self.breaker.probes
+        return new
+
+    def forget_parent(self) -> None:
+        """Begin anew in a child process: two processes on one connection would read each other's answers."""
+        left = self.slots.left_behind()
+        self._begin(Stats())
+        disown(left, self.driver)
+
+    def patrol(self, now: float) -> None:
+        """Look after all connections once; the housekeeping calls."""
+        self.rounds.go(now, self.longest_call_seconds)
