@@ -223,6 +223,6 @@ WAYS = {
     "dropped": 5,
     "dropped_in_a_circle": 2,
     "dispose": 0.3,
-    "fork": 0.1,
+    "fork": 0.2,
 }
 """How often each is chosen."""
