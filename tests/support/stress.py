@@ -33,7 +33,7 @@ class Stress:
     def __init__(self, engine: Engine, driver: FakeDriver) -> None:
         self.engine, self.driver = engine, driver
         self.pools: list[SteadyPool] = [steady(engine)]
-        self.done, self.acquired, self.children = Counter[str](), Counter[str](), Counter[int]()
+        self.done, self.acquired, self.children = Counter[str](), Counter[str](), Counter[str]()
         self._lock = threading.Lock()
 
     def run(self, number: int, threads: int) -> None:
@@ -174,10 +174,8 @@ class Stress:
     def fork(self) -> None:
         """Let a child use the pool, whatever the other threads are doing, and end without a goodbye."""
         if (child := os.fork()) == 0:
-            signal.alarm(CHILD_SECONDS)
             self._live_as_child()
-        _, status = os.waitpid(child, 0)
-        self.children[os.waitstatus_to_exitcode(status)] += 1
+        self._count(self.children, ended(child))
 
     def _live_as_child(self) -> None:
         code = 1
@@ -197,6 +195,19 @@ class Stress:
             what[name] += 1
 
 
+def ended(child: int, seconds: float = CHILD_SECONDS) -> str:
+    """Return how a child process came to its end: in time, or by our hand."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        gone, status = os.waitpid(child, os.WNOHANG)
+        if gone:
+            return f"exit code {os.waitstatus_to_exitcode(status)}"
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "stuck"
+
+
 WAYS = {
     "success": 100,
     "hold": 5,
@@ -212,6 +223,6 @@ WAYS = {
     "dropped": 5,
     "dropped_in_a_circle": 2,
     "dispose": 0.3,
-    "fork": 0.1,
+    "fork": 0.2,
 }
 """How often each is chosen."""
