@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
+from os import getpid
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -164,7 +165,7 @@ class SteadyPool(Life):
                 entry = self.slots.exchange(entry, use)
 
     def _grant(self, use: Use, entry: Entry) -> None:
-        if entry.stats is not self.stats:
+        if entry.process != getpid():
             disown([entry], self.driver)
             entry.dbapi_connection = None  # so that whoever drops the proxy says nothing on it
             raise DatabaseDownError("forked in the middle of acquiring, the process has its parent's connection")
@@ -187,7 +188,7 @@ class SteadyPool(Life):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         entry: Any = record
         use: Use | None = entry.use
-        if entry.stats is not self.stats:
+        if entry.process != getpid():
             disown([entry], self.driver)  # lent before the fork
             return
         if use is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from os import getpid
 from random import SystemRandom
 from threading import get_ident
 from time import monotonic
@@ -141,7 +142,7 @@ class Connection:
     """The driver's, None while there is none."""
 
     def __init__(self, stats: Stats) -> None:
-        self.stats = stats
+        self.stats, self.process = stats, getpid()
         self.use: Use | None = None
         self.uses = 0
         self.connecting()

@@ -4,6 +4,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
+from weakref import ReferenceType, ref
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class Deadline(NamedTuple):
     started: float
     ends: float
     account: Account
+    block: "ReferenceType[within] | None" = None
+    """The block that it is for: an exception from outside may have kept it from taking the deadline along."""
 
     def is_over(self, now: float) -> bool:
         """Tell whether it had passed at that time."""
@@ -65,8 +68,12 @@ class within:  # noqa: N801 -- read as a word: `with within(3):`
 
     def __enter__(self) -> Deadline:
         outer, now = current(), monotonic()
-        ends = now + self._seconds
-        deadline = Deadline(now, min(ends, outer.ends), outer.account) if outer else Deadline(now, ends, Account())
+        if outer is not None and outer.block is not None and outer.block() is None:
+            outer = None
+        ends, account = now + self._seconds, Account()
+        if outer is not None:
+            ends, account = min(ends, outer.ends), outer.account
+        deadline = Deadline(now, ends, account, ref(self))
         self._token = CURRENT.set(deadline)
         return deadline
 

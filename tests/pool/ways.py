@@ -100,7 +100,7 @@ def no_room(place: Place, asked: int) -> Steps:
     held = place.engine.connect()
     place.pool.slots.condemn()
     event.listen(place.engine, "do_connect", refuse)
-    place.pool.is_at_limit = lambda error: True  # type: ignore[method-assign]
+    place.pool.opener.is_at_limit = lambda error: True  # type: ignore[method-assign]
     entry: Any = held.connection._connection_record
     entry.condemned = None
     try:
@@ -109,7 +109,7 @@ def no_room(place: Place, asked: int) -> Steps:
             yield ask(place.engine, asked)
     finally:
         event.remove(place.engine, "do_connect", refuse)
-        del place.pool.is_at_limit
+        del place.pool.opener.is_at_limit
         place.pool.slots.grow_to(place.pool.slots.permits)
 
 
