@@ -19,8 +19,9 @@ from testkit.fault_servers import Kind
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
-from tests.support.pools import steady
+from tests.faults.support import reader_of
+from tests.support.kinds import on, on_mariadb, on_mysql_family
+from tests.support.pools import held, steady
 from tests.support.problems import assert_problem
 
 SLACK = 0.4
@@ -36,9 +37,9 @@ def ask(app: Flask) -> tuple[TestResponse, float]:
 
 def ask_all(app: Flask, threads: ThreadPoolExecutor, number: int) -> list[Future[tuple[TestResponse, float]]]:
     """Let so many clients ask; return when all of them wait for a connection."""
-    before = waiting(reader(app))
+    before = waiting(reader_of(app))
     asked = [threads.submit(ask, app) for _ in range(number)]
-    assert eventually(lambda: waiting(reader(app)) == before + number)
+    assert eventually(lambda: waiting(reader_of(app)) == before + number)
     return asked
 
 
@@ -52,7 +53,7 @@ def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[...
     ask(service)
 
     with ThreadPoolExecutor(3) as threads:
-        with held(reader(service)):
+        with held(reader_of(service)):
             queue = ask_all(service, threads, 3)
             response, seconds = ask(service)
         waited = [asked.result() for asked in queue]
@@ -67,7 +68,7 @@ def test_nobody_waits_longer_than_the_timeout(make_service: Callable[..., Flask]
     service = make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=0.5)
     ask(service)
 
-    with ThreadPoolExecutor(8) as threads, held(reader(service)):
+    with ThreadPoolExecutor(8) as threads, held(reader_of(service)):
         answers = [asked.result() for asked in ask_all(service, threads, 8)]
 
     for response, seconds in answers:
@@ -81,7 +82,7 @@ def test_the_deadline_ends_the_wait_if_it_is_nearer(make_service: Callable[..., 
     service = make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=2, REQUEST_DEADLINE_SECONDS=0.5)
     ask(service)
 
-    with held(reader(service)):
+    with held(reader_of(service)):
         response, seconds = ask(service)
 
     assert response.status_code == 503
@@ -90,7 +91,7 @@ def test_the_deadline_ends_the_wait_if_it_is_nearer(make_service: Callable[..., 
 
 @on_mysql_family
 def test_twenty_threads_are_served_in_order(make_service: Callable[..., Flask]) -> None:
-    engine, served = reader(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=5)), []
+    engine, served = reader_of(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=5)), []
 
     def take(number: int) -> None:
         with engine.connect() as connection:
@@ -108,7 +109,7 @@ def test_twenty_threads_are_served_in_order(make_service: Callable[..., Flask]) 
 @on_mysql_family
 def test_a_failed_connect_wakes_the_next_at_once(make_service: Callable[..., Flask], proxy: Proxy) -> None:
     """SQLAlchemy's QueuePool lets the second sleep for its whole timeout."""
-    engine = reader(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=5))
+    engine = reader_of(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=5))
     with held(engine):
         pass
     proxy.close_all()
@@ -147,7 +148,7 @@ def outcome(engine: Engine) -> tuple[str, float]:
 def slow_service(make_service: Callable[..., Flask]) -> Flask:
     """The application with a pool of two, and a view whose query takes the server a tenth of a second."""
     service = make_service(POOL_SIZE=2)
-    sleep = "pg_sleep" if reader(service).dialect.name == "postgresql" else "sleep"
+    sleep = "pg_sleep" if reader_of(service).dialect.name == "postgresql" else "sleep"
     statement = text(f"SELECT {sleep}(0.1)").execution_options(leaves_no_trace=True)
 
     @reading

@@ -26,7 +26,8 @@ from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_nothing_is_lent
+from tests.faults.support import reader_of
+from tests.support.leftovers import assert_nothing_is_lent
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
 DEADLINE_SECONDS = 0.9
@@ -100,7 +101,7 @@ def test_under_all_faults_at_once_every_answer_is_the_right_one(
     assert slow.statuses[504] > 0
     assert set(clients.statuses) <= {200, 503, 504}, reports(clients.answers)
     assert eventually(lambda: service.test_client().get("/?city=London").status_code == 200)
-    assert_nothing_is_lent(service)
+    assert_nothing_is_lent(reader_of(service))
 
 
 def reports(answers: list[Request]) -> list[str]:

@@ -19,8 +19,10 @@ from testkit.packets import Cut
 from testkit.proxy import Proxy
 from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.leftovers import leaving_nothing, pool_of, seconds_until
-from tests.faults.support import held, on_mariadb, on_mysql, on_mysql_family, reader
+from tests.faults.support import pool_of, reader_of
+from tests.support.kinds import on_mariadb, on_mysql, on_mysql_family
+from tests.support.leftovers import leaving_nothing, seconds_until
+from tests.support.pools import held
 
 
 @pytest.mark.parametrize("strategy", ["queue", "request"])
@@ -79,7 +81,7 @@ def test_silence_is_found_out_though_idle_connections_look_good(
 ) -> None:
     service = make_service(REQUEST_DEADLINE_SECONDS=1)
     clients = Clients(service, 2, pause=0.01)  # the others are idle, and nobody could tell that they are dead
-    with held(reader(service), 8):
+    with held(reader_of(service), 8):
         pass
 
     proxy.black_hole()
@@ -99,7 +101,7 @@ def test_who_was_under_way_waits_until_the_deadline_and_not_as_long_as_a_connect
 ) -> None:
     monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_SECONDS", 0.5)
     service = make_service(REQUEST_DEADLINE_SECONDS=4)
-    with held(reader(service)):
+    with held(reader_of(service)):
         pass
 
     proxy.refuse()
@@ -118,7 +120,7 @@ def test_connects_that_fail_after_the_login_are_no_storm_either(
 ) -> None:
     """The breaker takes the login for a success; what repeats the connect has to pause by itself."""
     service = make_service(REQUEST_DEADLINE_SECONDS=1)
-    with held(reader(service)):
+    with held(reader_of(service)):
         pass
 
     proxy.reset_all()
@@ -158,7 +160,7 @@ def test_a_server_that_was_frozen_has_nothing_against_us(
     """What connects and leaves before its login is counted, and ten of them would keep this host out for good."""
     service = make_service()
     clients = Clients(service, 8, pause=0.05)
-    with held(reader(service), 4), service.app_context(), db.engine.connect():
+    with held(reader_of(service), 4), service.app_context(), db.engine.connect():
         addresses = {row[0] for row in fault_server.admin("SELECT host FROM information_schema.processlist")}
     assert any(not address.startswith(("localhost", "127.")) for address in addresses), "loopback is not counted"
 

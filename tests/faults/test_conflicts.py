@@ -17,8 +17,9 @@ from steadypool.errors import PoolError, TransactionLostError
 from steadypool.retry import MOST_TRIES
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import everywhere, on_mariadb118, on_mysql_family, on_postgresql
+from tests.faults.support import writer_of
+from tests.support.kinds import everywhere, on_mariadb118, on_mysql_family, on_postgresql
+from tests.support.ledger import Unit, Witness, ledger, witness_of
 from tests.support.pools import steady
 
 DEADLINE_SECONDS = 2.5

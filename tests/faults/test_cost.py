@@ -19,8 +19,9 @@ from testkit.packets import COM_QUERY
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import EXPECTED, NAMES, Clients
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, on_postgresql, reader
-from tests.support.pools import steady
+from tests.faults.support import reader_of
+from tests.support.kinds import on, on_mariadb, on_mysql_family, on_postgresql
+from tests.support.pools import held, steady
 
 READS = 10
 COMMANDS = "Com_select", "Com_rollback", "Com_commit", "Com_begin", "Com_set_option", "Com_admin_commands"
@@ -81,7 +82,7 @@ def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, faul
     with fault_server.counting("Connections", "Aborted_clients") as counted:
         with ThreadPoolExecutor(16) as threads:
             answers = list(threads.map(read, (NAMES * 2)[:1000]))
-        pool = steady(reader(service))
+        pool = steady(reader_of(service))
         pool.dispose()
 
     assert answers == [True] * 1000
@@ -94,7 +95,7 @@ def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, faul
 def test_the_connection_is_back_before_the_answer_is_rendered(
     service: Flask, accept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool, lent = steady(reader(service)), list[int]()
+    pool, lent = steady(reader_of(service)), list[int]()
     answer = negotiation.answer
 
     def note(*parts: Any, **more: Any) -> Any:
@@ -125,7 +126,7 @@ def test_a_burst_after_a_restart_makes_no_tls_context(
     tls.shared_context.cache_clear()
     service = make_service(DATABASE_TLS="require")
 
-    with held(reader(service), 8):
+    with held(reader_of(service), 8):
         pass
     assert len(made) == 1  # for both engines
     fault_server.restart()
@@ -134,7 +135,7 @@ def test_a_burst_after_a_restart_makes_no_tls_context(
     clients.ask_once()
 
     assert clients.failed == []
-    assert steady(reader(service)).snapshot()["opened"] > 8
+    assert steady(reader_of(service)).snapshot()["opened"] > 8
     assert made == []
 
 
@@ -143,7 +144,7 @@ def test_a_burst_after_a_restart_makes_no_tls_context(
 def test_commands_to_connect(
     make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str
 ) -> None:
-    engine = reader(make_service(f"{fault_server.backend}+{driver}"))
+    engine = reader_of(make_service(f"{fault_server.backend}+{driver}"))
     with held(engine, 1), proxy.counting() as passed, held(engine, 3):  # the first learns about the server as well
         pass
 
@@ -156,7 +157,7 @@ CONNECT_QUERIES = 4
 
 @on_postgresql
 def test_round_trips_to_connect(service: Flask, proxy: Proxy) -> None:
-    engine = reader(service)
+    engine = reader_of(service)
     with held(engine, 1), proxy.counting() as passed, held(engine, 3):
         pass
 
@@ -167,9 +168,9 @@ def test_round_trips_to_connect(service: Flask, proxy: Proxy) -> None:
 @on_mysql_family
 def test_closing_says_goodbye(service: Flask, fault_server: FaultServer, user: str) -> None:
     with fault_server.counting("Aborted_clients") as counted:
-        with held(reader(service), 4):
+        with held(reader_of(service), 4):
             assert len(fault_server.sessions(user)) == 4
-        reader(service).dispose()
+        reader_of(service).dispose()
         assert eventually(lambda: fault_server.sessions(user) == [])
 
     assert counted == {"Aborted_clients": 0}

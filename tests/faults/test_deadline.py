@@ -22,8 +22,9 @@ from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, pool_of, seconds_until
-from tests.faults.support import on_mariadb, on_postgresql
+from tests.faults.support import pool_of, reader_of
+from tests.support.kinds import on_mariadb, on_postgresql
+from tests.support.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, seconds_until
 
 DEADLINE_SECONDS = 1.5
 """Half the default, to be quick; the server's limit for a statement is then one second."""
@@ -166,7 +167,7 @@ def endure(
             assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
             assert back <= BACK_WITHIN_SECONDS
             assert_no_orphans(fault_server, user, ORPHANS_GONE_WITHIN_SECONDS)
-            assert_nothing_is_lent(app)
+            assert_nothing_is_lent(reader_of(app))
             dispose(app)
 
     return run

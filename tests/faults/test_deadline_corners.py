@@ -22,8 +22,9 @@ from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeU
 from testkit.databases import Database
 from testkit.proxy import Proxy
 from tests.faults.clients import Clients
-from tests.faults.support import on_mariadb, reader
+from tests.faults.support import reader_of
 from tests.faults.test_deadline import SLACK_SECONDS, THREADS
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 
 DEADLINE_SECONDS = 1.0
@@ -114,7 +115,7 @@ def connect_within(seconds: float, engine: Engine) -> None:
 
 @pytest.mark.parametrize("way", ["read", "lookup"])
 def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, way: str) -> None:
-    engine = reader(app)
+    engine = reader_of(app)
     steady(engine).longest_call_seconds = 0.5
     lowest = select(City.city_id).limit(1)
     ask = Lookup(lowest).fetch if way == "lookup" else lambda engine: read(engine, lambda c: c.execute(lowest).all())

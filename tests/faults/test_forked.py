@@ -22,10 +22,10 @@ from steadypool.core import housekeeping
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer, Kind
 from testkit.proxy import Proxy
-from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.leftovers import pool_of
-from tests.faults.support import held, on, on_mariadb, reader
-from tests.support.pools import steady
+from tests.faults.support import pool_of, reader_of, writer_of
+from tests.support.kinds import on, on_mariadb
+from tests.support.ledger import Unit, Witness, ledger, witness_of
+from tests.support.pools import held, steady
 
 # Otherwise a function that the pool does not know would have the connection closed after use.
 WHO = select(func.connection_id()).execution_options(leaves_no_trace=True)
@@ -82,7 +82,7 @@ def taken_by_another_thread(*locks: AbstractContextManager[Any]) -> Iterator[Non
 
 @on_mariadb
 def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(service: Flask) -> None:
-    engine, pool = reader(service), pool_of(service)
+    engine, pool = reader_of(service), pool_of(service)
     with held(engine, 2) as both:
         parents = {connection.scalar(WHO) for connection in both}
     locks = (pool.stats.lock, housekeeping._lock, pool.breaker._changed, pool._first)
@@ -97,7 +97,7 @@ def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(serv
 
 @on_mariadb
 def test_a_connection_that_is_lent_at_the_fork_stays_the_parents(service: Flask, proxy: Proxy) -> None:
-    engine, pool = reader(service), pool_of(service)
+    engine, pool = reader_of(service), pool_of(service)
     with engine.connect() as lent:
         parents = lent.scalar(WHO)
 
@@ -205,7 +205,7 @@ def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: C
     stubborn = [Stubborn() for _ in range(5)]
     for each in stubborn:
         forking.begin_anew_after_fork(each)
-    engine = reader(make_service())
+    engine = reader_of(make_service())
     parents = who(engine)
 
     told = in_child(lambda: f"{steady(engine).checkedin()} {who(engine)}")
@@ -218,7 +218,7 @@ def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: C
 @on_mariadb
 def test_a_fork_while_a_connection_is_being_borrowed(service: Flask) -> None:
     """In a listener, say: the child must not go on with what its parent has just taken out of the pool."""
-    engine = reader(service)
+    engine = reader_of(service)
     parents = who(engine)
     told: list[int] = []
 

@@ -15,8 +15,9 @@ from testkit.fault_servers import FaultServer, Kind
 from testkit.packets import COM_PING, COM_QUERY
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
-from tests.support.pools import steady
+from tests.faults.support import reader_of
+from tests.support.kinds import on, on_mariadb, on_mysql_family
+from tests.support.pools import held, steady
 
 CONNECT_QUERIES = 4
 DRIVERS = ["pymysql", MYSQLDB]
@@ -27,15 +28,15 @@ def ask(app: Flask) -> None:
 
 
 def opened(app: Flask) -> int:
-    return int(steady(reader(app)).snapshot()["opened"])
+    return int(steady(reader_of(app)).snapshot()["opened"])
 
 
 @contextmanager
 def without_a_retry(app: Flask) -> Iterator[None]:
     """What is found out before use is not found out by a failed statement."""
-    before = steady(reader(app)).snapshot()
+    before = steady(reader_of(app)).snapshot()
     yield
-    after = steady(reader(app)).snapshot()
+    after = steady(reader_of(app)).snapshot()
     assert (after["retried"], after["closed"].get("error")) == (before["retried"], before["closed"].get("error"))
 
 
@@ -45,7 +46,7 @@ def test_killed_while_idle(
     make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, user: str, driver: str
 ) -> None:
     service = make_service(f"{fault_server.backend}+{driver}")
-    with held(reader(service), 4):
+    with held(reader_of(service), 4):
         pass
     fault_server.kill_connections(user)
     assert eventually(lambda: proxy.counts().open == 0 or not fault_server.sessions(user))
@@ -60,7 +61,7 @@ def test_killed_while_idle(
 
 @on(Kind.POSTGRESQL)
 def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy, user: str) -> None:
-    with held(reader(service), 4):
+    with held(reader_of(service), 4):
         pass
     ask(service)
     fault_server.kill_connections(user)
@@ -76,7 +77,7 @@ def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy:
 @on_mariadb
 def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_server: FaultServer, user: str) -> None:
     service = make_service(DATABASE_TLS="verify", DATABASE_TLS_CA=fault_server.ca)
-    with held(reader(service), 4):
+    with held(reader_of(service), 4):
         pass
     ask(service)
     fault_server.kill_connections(user)
@@ -90,7 +91,7 @@ def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_se
 
 @on(*Kind)
 def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy) -> None:
-    with held(reader(service), 4):
+    with held(reader_of(service), 4):
         pass
     fault_server.restart()
 
@@ -107,7 +108,7 @@ def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: 
 def test_closed_for_idling(make_service: Callable[..., Flask], fault_server: FaultServer, user: str, tls: str) -> None:
     service = make_service(DATABASE_TLS=tls)
     shorten = text("SET SESSION wait_timeout = 1").execution_options(leaves_no_trace=True)
-    with held(reader(service), 3) as connections:
+    with held(reader_of(service), 3) as connections:
         for connection in connections:
             connection.execute(shorten)  # the pool does not know, and has them down for half an hour
     assert eventually(lambda: not fault_server.sessions(user), 4)
@@ -130,7 +131,7 @@ def test_without_the_test_the_statement_finds_out(
 
     ask(service)
 
-    assert steady(reader(service)).snapshot()["retried"] == 1
+    assert steady(reader_of(service)).snapshot()["retried"] == 1
 
 
 @on_mysql_family

@@ -16,8 +16,10 @@ from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import held, on_mariadb, reader
+from tests.faults.support import pool_of, reader_of
+from tests.support.kinds import on_mariadb
+from tests.support.leftovers import assert_nothing_is_lent, seconds_until
+from tests.support.pools import held
 
 ROOM, SIZE, THREADS = 3, 8, 16
 SECONDS = 2.0
@@ -73,7 +75,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
     assert pool.checkedin() == ROOM
     assert pool.breaker.state == "closed"
     assert capsys.readouterr().err.count("the server has no room for more") == 1
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(reader_of(app))
 
     limit(0)  # as many as you like
     with Clients(app, THREADS).running() as clients:
@@ -81,7 +83,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
             lambda: pool.checkedin() + pool.checkedout() > ROOM and pool.slots.limit == SIZE, GROWN_AFTER_SECONDS
         )
     assert_all_served(clients)
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(reader_of(app))
 
 
 @on_mariadb
@@ -92,7 +94,7 @@ def test_a_server_full_of_others_leaves_us_what_we_have(
 
     with others_taking_all_but(ROOM, fault_server, seeded):
         assert_all_served(Clients(app, THREADS).run(SECONDS))  # 1040
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(reader_of(app))
 
 
 def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], limit: Callable[[int], None]) -> None:
@@ -104,7 +106,7 @@ def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], l
         pool.slots.condemn()  # so that all have to be made anew
         time.sleep(SECONDS)
     assert_all_served(clients)
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(reader_of(app))
 
 
 def test_one_connection_for_all(make_service: Callable[..., Flask], limit: Callable[[int], None]) -> None:
@@ -121,7 +123,7 @@ def test_a_server_full_of_others_alone_is_away(
     others = make_service(POOL_SIZE=SIZE)
     limit(1)
 
-    with held(reader(others)):
+    with held(reader_of(others)):
         clients = Clients(ours, 4).run(2)
     dispose(others)
 

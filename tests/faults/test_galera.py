@@ -27,8 +27,9 @@ from testkit.servers import MissingError, Server
 from testkit.yard import wait_for
 from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.leftovers import assert_nothing_is_lent, pool_of
+from tests.faults.support import pool_of, reader_of, writer_of
+from tests.support.ledger import Unit, Witness, ledger, witness_of
+from tests.support.leftovers import assert_nothing_is_lent
 from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
@@ -98,7 +99,7 @@ def assert_all_well(clients: Clients, app: Flask) -> None:
     assert clients.wrong == []
     assert clients.stuck == 0
     assert max(answer.seconds for answer in clients.answers) < DEADLINE_SECONDS
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(reader_of(app))
 
 
 def wait_until_it_refuses(node: Node) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, literal, select
 
 from testkit.proxy import Proxy
 from tests.faults.clients import Clients
-from tests.faults.ledger import reader_of, writer_of
-from tests.faults.support import on_mariadb
+from tests.faults.support import reader_of, writer_of
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 
 DEADLINE_SECONDS, SLACK_SECONDS = 1.0, 0.5

@@ -16,9 +16,9 @@ from sqlalchemy import Engine, literal, select
 from steadypool.core.admission import Gate
 from testkit.fault_servers import FaultServer
 from testkit.waiting import eventually
-from tests.faults.ledger import reader_of
 from tests.faults.outcomes import Outcomes
-from tests.faults.support import on_mariadb
+from tests.faults.support import reader_of
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 
 SETTINGS: dict[str, Any] = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.05, "POOL_MAX_WAITING": 3}

@@ -24,8 +24,9 @@ from steadypool.errors import OutcomeUnknownError
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
-from tests.faults.ledger import Unit, reader_of, witness_of, writer_of
-from tests.faults.support import on_mysql_family
+from tests.faults.support import reader_of, writer_of
+from tests.support.kinds import on_mysql_family
+from tests.support.ledger import Unit, witness_of
 from tests.support.pools import steady
 
 SLEEP = {True: text("SELECT SLEEP(0.4)"), False: text("SELECT pg_sleep(0.4)")}

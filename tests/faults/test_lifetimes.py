@@ -16,14 +16,15 @@ from testkit.packets import Packet
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import held, on_mariadb, on_mysql_family, reader
+from tests.faults.support import reader_of
 from tests.faults.test_freshness import ask, opened
-from tests.support.pools import steady
+from tests.support.kinds import on_mariadb, on_mysql_family
+from tests.support.pools import held, steady
 
 
 @on_mysql_family
 def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[..., Flask]) -> None:
-    ends = lifetimes(reader(make_service(POOL_SIZE=100)), 100)
+    ends = lifetimes(reader_of(make_service(POOL_SIZE=100)), 100)
 
     assert all(0.9 * 1800 <= life <= 1800 for life, _ in ends)
     deaths = sorted(end for _, end in ends)
@@ -36,7 +37,7 @@ def test_the_servers_own_limit_counts_if_it_is_shorter(
     make_service: Callable[..., Flask], fault_server: FaultServer
 ) -> None:
     with fault_server.set_globally(wait_timeout=20):
-        ends = lifetimes(reader(make_service(POOL_SIZE=20)), 20)
+        ends = lifetimes(reader_of(make_service(POOL_SIZE=20)), 20)
 
     assert all(16 <= life <= 20 for life, _ in ends)
 
@@ -54,13 +55,13 @@ def test_connections_go_before_the_server_ends_them(
 ) -> None:
     with fault_server.set_globally(wait_timeout=2), fault_server.counting("Aborted_clients") as counted:
         service = make_service(POOL_SIZE=4)
-        with held(reader(service), 4):
+        with held(reader_of(service), 4):
             pass
         clients = Clients(service, 2, pause=0.2).run(5)
 
     assert clients.failed == []
     assert opened(service) > 4
-    assert steady(reader(service)).snapshot()["closed"].keys() <= {"expired"}
+    assert steady(reader_of(service)).snapshot()["closed"].keys() <= {"expired"}
     assert counted == {"Aborted_clients": 0}
 
 
@@ -79,7 +80,7 @@ def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch: p
 
 @on_mariadb
 def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy) -> None:
-    with held(reader(service), 4):
+    with held(reader_of(service), 4):
         pass
     used: set[int] = set()
 
@@ -99,7 +100,7 @@ def test_what_is_not_needed_is_let_go_with_a_goodbye(
 ) -> None:
     monkeypatch.setattr(core_connection, "IDLE_SECONDS", 0.3)
     with fault_server.counting("Aborted_clients") as counted:
-        with held(reader(service), 8):
+        with held(reader_of(service), 8):
             assert len(fault_server.sessions(user)) == 8
 
         clients = Clients(service, 1, pause=0.05).run(1.5)
@@ -108,4 +109,4 @@ def test_what_is_not_needed_is_let_go_with_a_goodbye(
 
     assert clients.failed == []
     assert counted == {"Aborted_clients": 0}
-    assert steady(reader(service)).snapshot()["closed"] == {"idle": 7}
+    assert steady(reader_of(service)).snapshot()["closed"] == {"idle": 7}

@@ -10,9 +10,9 @@ from flask import Flask
 from steadypool import in_transaction
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import Unit, witness_of, writer_of
-from tests.faults.support import held
-from tests.support.pools import steady
+from tests.faults.support import writer_of
+from tests.support.ledger import Unit, witness_of
+from tests.support.pools import held, steady
 from tests.support.problems import assert_problem
 
 

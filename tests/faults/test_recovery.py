@@ -19,8 +19,9 @@ from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_nothing_is_lent, pool_of
-from tests.faults.support import everywhere, on_mysql_family, on_postgresql
+from tests.faults.support import pool_of, reader_of
+from tests.support.kinds import everywhere, on_mysql_family, on_postgresql
+from tests.support.leftovers import assert_nothing_is_lent
 
 pytestmark = pytest.mark.long_form("mariadb118")
 
@@ -72,7 +73,7 @@ def test_kill_of_all_connections(fault_server: FaultServer, service: Flask, user
 
     assert sum(killed) > 8
     assert_all_well(clients)
-    assert_nothing_is_lent(service)
+    assert_nothing_is_lent(reader_of(service))
 
 
 def test_reset_of_all_connections(fault_server: FaultServer, service: Flask, proxy: Proxy) -> None:
@@ -83,7 +84,7 @@ def test_reset_of_all_connections(fault_server: FaultServer, service: Flask, pro
 
     assert sum(cut) > 8
     assert_all_well(clients)
-    assert_nothing_is_lent(service)
+    assert_nothing_is_lent(reader_of(service))
 
 
 @on_mysql_family
@@ -186,7 +187,7 @@ def test_a_graceful_restart(fault_server: FaultServer, service: Flask, user: str
     assert [answer for answer in before + after if answer.status != 200] == []
     assert {answer.status for answer in clients.answers} <= {200, 503}
     assert clients.wrong == []
-    assert_nothing_is_lent(service)
+    assert_nothing_is_lent(reader_of(service))
 
 
 def test_one_timeout_costs_one_connection(

@@ -17,8 +17,9 @@ from steadypool import PoolPolicy, create_pool_engine, deadline, in_transaction
 from steadypool.drivers import sqlite
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer, Kind
-from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
-from tests.faults.support import on, on_mysql_family, on_postgresql
+from tests.faults.support import writer_of
+from tests.support.kinds import on, on_mysql_family, on_postgresql
+from tests.support.ledger import Unit, Witness, metadata, witness_of
 from tests.support.policies import POLICY
 from tests.support.pools import steady
 

@@ -14,7 +14,8 @@ from app.cities.models import City, Country
 from steadypool import in_transaction, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
+from tests.faults.support import reader_of, writer_of
+from tests.support.ledger import ledger, witness_of
 from tests.support.pools import steady
 
 WHO_AM_I = {

@@ -14,7 +14,8 @@ from steadypool.errors import PoolError
 from testkit.fault_servers import Kind
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.support import on, reader
+from tests.faults.support import reader_of
+from tests.support.kinds import on
 
 
 @on(Kind.MARIADB, Kind.POSTGRESQL)
@@ -22,7 +23,7 @@ def test_a_connect_that_was_cut_does_not_close_the_service(make_service: Callabl
     app = make_service(REQUEST_DEADLINE_SECONDS=8)
     proxy.delay(0.25)  # each way: to log in takes longer than a probe waits
     with app.app_context(), deadline.within(PATIENCE_SECONDS / 2), pytest.raises((PoolError, DBAPIError)):
-        read(reader(app), lambda connection: None)
+        read(reader_of(app), lambda connection: None)
 
     client = app.test_client()
 

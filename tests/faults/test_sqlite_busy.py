@@ -22,7 +22,8 @@ from steadypool import in_transaction
 from testkit.databases import Database
 from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_nothing_is_lent, leaving_nothing
+from tests.faults.support import reader_of
+from tests.support.leftovers import assert_nothing_is_lent, leaving_nothing
 
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
 
@@ -56,7 +57,7 @@ def app(make_app: Callable[..., Flask], file: Path) -> Iterator[Flask]:
         app = make_app(DATABASE_URL=f"sqlite:///{file}", REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
         assert app.test_client().get("/?city=London").status_code == 200
         yield app
-        assert_nothing_is_lent(app)
+        assert_nothing_is_lent(reader_of(app))
         dispose(app)
 
 

@@ -13,8 +13,7 @@ from steadypool import read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
-from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import on_mysql_family, reader
+from tests.faults.support import pool_of, reader_of
 from tests.faults.test_deadline import (
     DEADLINE_SECONDS,
     ORPHANS_GONE_WITHIN_SECONDS,
@@ -22,6 +21,8 @@ from tests.faults.test_deadline import (
     count_slowly,
     warm_up,
 )
+from tests.support.kinds import on_mysql_family
+from tests.support.leftovers import assert_no_orphans, assert_nothing_is_lent, seconds_until
 from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
@@ -56,7 +57,7 @@ def test_a_statement_that_the_server_stops_costs_no_reconnect(
     assert_problem(response, 504, "deadline-exceeded")
     assert counts.accepted == 0
     assert pool_of(app).snapshot()["closed"] == {}
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(reader_of(app))
 
 
 def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
@@ -78,7 +79,7 @@ def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
     assert took <= DEADLINE_SECONDS + SLACK_SECONDS
     assert pool.snapshot()["closed"] == {"overdue": 1}
     assert counts.accepted <= 1 + pool.breaker.probes <= 3
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(reader_of(app))
 
 
 @on_mysql_family
@@ -87,7 +88,7 @@ def test_what_is_too_large_for_the_server_costs_its_connection_and_is_not_sent_a
 ) -> None:
     """The server says no and hangs up; the next must not meet that connection, nor the server the same again."""
     with fault_server.set_globally(max_allowed_packet=1 << 20):
-        engine = reader(make_service(DATABASE_URL=seeded.url))
+        engine = reader_of(make_service(DATABASE_URL=seeded.url))
         for _ in range(10):  # its hanging up may overtake its no
             before = steady(engine).snapshot()["retried"]
             with pytest.raises(exc.OperationalError) as refused:

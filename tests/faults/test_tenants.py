@@ -14,8 +14,8 @@ from app.cities.models import City
 from steadypool import Lookup, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import reader_of
-from tests.faults.support import on_postgresql
+from tests.faults.support import reader_of
+from tests.support.kinds import on_postgresql
 
 TENANT: ContextVar[str] = ContextVar("tenant")
 NAMES = Lookup(select(City.city).where(City.city_id == bindparam("id")))

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, Integer, bindparam, literal, select
 from steadypool import Lookup, deadline, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import reader_of
-from tests.faults.support import on_mariadb
+from tests.faults.support import reader_of
 from tests.support import storming
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 from tests.support.throwing import Thrown, thrown_at_line
 

@@ -19,7 +19,8 @@ from steadypool.errors import PoolError
 from testkit.databases import Database
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.ledger import Unit, Witness, witness_of, writer_of
+from tests.faults.support import writer_of
+from tests.support.ledger import Unit, Witness, witness_of
 from tests.support.pools import steady
 
 LONGEST_SECONDS = 0.5

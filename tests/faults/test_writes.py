@@ -19,8 +19,9 @@ from testkit.fault_servers import FaultServer
 from testkit.packets import Cut, Direction
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import on_mysql_family, on_postgresql
+from tests.faults.support import writer_of
+from tests.support.kinds import on_mysql_family, on_postgresql
+from tests.support.ledger import Unit, Witness, ledger, witness_of
 from tests.support.problems import assert_problem
 
 MOST_PACKETS = 60
