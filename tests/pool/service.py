@@ -49,10 +49,10 @@ FOUND = Answer("found", library.NUMBERS[library.ONE])
 class Service:
     """Two engines on a library: one reads, one writes. Tests may give it something else to do."""
 
-    def __init__(self, url: str, policy: PoolPolicy, *, writer_size: int = 2) -> None:
+    def __init__(self, url: str, policy: PoolPolicy, *, writer_size: int = 2, writer_url: str = "") -> None:
         self.policy = policy
         self.reader = create_pool_engine(url, policy, role="reader")
-        self.writer = create_pool_engine(url, replace(policy, size=writer_size))
+        self.writer = create_pool_engine(writer_url or url, replace(policy, size=writer_size))
         self.look_up: Callable[[str, str], int | None] = self._look_up
         self.patience: Callable[[], float] = lambda: policy.deadline_seconds
 
