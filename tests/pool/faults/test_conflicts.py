@@ -42,7 +42,7 @@ def witness(seeded: Database) -> Iterator[Witness]:
 def writer(
     fault_server: FaultServer, make_service: Callable[..., Service], witness: Witness, user: str
 ) -> Iterator[Engine]:
-    """The application's writer; on PostgreSQL, which knows no limit of its own for locks, the role has one."""
+    """The writer; on PostgreSQL, which knows no limit of its own for locks, the role has one."""
     if not fault_server.is_mysql:
         fault_server.admin(f"ALTER ROLE {user} SET lock_timeout = '300ms'")
         fault_server.admin(f"ALTER ROLE {user} SET deadlock_timeout = '100ms'")

@@ -22,7 +22,7 @@ LEAK_SECONDS = 0.2
 
 @pytest.fixture(autouse=True)
 def only_when_told() -> Iterator[None]:
-    """Look for circles of references only where a test or the application asks for it."""
+    """Look for circles of references only where a test or the pool asks for it."""
     gc.collect()
     gc.disable()
     yield
