@@ -19,6 +19,11 @@ LONGEST_JOIN_SECONDS = 30
 
 Kind = Literal["read", "write", "other"]
 
+Status = int | str
+"""What HTTP says of an answer, or a word where there is no HTTP; 0 is an exception."""
+GOOD: tuple[Status, ...] = (200, "found", "done")
+MISSING: tuple[Status, ...] = (404, "not found")
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -38,8 +43,7 @@ class Request:
     question: Question
     began: float
     ended: float | None = None
-    status: int = 0
-    """0 is an exception."""
+    status: Status = 0
     text: str = ""
     """The answer, or the exception in its own words."""
     error: Exception | None = None
@@ -56,14 +60,15 @@ class Request:
 
     @property
     def is_wrong(self) -> bool:
-        """Tell whether it is an answer, and not the one that is true: 404 for what is there as well."""
-        return bool(self.question.right) and self.status in (200, 404) and self.text.strip() != self.question.right
+        """Tell whether it is an answer, and not the one that is true: that what is there is missing as well."""
+        is_told = self.status in GOOD or self.status in MISSING
+        return bool(self.question.right) and is_told and self.text.strip() != self.question.right
 
 
 class Way(Protocol):
     """How one client reaches whom it asks."""
 
-    def ask(self, question: Question) -> tuple[int, str]:
+    def ask(self, question: Question) -> tuple[Status, str]:
         """Return status and text; raise what went wrong."""
 
     def close(self) -> None:
@@ -152,8 +157,8 @@ class Clients:
 
     @property
     def failed(self) -> list[Request]:
-        """The answers that are not 200."""
-        return [answer for answer in self.answers if answer.status != 200]
+        """The answers that are not good."""
+        return [answer for answer in self.answers if answer.status not in GOOD]
 
     @property
     def wrong(self) -> list[Request]:
@@ -166,7 +171,7 @@ class Clients:
         return max((answer.seconds for answer in self.answers), default=0.0)
 
     @property
-    def statuses(self) -> Counter[int]:
+    def statuses(self) -> Counter[Status]:
         """How many answers had which status."""
         return Counter(answer.status for answer in self.answers)
 

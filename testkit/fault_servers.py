@@ -6,7 +6,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -178,8 +178,11 @@ class FaultServer:
 
 
 @contextmanager
-def seeded_database(server: FaultServer) -> Iterator[Database]:
-    """Yield Sakila on this server, for a user who may do everything there and nothing elsewhere."""
+def seeded_database(server: FaultServer, fill: Callable[[str], None] = migrate_and_seed) -> Iterator[Database]:
+    """Yield a database that is filled, with Sakila if nothing is said.
+
+    Its user may do everything there and nothing elsewhere.
+    """
     user, password = f"app_{secrets.token_hex(4)}", secrets.token_hex(8)
     admin = server.server.url
     with new_database(server.server) as made:
@@ -196,7 +199,7 @@ def seeded_database(server: FaultServer) -> Iterator[Database]:
             ]
         administer(admin, *orders)
         address = url.render_as_string(hide_password=False)
-        migrate_and_seed(address)
+        fill(address)
         yield Database(made.name, address, made.admin_url, server.server)
         server.repair()
     administer(admin, f"DROP USER {user}")

@@ -10,14 +10,21 @@ from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
 from testkit import databases, servers
 from testkit.databases import Database
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError, Server
 from testkit.waiting import eventually
+from tests.support.breakable import breakable, fault_server, proxy, user
+
+if TYPE_CHECKING:  # those of the pool are run where there is neither
+    from flask import Flask
+    from flask.testing import FlaskClient
+
+    from config import Settings
+
+__all__ = ["breakable", "fault_server", "proxy", "user"]
 
 
 class Fleet:
@@ -53,9 +60,6 @@ class Fleet:
                 server.result().stop()
         self._threads.shutdown()
 
-
-if TYPE_CHECKING:
-    from config import Settings
 
 fleet = pytest.StashKey[Fleet]()
 

@@ -1,37 +1,27 @@
-"""On which servers a test runs, and what it takes of an application's pool."""
+"""What a test takes of an application's pools."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
-import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from app.extensions import db
-from testkit.fault_servers import Kind
+from steadypool import SteadyPool
+from tests.support.pools import steady
 
 
-def on(*kinds: Kind) -> pytest.MarkDecorator:
-    """Run a test on these servers only."""
-    return pytest.mark.parametrize("fault_server", kinds, indirect=True, ids=lambda kind: kind.value, scope="session")
-
-
-everywhere = on(*Kind)
-on_mysql_family = on(Kind.MARIADB, Kind.MARIADB118, Kind.MYSQL)
-on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
-on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)
-
-
-def reader(app: Flask) -> Engine:
-    """Return the engine of an application that reads."""
+def reader_of(app: Flask) -> Engine:
+    """Return the engine that reads."""
     with app.app_context():
         return db.engines["reader"]
 
 
-@contextmanager
-def held(engine: Engine, number: int = 1) -> Iterator[list[Connection]]:
-    """Hold so many connections of an engine during the block; at least so many are open afterwards."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(engine.connect()) for _ in range(number)]
+def writer_of(app: Flask) -> Engine:
+    """Return the engine that writes."""
+    with app.app_context():
+        return db.engine
+
+
+def pool_of(app: Flask) -> SteadyPool:
+    """Return the reader's pool."""
+    return steady(reader_of(app))

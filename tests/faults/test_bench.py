@@ -20,7 +20,7 @@ from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
-from tests.faults.support import on_mysql_family
+from tests.support.kinds import on_mysql_family
 
 
 @pytest.fixture

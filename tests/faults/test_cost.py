@@ -1,92 +1,15 @@
-"""What a read costs: one command on the wire, no connection of its own, and none while the answer is rendered."""
+"""What an answer costs: no connection while it is rendered."""
 
 from __future__ import annotations
 
-import ssl
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask, before_render_template
 
 from app import negotiation
-from steadypool.drivers import tls
-from testkit.drivers import MYSQLDB
-from testkit.fault_servers import FaultServer, Kind
-from testkit.packets import COM_QUERY
-from testkit.proxy import Proxy
-from testkit.waiting import eventually
-from tests.faults.clients import EXPECTED, NAMES, Clients
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, on_postgresql, reader
-from tests.support.pools import steady
-
-READS = 10
-COMMANDS = "Com_select", "Com_rollback", "Com_commit", "Com_begin", "Com_set_option", "Com_admin_commands"
-DRIVERS = ["pymysql", MYSQLDB]
-
-
-def read_some(app: Flask, number: int = READS) -> None:
-    client = app.test_client()
-    for name in NAMES[:number]:
-        assert client.get("/", query_string={"city": name}).text == f'City "{name}" is #{EXPECTED[name]}\n'
-
-
-@on_mysql_family
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_a_warm_read_is_one_command(
-    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str
-) -> None:
-    service = make_service(f"{fault_server.backend}+{driver}")
-    read_some(service, 2)
-
-    with fault_server.counting(*COMMANDS) as counted, proxy.counting() as passed:
-        read_some(service)
-
-    assert counted == {**dict.fromkeys(counted, 0), "Com_select": READS}
-    assert passed.commands == {COM_QUERY: READS}
-    assert passed.round_trips == READS
-
-
-@on(*Kind)
-def test_a_warm_read_is_one_round_trip(service: Flask, proxy: Proxy) -> None:
-    read_some(service, 7)  # psycopg prepares a statement the sixth time, which is a round trip more, once
-
-    with proxy.counting() as passed:
-        read_some(service)
-
-    assert (passed.round_trips, passed.accepted) == (READS, 0)
-
-
-@on_mariadb
-def test_with_tls_as_well(make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy) -> None:
-    service = make_service(DATABASE_TLS="verify", DATABASE_TLS_CA=fault_server.ca)
-    read_some(service, 2)
-
-    with fault_server.counting(*COMMANDS, "Connections") as counted, proxy.counting() as passed:
-        read_some(service)
-
-    assert counted == {**dict.fromkeys(counted, 0), "Com_select": READS}
-    assert passed.round_trips == READS
-
-
-@on_mysql_family
-def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, fault_server: FaultServer) -> None:
-    def read(name: str) -> bool:
-        return (
-            service.test_client().get("/", query_string={"city": name}).text == f'City "{name}" is #{EXPECTED[name]}\n'
-        )
-
-    with fault_server.counting("Connections", "Aborted_clients") as counted:
-        with ThreadPoolExecutor(16) as threads:
-            answers = list(threads.map(read, (NAMES * 2)[:1000]))
-        pool = steady(reader(service))
-        pool.dispose()
-
-    assert answers == [True] * 1000
-    assert counted["Connections"] <= pool.size()
-    assert counted["Aborted_clients"] == 0
+from tests.faults.support import pool_of
+from tests.support.kinds import on_mariadb
 
 
 @on_mariadb
@@ -94,7 +17,7 @@ def test_a_thousand_reads_share_the_connections_of_the_pool(service: Flask, faul
 def test_the_connection_is_back_before_the_answer_is_rendered(
     service: Flask, accept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool, lent = steady(reader(service)), list[int]()
+    pool, lent = pool_of(service), list[int]()
     answer = negotiation.answer
 
     def note(*parts: Any, **more: Any) -> Any:
@@ -107,69 +30,3 @@ def test_the_connection_is_back_before_the_answer_is_rendered(
         assert service.test_client().get("/?city=Lima", headers={"Accept": accept}).status_code == 200
 
     assert lent == [0] * (2 if accept == "text/html" else 1)
-
-
-@on_mariadb
-def test_a_burst_after_a_restart_makes_no_tls_context(
-    make_service: Callable[..., Flask], fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = []
-    make = ssl.SSLContext.__new__
-
-    def note(*parts: Any, **more: Any) -> Any:
-        if not threading.current_thread().name.startswith("fault-server"):  # which talk to Docker
-            made.append(parts)
-        return make(*parts, **more)
-
-    monkeypatch.setattr(ssl.SSLContext, "__new__", note)
-    tls.shared_context.cache_clear()
-    service = make_service(DATABASE_TLS="require")
-
-    with held(reader(service), 8):
-        pass
-    assert len(made) == 1  # for both engines
-    fault_server.restart()
-    made.clear()  # the bench's own
-    clients = Clients(service, 16)
-    clients.ask_once()
-
-    assert clients.failed == []
-    assert steady(reader(service)).snapshot()["opened"] > 8
-    assert made == []
-
-
-@on_mysql_family
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_commands_to_connect(
-    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, driver: str
-) -> None:
-    engine = reader(make_service(f"{fault_server.backend}+{driver}"))
-    with held(engine, 1), proxy.counting() as passed, held(engine, 3):  # the first learns about the server as well
-        pass
-
-    assert passed.accepted == 3
-    assert passed.commands == {COM_QUERY: 3 * CONNECT_QUERIES}
-
-
-CONNECT_QUERIES = 4
-
-
-@on_postgresql
-def test_round_trips_to_connect(service: Flask, proxy: Proxy) -> None:
-    engine = reader(service)
-    with held(engine, 1), proxy.counting() as passed, held(engine, 3):
-        pass
-
-    # start-up, SCRAM twice
-    assert (passed.accepted, passed.round_trips) == (3, 3 * 3)
-
-
-@on_mysql_family
-def test_closing_says_goodbye(service: Flask, fault_server: FaultServer, user: str) -> None:
-    with fault_server.counting("Aborted_clients") as counted:
-        with held(reader(service), 4):
-            assert len(fault_server.sessions(user)) == 4
-        reader(service).dispose()
-        assert eventually(lambda: fault_server.sessions(user) == [])
-
-    assert counted == {"Aborted_clients": 0}

@@ -17,7 +17,8 @@ from app.extensions import db
 from testkit.fault_servers import FaultServer
 from tests.conftest import dispose
 from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_nothing_is_lent, leaving_nothing, pool_of
+from tests.faults.support import pool_of, reader_of
+from tests.support.leftovers import assert_nothing_is_lent, leaving_nothing
 
 RESTARTS = int(os.environ.get("SOAK_RESTARTS", "5"))
 KILLS = int(os.environ.get("SOAK_KILLS", "100"))
@@ -64,7 +65,7 @@ def test_kills_and_restarts_leave_nothing(
         assert {answer.status for answer in clients.answers} <= {200, 503}
         assert clients.wrong == []
         assert clients.stuck == 0
-        assert_nothing_is_lent(service)
+        assert_nothing_is_lent(reader_of(service))
         borrow_all(service)
         size = pool_of(service).size()
         assert connections_of(fault_server, user) == pool_of(service).snapshot()["idle"] == size

@@ -1,40 +1,25 @@
-"""A unit of work is kept once or not at all, and whoever asked for it knows which, wherever its connection is cut."""
+"""Whoever has something written is told whether it was kept, and what is not known is told as that."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, event, exc, insert, text
+from sqlalchemy import Connection, Engine, event, text
 from werkzeug.test import TestResponse
 
 from app.extensions import db
-from steadypool import deadline, in_transaction
-from steadypool.errors import OutcomeUnknownError, PoolError
+from steadypool import in_transaction
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.packets import Cut, Direction
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import on_mysql_family, on_postgresql
+from tests.faults.support import writer_of
+from tests.support.kinds import on_mysql_family, on_postgresql
+from tests.support.ledger import Unit, Witness, witness_of
 from tests.support.problems import assert_problem
-
-MOST_PACKETS = 60
-
-
-class Told(NamedTuple):
-    """What the caller of one unit was told: kept, unknown or failed."""
-
-    unit: Unit
-    what: str
-
-
-ALLOWED = {"kept": {1}, "unknown": {0, 1}, "failed": {0}}
-"""How often a unit may be in the table, by what its caller was told."""
 
 
 @pytest.fixture
@@ -49,58 +34,6 @@ def writer(service: Flask, witness: Witness) -> Engine:
     engine = writer_of(service)
     in_transaction(engine, Unit())
     return engine
-
-
-def write(engine: Engine) -> Told:
-    unit = Unit()
-    try:
-        in_transaction(engine, unit)
-    except OutcomeUnknownError:
-        return Told(unit, "unknown")
-    except (exc.DBAPIError, PoolError):
-        return Told(unit, "failed")
-    return Told(unit, "kept")
-
-
-def cut_everywhere(engine: Engine, proxy: Proxy, direction: Direction, prepare: Callable[[], object]) -> list[Told]:
-    """Cut at the first packet of a unit, at the second one of the next, …, until one has no packet left to cut."""
-    told = []
-    for when in Cut:
-        for number in range(1, MOST_PACKETS):
-            prepare()
-            cut = proxy.cut(when, direction, number=number)
-            told.append(write(engine))
-            proxy.heal()
-            if not cut.happened:
-                break
-        assert not cut.happened, f"a unit of {MOST_PACKETS} packets?"
-    return told
-
-
-@pytest.mark.parametrize("direction", ["to server", "to client"])
-def test_wherever_a_unit_is_cut_its_caller_knows_what_became_of_it(
-    writer: Engine, witness: Witness, proxy: Proxy, direction: Direction
-) -> None:
-    told = cut_everywhere(writer, proxy, direction, prepare=lambda: writer.connect().close())
-
-    rows = [(what, witness.times(unit)) for unit, what in told]
-    assert [(what, times) for what, times in rows if times not in ALLOWED[what]] == [], rows
-    # Cut in a statement, at COMMIT, and not at all: each was there.
-    assert {what for what, _ in rows} == set(ALLOWED), rows
-    assert {unit.begun for unit, _ in told} == {1}, "a unit whose connection was lost was begun again"
-
-
-@pytest.mark.parametrize("direction", ["to server", "to client"])
-def test_wherever_a_new_connection_is_cut_the_unit_is_written_once(
-    writer: Engine, witness: Witness, proxy: Proxy, direction: Direction
-) -> None:
-    with deadline.within(30):
-        told = cut_everywhere(writer, proxy, direction, prepare=writer.dispose)
-
-    rows = [(what, witness.times(unit)) for unit, what in told]
-    assert [(what, times) for what, times in rows if times not in ALLOWED[what]] == [], rows
-    # What was cut while the connection was made was connected again.
-    assert Counter(what for what, _ in rows)["kept"] > 4, rows
 
 
 def as_a_unit(unit: Unit) -> str:
@@ -175,36 +108,6 @@ def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(service: Flas
     assert "Retry-After" not in response.headers
 
 
-@on_mysql_family
-def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Witness, proxy: Proxy) -> None:
-    unit = Unit()
-    with writer.connect() as connection:
-        transaction = connection.begin_twophase()
-        unit(connection)
-        transaction.prepare()
-        proxy.cut(Cut.AFTER, holding=b"XA COMMIT")
-
-        with pytest.raises(OutcomeUnknownError):
-            transaction.commit()
-
-    assert eventually(lambda: witness.times(unit) == 1)
-
-
-@pytest.mark.parametrize("typed", ["COMMIT", " commit"])
-def test_a_commit_typed_by_hand_whose_answer_is_lost(
-    writer: Engine, witness: Witness, proxy: Proxy, typed: str
-) -> None:
-    unit = Unit()
-    with writer.connect() as connection:
-        unit(connection)
-        proxy.cut(Cut.AFTER, holding=typed.encode())
-
-        with pytest.raises(OutcomeUnknownError):
-            connection.exec_driver_sql(typed)
-
-    assert eventually(lambda: witness.times(unit) == 1)
-
-
 def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, writer: Engine, proxy: Proxy) -> None:
     event.listen(writer, "commit", lambda _: proxy.cut(Cut.AFTER), once=True)
 
@@ -214,36 +117,3 @@ def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, write
     assert result.exit_code == 1
     assert "Error: the answer to COMMIT was lost" in result.output
     assert "does no harm" in result.output
-
-
-def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Witness) -> None:
-    class Broken(Unit):
-        def between(self, connection: Connection) -> None:
-            raise LookupError("no such city")
-
-    unit = Broken()
-
-    with pytest.raises(LookupError):
-        in_transaction(writer, unit)
-
-    assert (unit.begun, witness.times(unit)) == (1, 0)
-    assert write(writer).what == "kept"
-
-
-def test_work_that_goes_on_after_its_connection_was_lost_is_not_kept(
-    writer: Engine, witness: Witness, proxy: Proxy
-) -> None:
-    class Careless(Unit):
-        def __call__(self, connection: Connection) -> str:
-            connection.execute(insert(ledger), {"nonce": self.nonce, "part": 0})
-            proxy.reset_all()
-            with pytest.raises(exc.OperationalError):
-                connection.execute(insert(ledger), {"nonce": self.nonce, "part": 1})
-            return self.nonce
-
-    unit = Careless()
-
-    with pytest.raises(exc.SQLAlchemyError):
-        in_transaction(writer, unit)
-
-    assert witness.times(unit) == 0

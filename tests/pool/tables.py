@@ -24,7 +24,7 @@ class Book(Base):
     __tablename__ = "book"
 
     book_id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str] = mapped_column(String(50))
+    title: Mapped[str] = mapped_column(String(50), index=True)
     author_id: Mapped[int] = mapped_column(ForeignKey("author.author_id"))
     last_update: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     author: Mapped[Author] = relationship(back_populates="books")

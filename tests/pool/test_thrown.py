@@ -1,4 +1,4 @@
-"""Exceptions out of nowhere, at any instant: nothing is lost of the pool. On SQLite; tests/faults asks real servers."""
+"""Exceptions out of nowhere, at any instant: nothing is lost of the pool. On SQLite; faults/ asks real servers."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Visitors(Clients):
             time.sleep(0.02)
 
     def _answered(self) -> int:
-        return sum(request.status > 0 for request in list(self.requests))
+        return sum(request.status != 0 for request in list(self.requests))
 
 
 def _choose(_: int, dice: random.Random) -> Question:

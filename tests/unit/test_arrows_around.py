@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,12 +59,53 @@ def test_the_parts_are_looked_at(name: str) -> None:
     assert len(seen) > 10
 
 
-def test_the_tests_of_the_pool_need_no_application() -> None:
-    found = {module: imports(path) for module, path in files().items() if module.startswith("tests.pool")}
-    assert len(found) > 10
+NO_POOLS = {"app", "config", "flask", "flask_sqlalchemy", "migrations", "werkzeug", "wsgi"}
+WITHOUT = """
+import sys
 
-    for module, all_of_it in found.items():
-        assert not {"app", "config", "flask"} & {each.split(".")[0] for each in all_of_it}, module
+
+class Removed:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError(name)
+
+
+sys.meta_path.insert(0, Removed())
+"""
+
+
+def test_the_tests_of_the_pool_import_no_application() -> None:
+    every = {module: imports(path) for module, path in files().items()}
+    needed, more = set[str](), {module for module in every if module.startswith("tests.pool")}
+    assert len(more) > 30
+
+    while more:
+        needed |= more
+        more = {each for module in more for each in every[module] if each in every} - needed
+
+    astray = {
+        module: found for module in needed if (found := {each.split(".")[0] for each in every[module]} & NO_POOLS)
+    }
+    assert astray == {}
+    assert {"tests.support.breakable", "testkit.fault_servers"} <= needed
+
+
+def test_nor_does_what_pytest_imports_for_them(tmp_path: Path) -> None:
+    """They are found as if the application and Flask had been removed."""
+    (tmp_path / "without.py").write_text(WITHOUT.replace("{names}", repr(NO_POOLS)))
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "-p", "without"]
+
+    done = subprocess.run(
+        [*command, "tests/pool"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "tests/pool/faults/test_deadline.py" in done.stdout
 
 
 def test_only_tests_import_tests() -> None:

@@ -6,7 +6,8 @@ import ctypes
 import time
 
 from testkit.clients import Question, Request
-from tests.faults.clients import Clients, Standstills
+from testkit.inside import Clients
+from testkit.standstills import Standstills
 
 
 def stand_still(seconds: float) -> None:

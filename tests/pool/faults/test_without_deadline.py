@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pymysql  # type: ignore[import-untyped]
 import pytest
-from flask import Flask
 from sqlalchemy import Connection, Engine, event, exc, select, true
 from sqlalchemy.orm import Session, aliased
 
-from app.cities.models import City
 from steadypool import in_transaction, read
 from steadypool.errors import PoolError
 from steadypool.lookup import lend
 from testkit.databases import Database
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.ledger import Unit, Witness, witness_of, writer_of
+from tests.pool.service import Service
+from tests.pool.tables import Book
+from tests.support.ledger import Unit, Witness, witness_of
 from tests.support.pools import steady
 
 LONGEST_SECONDS = 0.5
@@ -39,8 +39,8 @@ def witness(seeded: Database) -> Iterator[Witness]:
 
 
 @pytest.fixture
-def writer(service: Flask, witness: Witness) -> Engine:
-    engine = writer_of(service)
+def writer(service: Service, witness: Witness) -> Engine:
+    engine = service.writer
     in_transaction(engine, Unit())
     steady(engine).longest_call_seconds = LONGEST_SECONDS
     return engine
@@ -87,8 +87,8 @@ def test_nor_a_rollback(writer: Engine, proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("fetch", ["one", "all", "partitions"])
 def test_nor_a_row_of_a_stream(writer: Engine, proxy: Proxy, fetch: str) -> None:
-    other = aliased(City)  # more rows than lie in buffers on the way
-    rows = select(City.city, City.city_key, other.city).join(other, true())
+    other = aliased(Book)  # more rows than lie in buffers on the way
+    rows = select(Book.title, Book.title, other.title).join(other, true())
     steady(writer).longest_call_seconds = 30
     with writer.connect().execution_options(yield_per=2) as connection:
         result = connection.execute(rows)
@@ -106,10 +106,10 @@ def test_nor_a_row_of_a_stream(writer: Engine, proxy: Proxy, fetch: str) -> None
 
 
 def test_nor_the_rest_of_a_stream_that_nobody_wants(writer: Engine, proxy: Proxy) -> None:
-    other = aliased(City)
+    other = aliased(Book)
     steady(writer).longest_call_seconds = 30
     with writer.connect().execution_options(yield_per=2) as connection:
-        result = connection.execute(select(City.city, other.city).join(other, true()))
+        result = connection.execute(select(Book.title, other.title).join(other, true()))
         assert (result.fetchone() or [""])[0]
         proxy.black_hole()
         steady(writer).longest_call_seconds = LONGEST_SECONDS
@@ -124,13 +124,13 @@ def test_nor_the_rest_of_a_stream_that_nobody_wants(writer: Engine, proxy: Proxy
 @pytest.mark.parametrize("do", ["get", "set"])
 def test_nor_an_isolation_level(writer: Engine, proxy: Proxy, do: str) -> None:
     with writer.connect() as connection:
-        connection.execute(select(City.city).limit(1)).all()
+        connection.execute(select(Book.title).limit(1)).all()
         connection.rollback()
         proxy.black_hole()
         ways = {
             "get": connection.get_isolation_level,
             "set": lambda: (
-                connection.execution_options(isolation_level="SERIALIZABLE").execute(select(City.city)).all()
+                connection.execution_options(isolation_level="SERIALIZABLE").execute(select(Book.title)).all()
             ),
         }
 
@@ -140,10 +140,10 @@ def test_nor_an_isolation_level(writer: Engine, proxy: Proxy, do: str) -> None:
 
 def test_a_slow_reader_of_a_stream_is_left_alone(writer: Engine) -> None:
     with writer.connect().execution_options(yield_per=100) as connection:
-        result = connection.execute(select(City.city_id).order_by(City.city_id))
+        result = connection.execute(select(Book.book_id).order_by(Book.book_id))
         seen = []
-        for (city_id,) in result:
-            seen.append(city_id)
+        for (number,) in result:
+            seen.append(number)
             if len(seen) in (100, 300):
                 time.sleep(2 * LONGEST_SECONDS)
 

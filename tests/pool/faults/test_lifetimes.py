@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine
 
 from steadypool.core import connection as core_connection
@@ -15,15 +14,15 @@ from testkit.fault_servers import FaultServer
 from testkit.packets import Packet
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.clients import Clients
-from tests.faults.support import held, on_mariadb, on_mysql_family, reader
-from tests.faults.test_freshness import ask, opened
-from tests.support.pools import steady
+from tests.pool.faults.test_freshness import ask, opened
+from tests.pool.service import Clients, Service
+from tests.support.kinds import on_mariadb, on_mysql_family
+from tests.support.pools import held
 
 
 @on_mysql_family
-def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[..., Flask]) -> None:
-    ends = lifetimes(reader(make_service(POOL_SIZE=100)), 100)
+def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[..., Service]) -> None:
+    ends = lifetimes(make_service(size=100).reader, 100)
 
     assert all(0.9 * 1800 <= life <= 1800 for life, _ in ends)
     deaths = sorted(end for _, end in ends)
@@ -33,10 +32,10 @@ def test_a_hundred_connections_do_not_die_in_one_second(make_service: Callable[.
 
 @on_mysql_family
 def test_the_servers_own_limit_counts_if_it_is_shorter(
-    make_service: Callable[..., Flask], fault_server: FaultServer
+    make_service: Callable[..., Service], fault_server: FaultServer
 ) -> None:
     with fault_server.set_globally(wait_timeout=20):
-        ends = lifetimes(reader(make_service(POOL_SIZE=20)), 20)
+        ends = lifetimes(make_service(size=20).reader, 20)
 
     assert all(16 <= life <= 20 for life, _ in ends)
 
@@ -50,22 +49,22 @@ def lifetimes(engine: Engine, number: int) -> list[tuple[float, float]]:
 
 @on_mysql_family
 def test_connections_go_before_the_server_ends_them(
-    make_service: Callable[..., Flask], fault_server: FaultServer
+    make_service: Callable[..., Service], fault_server: FaultServer
 ) -> None:
     with fault_server.set_globally(wait_timeout=2), fault_server.counting("Aborted_clients") as counted:
-        service = make_service(POOL_SIZE=4)
-        with held(reader(service), 4):
+        service = make_service(size=4)
+        with held(service.reader, 4):
             pass
         clients = Clients(service, 2, pause=0.2).run(5)
 
     assert clients.failed == []
     assert opened(service) > 4
-    assert steady(reader(service)).snapshot()["closed"].keys() <= {"expired"}
+    assert service.pool.snapshot()["closed"].keys() <= {"expired"}
     assert counted == {"Aborted_clients": 0}
 
 
 @on_mariadb
-def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_of_the_wall_clock_changes_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     ask(service)
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 86_400)
@@ -78,8 +77,8 @@ def test_a_step_of_the_wall_clock_changes_nothing(service: Flask, monkeypatch: p
 
 
 @on_mariadb
-def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy) -> None:
-    with held(reader(service), 4):
+def test_the_connection_used_last_is_used_next(service: Service, proxy: Proxy) -> None:
+    with held(service.reader, 4):
         pass
     used: set[int] = set()
 
@@ -95,11 +94,11 @@ def test_the_connection_used_last_is_used_next(service: Flask, proxy: Proxy) -> 
 
 @on_mysql_family
 def test_what_is_not_needed_is_let_go_with_a_goodbye(
-    service: Flask, fault_server: FaultServer, user: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, fault_server: FaultServer, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(core_connection, "IDLE_SECONDS", 0.3)
     with fault_server.counting("Aborted_clients") as counted:
-        with held(reader(service), 8):
+        with held(service.reader, 8):
             assert len(fault_server.sessions(user)) == 8
 
         clients = Clients(service, 1, pause=0.05).run(1.5)
@@ -108,4 +107,4 @@ def test_what_is_not_needed_is_let_go_with_a_goodbye(
 
     assert clients.failed == []
     assert counted == {"Aborted_clients": 0}
-    assert steady(reader(service)).snapshot()["closed"] == {"idle": 7}
+    assert service.pool.snapshot()["closed"] == {"idle": 7}

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import Connection, Engine, Select, exists, func, insert, literal_column, select, text, union_all, update
 from sqlalchemy.orm import Session, selectinload
 
-from app.cities.models import City, Country
 from steadypool import in_transaction, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import ledger, reader_of, witness_of, writer_of
+from tests.pool.library import TITLES
+from tests.pool.service import Service
+from tests.pool.tables import Author, Book
+from tests.support.ledger import ledger, witness_of
 from tests.support.pools import steady
 
 WHO_AM_I = {
@@ -25,25 +26,25 @@ TRACES = {
     True: {
         "begin": ["BEGIN"],
         "set": ["SET SESSION sql_mode = ''"],
-        "variable": ["SET @city = 312"],
-        "temporary table": ["CREATE TEMPORARY TABLE city (city_id INT)"],  # hides the real one
+        "variable": ["SET @title = 312"],
+        "temporary table": ["CREATE TEMPORARY TABLE book (book_id INT)"],  # hides the real one
         "lock": ["SELECT GET_LOCK('a lock', 0)"],
-        "begin and read": ["BEGIN", "SELECT city_id FROM city LIMIT 1"],
+        "begin and read": ["BEGIN", "SELECT book_id FROM book LIMIT 1"],
     },
     False: {
         "begin": ["BEGIN"],
         "set": ["SET search_path = nowhere"],
-        "temporary table": ["CREATE TEMPORARY TABLE city (city_id INT)"],
+        "temporary table": ["CREATE TEMPORARY TABLE book (book_id INT)"],
         "lock": ["SELECT pg_advisory_lock(1)"],
-        "begin and read": ["BEGIN", "SELECT city_id FROM city LIMIT 1"],
+        "begin and read": ["BEGIN", "SELECT book_id FROM book LIMIT 1"],
     },
 }
 """What leaves something behind in a session, on MySQL and MariaDB and on PostgreSQL."""
 
 
 @pytest.fixture(params=["reader", "writer"])
-def engine(request: pytest.FixtureRequest, service: Flask) -> Engine:
-    return {"reader": reader_of, "writer": writer_of}[request.param](service)
+def engine(request: pytest.FixtureRequest, service: Service) -> Engine:
+    return {"reader": service.reader, "writer": service.writer}[request.param]
 
 
 @pytest.fixture
@@ -98,11 +99,11 @@ LOCKS = {True: func.get_lock("a lock", 0), False: func.pg_try_advisory_lock(1)}
 @pytest.mark.parametrize(
     "make",
     [
-        lambda lock: select(lock).select_from(City).limit(1),
-        lambda lock: select(City.city).where(City.city_id == 312, lock.is_not(None)),
-        lambda lock: select(City.city).where(select(lock).scalar_subquery().is_not(None)),
-        lambda lock: select(City.city).where(City.city_id == 312, text(str(lock.compile(**LITERALLY)) + " IS NULL")),
-        lambda lock: select(City.city_id, literal_column(str(lock.compile(**LITERALLY)))).limit(1),
+        lambda lock: select(lock).select_from(Book).limit(1),
+        lambda lock: select(Book.title).where(Book.book_id == 312, lock.is_not(None)),
+        lambda lock: select(Book.title).where(select(lock).scalar_subquery().is_not(None)),
+        lambda lock: select(Book.title).where(Book.book_id == 312, text(str(lock.compile(**LITERALLY)) + " IS NULL")),
+        lambda lock: select(Book.book_id, literal_column(str(lock.compile(**LITERALLY)))).limit(1),
     ],
     ids=["selected", "where", "subquery", "text", "column"],
 )
@@ -118,26 +119,26 @@ def test_a_lock_that_is_taken_in_a_construct_is_nobodys_next(
 
 
 def core_select(connection: Connection) -> None:
-    assert connection.scalar(select(City.city).where(City.city_id == 312)) == "London"
+    assert connection.scalar(select(Book.title).where(Book.book_id == 312)) == TITLES[311]
 
 
 def count(connection: Connection) -> None:
-    assert connection.scalar(select(func.count()).select_from(City)) == 600
+    assert connection.scalar(select(func.count()).select_from(Book)) == 600
 
 
 def union(connection: Connection) -> None:
-    assert len(connection.execute(union_all(select(City.city_id), select(City.country_id))).all()) == 1200
+    assert len(connection.execute(union_all(select(Book.book_id), select(Book.author_id))).all()) == 1200
 
 
 def exists_select(connection: Connection) -> None:
-    assert connection.scalar(select(select(City.city_id).where(City.city_id == 312).exists()))
-    assert connection.scalar(select(exists().where(City.city_id == 312)))
+    assert connection.scalar(select(select(Book.book_id).where(Book.book_id == 312).exists()))
+    assert connection.scalar(select(exists().where(Book.book_id == 312)))
 
 
 def orm_select(connection: Connection) -> None:
     with Session(connection) as session:
-        country = session.scalars(select(Country).where(Country.country_id == 20).options(selectinload(Country.cities)))
-        assert country.one().cities
+        author = session.scalars(select(Author).where(Author.author_id == 20).options(selectinload(Author.books)))
+        assert author.one().books
 
 
 def vouched_for(connection: Connection) -> None:
@@ -162,8 +163,8 @@ def test_plain_reading_keeps_the_connection(
     assert (who(), steady(engine).snapshot()["opened"]) == (mine, opened)
 
 
-def test_plain_writing_keeps_the_connection(service: Flask, seeded: Database, fault_server: FaultServer) -> None:
-    writer = writer_of(service)
+def test_plain_writing_keeps_the_connection(service: Service, seeded: Database, fault_server: FaultServer) -> None:
+    writer = service.writer
     with witness_of(seeded):
         pass
 

@@ -6,24 +6,23 @@ import time
 from collections.abc import Callable
 
 import pytest
-from flask import Flask
 from sqlalchemy import exc, literal, select
 
 from steadypool import read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
-from tests.faults.leftovers import assert_no_orphans, assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import on_mysql_family, reader
-from tests.faults.test_deadline import (
+from tests.pool.faults.test_deadline import (
     DEADLINE_SECONDS,
     ORPHANS_GONE_WITHIN_SECONDS,
     SLACK_SECONDS,
     count_slowly,
     warm_up,
 )
+from tests.pool.service import FOUND, Service
+from tests.support.kinds import on_mysql_family
+from tests.support.leftovers import assert_no_orphans, assert_nothing_is_lent, seconds_until
 from tests.support.pools import steady
-from tests.support.problems import assert_problem
 
 STATEMENT_SECONDS = DEADLINE_SECONDS * 2 / 3
 """What the server gives a statement."""
@@ -32,62 +31,66 @@ PROCESS_LIST_SECONDS = 0.25
 
 
 @pytest.fixture
-def app(make_service: Callable[..., Flask]) -> Flask:
-    """The application with a full pool, and a view that computes for a minute or so after a pause."""
-    app = make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
+def service(make_service: Callable[..., Service]) -> Service:
+    """A service with a full pool."""
+    service = make_service(deadline_seconds=DEADLINE_SECONDS)
+    warm_up(service)
+    return service
 
-    @app.get("/slow/<float:pause>")
-    def compute(pause: float) -> str:
+
+def compute_after(pause: float, service: Service) -> str:
+    """Compute for a minute or so after a pause; return what became of it."""
+
+    def compute() -> None:
         time.sleep(pause)
-        return str(count_slowly())
+        read(service.reader, count_slowly)
 
-    warm_up(app)
-    return app
+    return service.do(compute)
 
 
 def test_a_statement_that_the_server_stops_costs_no_reconnect(
-    app: Flask, fault_server: FaultServer, user: str, proxy: Proxy
+    service: Service, fault_server: FaultServer, user: str, proxy: Proxy
 ) -> None:
     with proxy.counting() as counts:
-        response = app.test_client().get("/slow/0.0", headers={"Accept": "application/json"})
+        word = compute_after(0.0, service)
         assert_no_orphans(fault_server, user, PROCESS_LIST_SECONDS)
-        assert app.test_client().get("/?city=London").status_code == 200
+        assert service.ask() == FOUND
 
-    assert_problem(response, 504, "deadline-exceeded")
+    assert word == "too slow"
     assert counts.accepted == 0
-    assert pool_of(app).snapshot()["closed"] == {}
-    assert_nothing_is_lent(app)
+    assert service.pool.snapshot()["closed"] == {}
+    assert_nothing_is_lent(service.reader)
 
 
 def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
-    app: Flask, fault_server: FaultServer, user: str, proxy: Proxy
+    service: Service, fault_server: FaultServer, user: str, proxy: Proxy
 ) -> None:
-    pool = pool_of(app)
+    pool = service.pool
     pause = DEADLINE_SECONDS - STATEMENT_SECONDS / 2  # so much that the server would stop it after us
     began = time.monotonic()
 
     with proxy.counting() as counts:
-        response = app.test_client().get(f"/slow/{pause}", headers={"Accept": "application/json"})
+        word = compute_after(pause, service)
         took = time.monotonic() - began
         assert fault_server.running(user), "the server was to be the slower one"
         assert_no_orphans(fault_server, user, ORPHANS_GONE_WITHIN_SECONDS)
         seconds_until(lambda: pool.breaker.state == "closed", 1)
-        warm_up(app)
+        warm_up(service)
 
-    assert_problem(response, 504, "deadline-exceeded")
+    assert word == "too slow"
     assert took <= DEADLINE_SECONDS + SLACK_SECONDS
     assert pool.snapshot()["closed"] == {"overdue": 1}
     assert counts.accepted <= 1 + pool.breaker.probes <= 3
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(service.reader)
 
 
 @on_mysql_family
 def test_what_is_too_large_for_the_server_costs_its_connection_and_is_not_sent_again(
-    fault_server: FaultServer, make_service: Callable[..., Flask], seeded: Database
+    fault_server: FaultServer, make_service: Callable[..., Service], seeded: Database
 ) -> None:
     """The server says no and hangs up; the next must not meet that connection, nor the server the same again."""
     with fault_server.set_globally(max_allowed_packet=1 << 20):
-        engine = reader(make_service(DATABASE_URL=seeded.url))
+        engine = make_service(url=seeded.url).reader
         for _ in range(10):  # its hanging up may overtake its no
             before = steady(engine).snapshot()["retried"]
             with pytest.raises(exc.OperationalError) as refused:

@@ -7,18 +7,18 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine, bindparam, event, select, text
 
-from app.cities.models import City
 from steadypool import Lookup, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import reader_of
-from tests.faults.support import on_postgresql
+from tests.pool.library import TITLES
+from tests.pool.service import Service
+from tests.pool.tables import Book
+from tests.support.kinds import on_postgresql
 
 TENANT: ContextVar[str] = ContextVar("tenant")
-NAMES = Lookup(select(City.city).where(City.city_id == bindparam("id")))
+NAMES = Lookup(select(Book.title).where(Book.book_id == bindparam("id")))
 WAYS: list[Callable[[Engine], Sequence[Any]]] = [
     lambda engine: list(NAMES.fetch(engine, id=312)),
     lambda engine: read(engine, lambda connection: connection.execute(NAMES.statement, {"id": 312}).all()),
@@ -26,16 +26,16 @@ WAYS: list[Callable[[Engine], Sequence[Any]]] = [
 
 
 @pytest.fixture
-def tenants(service: Flask, seeded: Database, fault_server: FaultServer) -> Iterator[Engine]:
-    """An engine that tells the server for whom it asks; only "a" may see London."""
+def tenants(service: Service, seeded: Database, fault_server: FaultServer) -> Iterator[Engine]:
+    """An engine that tells the server for whom it asks; only "a" may see any book."""
     with seeded.connect() as connection:
         for order in (
-            "ALTER TABLE city ENABLE ROW LEVEL SECURITY",
-            "ALTER TABLE city FORCE ROW LEVEL SECURITY",
-            "CREATE POLICY theirs ON city USING (current_setting('app.tenant', true) = 'a')",
+            "ALTER TABLE book ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE book FORCE ROW LEVEL SECURITY",
+            "CREATE POLICY theirs ON book USING (current_setting('app.tenant', true) = 'a')",
         ):
             connection.execute(text(order))
-    engine = reader_of(service)
+    engine = service.reader
 
     @event.listens_for(engine, "checkout")
     def say_who(connection: Any, _record: object, _proxy: object) -> None:
@@ -43,9 +43,9 @@ def tenants(service: Flask, seeded: Database, fault_server: FaultServer) -> Iter
 
     yield engine
     with seeded.connect() as connection:
-        connection.execute(text("DROP POLICY theirs ON city"))
-        connection.execute(text("ALTER TABLE city DISABLE ROW LEVEL SECURITY"))
-        connection.execute(text("ALTER TABLE city NO FORCE ROW LEVEL SECURITY"))
+        connection.execute(text("DROP POLICY theirs ON book"))
+        connection.execute(text("ALTER TABLE book DISABLE ROW LEVEL SECURITY"))
+        connection.execute(text("ALTER TABLE book NO FORCE ROW LEVEL SECURITY"))
 
 
 @on_postgresql
@@ -56,4 +56,4 @@ def test_nobody_sees_what_the_one_before_might_see(tenants: Engine, ask: Callabl
         TENANT.set(tenant)
         seen.append(ask(tenants))
 
-    assert seen == [[("London",)], [], [("London",)], []]
+    assert seen == [[(TITLES[311],)], [], [(TITLES[311],)], []]

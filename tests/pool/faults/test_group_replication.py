@@ -16,7 +16,7 @@ from testkit.group_replication import Member, group
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError, Server
 from testkit.yard import wait_for
-from tests.faults.ledger import Unit, Witness, ledger, witness_of
+from tests.support.ledger import Unit, Witness, ledger, witness_of
 from tests.support.policies import POLICY
 
 ROW = 1_000_001

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine, literal, select
 
 from testkit.proxy import Proxy
-from tests.faults.clients import Clients
-from tests.faults.ledger import reader_of, writer_of
-from tests.faults.support import on_mariadb
+from tests.pool.service import Clients, Service
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 
 DEADLINE_SECONDS, SLACK_SECONDS = 1.0, 0.5
@@ -24,7 +22,7 @@ LEAK_SECONDS = 0.2
 
 @pytest.fixture(autouse=True)
 def only_when_told() -> Iterator[None]:
-    """Look for circles of references only where a test or the application asks for it."""
+    """Look for circles of references only where a test or the pool asks for it."""
     gc.collect()
     gc.disable()
     yield
@@ -40,8 +38,8 @@ def forget(engine: Engine) -> None:
 
 
 @on_mariadb
-def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: Flask, proxy: Proxy) -> None:
-    engine = writer_of(service)
+def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: Service, proxy: Proxy) -> None:
+    engine = service.writer
     forget(engine)
     proxy.black_hole()
 
@@ -55,7 +53,9 @@ def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: F
 
 
 @on_mariadb
-def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(make_service: Callable[..., Flask], proxy: Proxy) -> None:
+def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(
+    make_service: Callable[..., Service], proxy: Proxy
+) -> None:
     found, over = threading.Event(), threading.Event()
 
     class Circle:
@@ -68,10 +68,10 @@ def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(make_service: Call
             found.set()
             over.wait(15)
 
-    service = make_service(POOL_LEAK_SECONDS=LEAK_SECONDS, REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
+    service = make_service(leak_seconds=LEAK_SECONDS, deadline_seconds=DEADLINE_SECONDS)
     Clients(service, 1).ask_once()
     Circle()
-    with reader_of(service).connect():
+    with service.reader.connect():
         time.sleep(LEAK_SECONDS)
         assert found.wait(10)  # a long loan has circles looked for
 

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine, Integer, bindparam, literal, select
 
 from steadypool import Lookup, deadline, read
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import reader_of
-from tests.faults.support import on_mariadb
+from tests.pool.service import Service
 from tests.support import storming
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 from tests.support.throwing import Thrown, thrown_at_line
 
@@ -46,8 +45,8 @@ FILES = (
     "steadypool/pool.py",
     "steadypool/lookup.py",
     "steadypool/events.py",
-    "steadypool/core/idle.py",
-    "steadypool/core/loan.py",
+    "steadypool/core/slots.py",
+    "steadypool/core/connection.py",
 )
 
 
@@ -56,11 +55,11 @@ FILES = (
 @pytest.mark.parametrize("way", ["lookup", "read"])
 @pytest.mark.parametrize("again", [(), (1,), (2,), (5,)], ids=lambda steps: f"again after {steps}")
 def test_at_whatever_line_it_breaks_off_the_next_answers_are_right(
-    make_service: Callable[..., Flask], seeded: Database, way: str, again: tuple[int, ...]
+    make_service: Callable[..., Service], seeded: Database, way: str, again: tuple[int, ...]
 ) -> None:
     """Asked for 7, it must not be 666: an answer that was left unread is nobody's."""
-    service = make_service(DATABASE_URL=seeded.url, POOL_SIZE=SIZE)
-    engine = reader_of(service)
+    service = make_service(url=seeded.url, size=SIZE)
+    engine = service.reader
     lookup = Lookup(select(bindparam("number", type_=Integer).label("number")))
 
     def ask(number: int) -> int | None:

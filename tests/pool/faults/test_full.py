@@ -9,15 +9,14 @@ from typing import Any
 
 import pymysql  # type: ignore[import-untyped]
 import pytest
-from flask import Flask
 from sqlalchemy import make_url
 
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
-from tests.conftest import dispose
-from tests.faults.clients import Clients
-from tests.faults.leftovers import assert_nothing_is_lent, pool_of, seconds_until
-from tests.faults.support import held, on_mariadb, reader
+from tests.pool.service import Clients, Service
+from tests.support.kinds import on_mariadb
+from tests.support.leftovers import assert_nothing_is_lent, seconds_until
+from tests.support.pools import held
 
 ROOM, SIZE, THREADS = 3, 8, 16
 SECONDS = 2.0
@@ -35,7 +34,7 @@ def limit_postgresql(server: FaultServer, user: str, most: int) -> None:
 
 @pytest.fixture
 def limit(fault_server: FaultServer, user: str) -> Iterator[Callable[[int], None]]:
-    """Change how many connections the server allows the application; none at the end."""
+    """Change how many connections the server allows the service; none at the end."""
     set_to = limit_mysql if fault_server.is_mysql else limit_postgresql
     yield lambda most: set_to(fault_server, user, most)
     set_to(fault_server, user, 0)
@@ -56,76 +55,76 @@ def others_taking_all_but(room: int, server: FaultServer, database: Database) ->
 
 
 def assert_all_served(clients: Clients) -> None:
-    assert set(clients.statuses) == {200}
+    assert set(clients.statuses) == {"found"}
     assert not clients.stuck
     assert not [answer for answer in clients.answers if answer.is_wrong]
 
 
 def test_whoever_finds_no_connection_waits_for_a_return(
-    make_service: Callable[..., Flask], limit: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+    make_service: Callable[..., Service], limit: Callable[[int], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = make_service(POOL_SIZE=SIZE)
-    pool = pool_of(app)
+    service = make_service(size=SIZE)
+    pool = service.pool
     limit(ROOM)
 
-    assert_all_served(Clients(app, THREADS).run(SECONDS))
+    assert_all_served(Clients(service, THREADS).run(SECONDS))
 
     assert pool.checkedin() == ROOM
     assert pool.breaker.state == "closed"
-    assert capsys.readouterr().err.count("the server has no room for more") == 1
-    assert_nothing_is_lent(app)
+    assert caplog.text.count("the server has no room for more") == 1
+    assert_nothing_is_lent(service.reader)
 
     limit(0)  # as many as you like
-    with Clients(app, THREADS).running() as clients:
+    with Clients(service, THREADS).running() as clients:
         seconds_until(
             lambda: pool.checkedin() + pool.checkedout() > ROOM and pool.slots.limit == SIZE, GROWN_AFTER_SECONDS
         )
     assert_all_served(clients)
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(service.reader)
 
 
 @on_mariadb
 def test_a_server_full_of_others_leaves_us_what_we_have(
-    make_service: Callable[..., Flask], fault_server: FaultServer, seeded: Database
+    make_service: Callable[..., Service], fault_server: FaultServer, seeded: Database
 ) -> None:
-    app = make_service(POOL_SIZE=SIZE)
+    service = make_service(size=SIZE)
 
     with others_taking_all_but(ROOM, fault_server, seeded):
-        assert_all_served(Clients(app, THREADS).run(SECONDS))  # 1040
-    assert_nothing_is_lent(app)
+        assert_all_served(Clients(service, THREADS).run(SECONDS))  # 1040
+    assert_nothing_is_lent(service.reader)
 
 
-def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Flask], limit: Callable[[int], None]) -> None:
-    app = make_service(POOL_SIZE=SIZE)
-    pool = pool_of(app)
-    with Clients(app, THREADS).running() as clients:
+def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Service], limit: Callable[[int], None]) -> None:
+    service = make_service(size=SIZE)
+    pool = service.pool
+    with Clients(service, THREADS).running() as clients:
         time.sleep(0.3)
         limit(1)
         pool.slots.condemn()  # so that all have to be made anew
         time.sleep(SECONDS)
     assert_all_served(clients)
-    assert_nothing_is_lent(app)
+    assert_nothing_is_lent(service.reader)
 
 
-def test_one_connection_for_all(make_service: Callable[..., Flask], limit: Callable[[int], None]) -> None:
-    app = make_service(POOL_SIZE=SIZE)
+def test_one_connection_for_all(make_service: Callable[..., Service], limit: Callable[[int], None]) -> None:
+    service = make_service(size=SIZE)
     limit(1)
 
-    assert_all_served(Clients(app, THREADS).run(SECONDS))
+    assert_all_served(Clients(service, THREADS).run(SECONDS))
 
 
 def test_a_server_full_of_others_alone_is_away(
-    make_service: Callable[..., Flask], limit: Callable[[int], None]
+    make_service: Callable[..., Service], limit: Callable[[int], None]
 ) -> None:
-    ours = make_service(POOL_SIZE=SIZE, REQUEST_DEADLINE_SECONDS=1)
-    others = make_service(POOL_SIZE=SIZE)
+    ours = make_service(size=SIZE, deadline_seconds=1)
+    others = make_service(size=SIZE)
     limit(1)
 
-    with held(reader(others)):
+    with held(others.reader):
         clients = Clients(ours, 4).run(2)
-    dispose(others)
+    others.dispose()
 
-    assert set(clients.statuses) == {503}
+    assert set(clients.statuses) == {"down"}
     assert clients.slowest < 1.5
-    seconds_until(lambda: pool_of(ours).breaker.state == "closed", 2)
+    seconds_until(lambda: ours.pool.breaker.state == "closed", 2)
     assert_all_served(Clients(ours, 4).run(1))

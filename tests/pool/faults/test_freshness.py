@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from flask import Flask
 from sqlalchemy import text
 
 from testkit.drivers import MYSQLDB
@@ -15,37 +14,38 @@ from testkit.fault_servers import FaultServer, Kind
 from testkit.packets import COM_PING, COM_QUERY
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.faults.support import held, on, on_mariadb, on_mysql_family, reader
-from tests.support.pools import steady
+from tests.pool.service import FOUND, Service
+from tests.support.kinds import on, on_mariadb, on_mysql_family
+from tests.support.pools import held
 
 CONNECT_QUERIES = 4
 DRIVERS = ["pymysql", MYSQLDB]
 
 
-def ask(app: Flask) -> None:
-    assert app.test_client().get("/?city=Lima").text == 'City "Lima" is #305\n'
+def ask(service: Service) -> None:
+    assert service.ask() == FOUND
 
 
-def opened(app: Flask) -> int:
-    return int(steady(reader(app)).snapshot()["opened"])
+def opened(service: Service) -> int:
+    return int(service.pool.snapshot()["opened"])
 
 
 @contextmanager
-def without_a_retry(app: Flask) -> Iterator[None]:
+def without_a_retry(service: Service) -> Iterator[None]:
     """What is found out before use is not found out by a failed statement."""
-    before = steady(reader(app)).snapshot()
+    before = service.pool.snapshot()
     yield
-    after = steady(reader(app)).snapshot()
+    after = service.pool.snapshot()
     assert (after["retried"], after["closed"].get("error")) == (before["retried"], before["closed"].get("error"))
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @on_mysql_family
 def test_killed_while_idle(
-    make_service: Callable[..., Flask], fault_server: FaultServer, proxy: Proxy, user: str, driver: str
+    make_service: Callable[..., Service], fault_server: FaultServer, proxy: Proxy, user: str, driver: str
 ) -> None:
     service = make_service(f"{fault_server.backend}+{driver}")
-    with held(reader(service), 4):
+    with held(service.reader, 4):
         pass
     fault_server.kill_connections(user)
     assert eventually(lambda: proxy.counts().open == 0 or not fault_server.sessions(user))
@@ -54,13 +54,13 @@ def test_killed_while_idle(
         ask(service)
 
     assert passed.commands[COM_PING] == 0
-    assert passed.commands[COM_QUERY] == CONNECT_QUERIES + 1 + 1  # one asks which schema there is, once
+    assert passed.commands[COM_QUERY] == CONNECT_QUERIES + 1
     assert passed.accepted == 1
 
 
 @on(Kind.POSTGRESQL)
-def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy, user: str) -> None:
-    with held(reader(service), 4):
+def test_terminated_while_idle(service: Service, fault_server: FaultServer, proxy: Proxy, user: str) -> None:
+    with held(service.reader, 4):
         pass
     ask(service)
     fault_server.kill_connections(user)
@@ -74,9 +74,9 @@ def test_terminated_while_idle(service: Flask, fault_server: FaultServer, proxy:
 
 
 @on_mariadb
-def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_server: FaultServer, user: str) -> None:
-    service = make_service(DATABASE_TLS="verify", DATABASE_TLS_CA=fault_server.ca)
-    with held(reader(service), 4):
+def test_killed_while_idle_with_tls(make_service: Callable[..., Service], fault_server: FaultServer, user: str) -> None:
+    service = make_service(tls="verify", tls_ca=fault_server.ca)
+    with held(service.reader, 4):
         pass
     ask(service)
     fault_server.kill_connections(user)
@@ -89,8 +89,8 @@ def test_killed_while_idle_with_tls(make_service: Callable[..., Flask], fault_se
 
 
 @on(*Kind)
-def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: Proxy) -> None:
-    with held(reader(service), 4):
+def test_restarted_while_idle(service: Service, fault_server: FaultServer, proxy: Proxy) -> None:
+    with held(service.reader, 4):
         pass
     fault_server.restart()
 
@@ -104,10 +104,12 @@ def test_restarted_while_idle(service: Flask, fault_server: FaultServer, proxy: 
 
 @pytest.mark.parametrize("tls", ["off", "require"])
 @on_mysql_family
-def test_closed_for_idling(make_service: Callable[..., Flask], fault_server: FaultServer, user: str, tls: str) -> None:
-    service = make_service(DATABASE_TLS=tls)
+def test_closed_for_idling(
+    make_service: Callable[..., Service], fault_server: FaultServer, user: str, tls: str
+) -> None:
+    service = make_service(tls=tls)
     shorten = text("SET SESSION wait_timeout = 1").execution_options(leaves_no_trace=True)
-    with held(reader(service), 3) as connections:
+    with held(service.reader, 3) as connections:
         for connection in connections:
             connection.execute(shorten)  # the pool does not know, and has them down for half an hour
     assert eventually(lambda: not fault_server.sessions(user), 4)
@@ -121,21 +123,21 @@ def test_closed_for_idling(make_service: Callable[..., Flask], fault_server: Fau
 
 @on_mariadb
 def test_without_the_test_the_statement_finds_out(
-    make_service: Callable[..., Flask], fault_server: FaultServer, user: str
+    make_service: Callable[..., Service], fault_server: FaultServer, user: str
 ) -> None:
-    service = make_service(POOL_PRE_PING="false", POOL_SIZE=1)
+    service = make_service(pre_ping=False, size=1)
     ask(service)
     fault_server.kill_connections(user)
     assert eventually(lambda: not fault_server.sessions(user))
 
     ask(service)
 
-    assert steady(reader(service)).snapshot()["retried"] == 1
+    assert service.pool.snapshot()["retried"] == 1
 
 
 @on_mysql_family
-def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Flask], proxy: Proxy) -> None:
-    service = make_service(POOL_PING_AFTER_SECONDS=0.5)
+def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Service], proxy: Proxy) -> None:
+    service = make_service(ping_after_seconds=0.5)
     ask(service)
 
     with proxy.counting() as soon:
@@ -153,8 +155,8 @@ def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Flas
 
 
 @on(Kind.POSTGRESQL)
-def test_a_ping_is_a_round_trip(make_service: Callable[..., Flask], proxy: Proxy) -> None:
-    service = make_service(POOL_PING_AFTER_SECONDS=0.3)
+def test_a_ping_is_a_round_trip(make_service: Callable[..., Service], proxy: Proxy) -> None:
+    service = make_service(ping_after_seconds=0.3)
     ask(service)
     time.sleep(0.4)
 
@@ -165,8 +167,8 @@ def test_a_ping_is_a_round_trip(make_service: Callable[..., Flask], proxy: Proxy
 
 
 @on_mariadb
-def test_tls_does_not_look_like_an_end(make_service: Callable[..., Flask], proxy: Proxy) -> None:
-    service = make_service(DATABASE_TLS="require")
+def test_tls_does_not_look_like_an_end(make_service: Callable[..., Service], proxy: Proxy) -> None:
+    service = make_service(tls="require")
     ask(service)
     time.sleep(0.1)  # session tickets come when they like
 

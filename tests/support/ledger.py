@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import Flask
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select
 
-from app.extensions import db
 from testkit.databases import Database, plain_engine
 
 metadata = MetaData()
@@ -60,13 +58,3 @@ def witness_of(database: Database) -> Iterator[Witness]:
     with engine.connect() as connection:
         metadata.create_all(connection)
         yield Witness(connection)
-
-
-def writer_of(app: Flask) -> Engine:
-    with app.app_context():
-        return db.engine
-
-
-def reader_of(app: Flask) -> Engine:
-    with app.app_context():
-        return db.engines["reader"]

@@ -10,22 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from sqlalchemy import Engine
 
-from app.extensions import db
-from steadypool.pool import SteadyPool
 from testkit.fault_servers import FaultServer
 from tests.support.pools import steady
 
 WATCHDOG = "pool-watchdog"
 LAST_THREADS_SECONDS = 6.0
 """The drivers in C count whole seconds, psycopg at least two: for so long a thread may wait for a connect of theirs."""
-
-
-def pool_of(app: Flask) -> SteadyPool:
-    """Return the reader's pool."""
-    with app.app_context():
-        return steady(db.engines["reader"])
 
 
 def seconds_until(is_so: Callable[[], Any], at_most: float) -> float:
@@ -37,9 +29,9 @@ def seconds_until(is_so: Callable[[], Any], at_most: float) -> float:
     return time.monotonic() - began
 
 
-def assert_nothing_is_lent(app: Flask) -> None:
+def assert_nothing_is_lent(engine: Engine) -> None:
     """Every permit is back, and every connection that was not closed lies in the pool."""
-    seen = pool_of(app).snapshot()
+    seen = steady(engine).snapshot()
     assert (seen["in_use"], seen["waiting"]) == (0, 0)
     assert seen["opened"] - sum(seen["closed"].values()) == seen["idle"]
 

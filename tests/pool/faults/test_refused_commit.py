@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from sqlalchemy import Connection, Engine, exc, text
 from sqlalchemy.orm import Session
 
@@ -17,8 +16,9 @@ from steadypool import PoolPolicy, create_pool_engine, deadline, in_transaction
 from steadypool.drivers import sqlite
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer, Kind
-from tests.faults.ledger import Unit, Witness, metadata, witness_of, writer_of
-from tests.faults.support import on, on_mysql_family, on_postgresql
+from tests.pool.service import Service
+from tests.support.kinds import on, on_mysql_family, on_postgresql
+from tests.support.ledger import Unit, Witness, metadata, witness_of
 from tests.support.policies import POLICY
 from tests.support.pools import steady
 
@@ -185,8 +185,8 @@ def test_what_nobody_committed_is_not_kept_by_the_next(make_file: Callable[[], E
 
 @on(*Kind)
 @every_way
-def test_nor_on_a_server(service: Flask, witness: Witness, write: Write) -> None:
-    engine, forgotten, innocent = writer_of(service), Unit(), Unit()
+def test_nor_on_a_server(service: Service, witness: Witness, write: Write) -> None:
+    engine, forgotten, innocent = service.writer, Unit(), Unit()
 
     past_sqlalchemy(engine, forgotten)
     write(engine, innocent)
@@ -202,8 +202,8 @@ def witness(seeded: Database) -> Iterator[Witness]:
 
 @on_postgresql
 @every_way
-def test_a_constraint_that_is_looked_at_last(service: Flask, witness: Witness, write: Write) -> None:
-    engine, refused, innocent = writer_of(service), Unit(), Unit()
+def test_a_constraint_that_is_looked_at_last(service: Service, witness: Witness, write: Write) -> None:
+    engine, refused, innocent = service.writer, Unit(), Unit()
     witness.connection.execute(text("CREATE TABLE IF NOT EXISTS pair (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
 
     with pytest.raises(exc.IntegrityError):
@@ -216,9 +216,9 @@ def test_a_constraint_that_is_looked_at_last(service: Flask, witness: Witness, w
 
 @on_mysql_family
 @pytest.mark.parametrize("write", WAYS[1:])
-def test_a_lock_on_all_commits(service: Flask, witness: Witness, fault_server: FaultServer, write: Write) -> None:
+def test_a_lock_on_all_commits(service: Service, witness: Witness, fault_server: FaultServer, write: Write) -> None:
     """As backups take it. The server leaves the transaction open, for a COMMIT that comes later."""
-    engine, refused, innocent = writer_of(service), Unit(), Unit()
+    engine, refused, innocent = service.writer, Unit(), Unit()
     with fault_server.set_globally(lock_wait_timeout=1):
         engine.dispose()
         with deadline.within(20), pytest.raises(exc.OperationalError, match="Lock wait timeout"):

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
-from flask import Flask
 from sqlalchemy import Connection, Engine, exc, insert, select, update
 
 from steadypool import deadline, in_transaction
@@ -17,8 +16,9 @@ from steadypool.errors import PoolError, TransactionLostError
 from steadypool.retry import MOST_TRIES
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer
-from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.support import everywhere, on_mariadb118, on_mysql_family, on_postgresql
+from tests.pool.service import Service
+from tests.support.kinds import everywhere, on_mariadb118, on_mysql_family, on_postgresql
+from tests.support.ledger import Unit, Witness, ledger, witness_of
 from tests.support.pools import steady
 
 DEADLINE_SECONDS = 2.5
@@ -40,13 +40,13 @@ def witness(seeded: Database) -> Iterator[Witness]:
 
 @pytest.fixture
 def writer(
-    fault_server: FaultServer, make_service: Callable[..., Flask], witness: Witness, user: str
+    fault_server: FaultServer, make_service: Callable[..., Service], witness: Witness, user: str
 ) -> Iterator[Engine]:
-    """The application's writer; on PostgreSQL, which knows no limit of its own for locks, the role has one."""
+    """The writer; on PostgreSQL, which knows no limit of its own for locks, the role has one."""
     if not fault_server.is_mysql:
         fault_server.admin(f"ALTER ROLE {user} SET lock_timeout = '300ms'")
         fault_server.admin(f"ALTER ROLE {user} SET deadlock_timeout = '100ms'")
-    yield writer_of(make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS))
+    yield make_service(deadline_seconds=DEADLINE_SECONDS).writer
     if not fault_server.is_mysql:
         fault_server.admin(f"ALTER ROLE {user} RESET ALL")
 

@@ -11,63 +11,61 @@ from typing import Any
 
 import pymysql  # type: ignore[import-untyped]
 import pytest
-from flask import Flask
 from sqlalchemy import Connection, Engine, make_url, select, update
 
-from app.cities.models import City
-from app.extensions import db
 from steadypool import Lookup, deadline, in_transaction, read
 from steadypool.core.slots import Slots
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError
 from testkit.databases import Database
 from testkit.proxy import Proxy
-from tests.faults.clients import Clients
-from tests.faults.support import on_mariadb, reader
-from tests.faults.test_deadline import SLACK_SECONDS, THREADS
+from tests.pool.faults.test_deadline import SLACK_SECONDS, THREADS
+from tests.pool.service import Clients, Service
+from tests.pool.tables import Book
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 
 DEADLINE_SECONDS = 1.0
 
 
 @pytest.fixture
-def app(make_service: Callable[..., Flask]) -> Flask:
-    """The application with the deadline of these tests, its pool empty."""
-    return make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
+def service(make_service: Callable[..., Service]) -> Service:
+    """A service with the deadline of these tests, its pool empty."""
+    return make_service(deadline_seconds=DEADLINE_SECONDS)
 
 
 @on_mariadb
 def test_a_name_with_two_addresses_has_no_more_time_than_one(
-    app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    service: Service, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_address = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *values, **names: 2 * one_address(*values, **names))
     proxy.lose_syns()
 
-    clients = Clients(app, 1).run(0)
+    clients = Clients(service, 1).run(0)
 
-    assert set(clients.statuses) == {503}
+    assert set(clients.statuses) == {"down"}
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
 
 
 @on_mariadb
-def test_a_name_server_has_no_more_time_than_the_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_server_has_no_more_time_than_the_database(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up_slowly(*_: object, **__: object) -> None:
         time.sleep(2 * DEADLINE_SECONDS)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up_slowly)
 
-    clients = Clients(app, 1).run(0)
+    clients = Clients(service, 1).run(0)
 
-    assert set(clients.statuses) == {503}
+    assert set(clients.statuses) == {"down"}
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
 
 
 @on_mariadb
 def test_a_thread_that_slept_through_its_deadline_is_cut_too(
-    app: Flask, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    service: Service, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Clients(app, 1).run(0)
+    Clients(service, 1).run(0)
     take = Slots.take
 
     def take_and_sleep(*arguments: Any, **options: Any) -> Any:
@@ -79,23 +77,25 @@ def test_a_thread_that_slept_through_its_deadline_is_cut_too(
     monkeypatch.setattr(Slots, "take", take_and_sleep)
     proxy.black_hole()
 
-    clients = Clients(app, 1).run(0)
+    clients = Clients(service, 1).run(0)
 
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
     assert not clients.stuck
 
 
 @on_mariadb
-def test_nobody_waits_for_the_first_connection_beyond_the_deadline(app: Flask, seeded: Database, proxy: Proxy) -> None:
+def test_nobody_waits_for_the_first_connection_beyond_the_deadline(
+    service: Service, seeded: Database, proxy: Proxy
+) -> None:
     proxy.black_hole(after_bytes=size_of_handshake(proxy, seeded) + 1)
 
-    with app.app_context(), ThreadPoolExecutor() as others:
-        first = others.submit(connect_within, DEADLINE_SECONDS + 2 * SLACK_SECONDS, db.engines["reader"])
+    with ThreadPoolExecutor() as others:
+        first = others.submit(connect_within, DEADLINE_SECONDS + 2 * SLACK_SECONDS, service.reader)
         time.sleep(0.2)
-        clients = Clients(app, THREADS).run(0)
+        clients = Clients(service, THREADS).run(0)
 
     assert isinstance(first.exception(), DatabaseDownError)
-    assert set(clients.statuses) == {503}
+    assert set(clients.statuses) == {"down"}
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
 
 
@@ -113,10 +113,10 @@ def connect_within(seconds: float, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("way", ["read", "lookup"])
-def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, way: str) -> None:
-    engine = reader(app)
+def test_without_a_deadline_silence_ends_all_the_same(service: Service, proxy: Proxy, way: str) -> None:
+    engine = service.reader
     steady(engine).longest_call_seconds = 0.5
-    lowest = select(City.city_id).limit(1)
+    lowest = select(Book.book_id).limit(1)
     ask = Lookup(lowest).fetch if way == "lookup" else lambda engine: read(engine, lambda c: c.execute(lowest).all())
     assert ask(engine)
 
@@ -128,13 +128,12 @@ def test_without_a_deadline_silence_ends_all_the_same(app: Flask, proxy: Proxy, 
     assert time.monotonic() - started < 0.5 + SLACK_SECONDS
 
 
-def test_without_a_deadline_a_silent_commit_ends_all_the_same(app: Flask, proxy: Proxy) -> None:
-    with app.app_context():
-        engine = db.engine
+def test_without_a_deadline_a_silent_commit_ends_all_the_same(service: Service, proxy: Proxy) -> None:
+    engine = service.writer
     steady(engine).longest_call_seconds = 0.5
 
     def work(connection: Connection) -> None:
-        connection.execute(update(City).where(City.city_id == 1).values(country_id=City.country_id))
+        connection.execute(update(Book).where(Book.book_id == 1).values(author_id=Book.author_id))
         proxy.freeze()
 
     started = time.monotonic()

@@ -13,19 +13,19 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
 from psycopg.abc import Buffer
 from pymysql.constants import FIELD_TYPE  # type: ignore[import-untyped]
 from sqlalchemy import Connection, Engine, Result, exc, literal, select, text
 
-from app.cities.models import City
 from steadypool import in_transaction, read
 from steadypool.errors import OutcomeUnknownError
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
-from tests.faults.ledger import Unit, reader_of, witness_of, writer_of
-from tests.faults.support import on_mysql_family
+from tests.pool.service import Service
+from tests.pool.tables import Book
+from tests.support.kinds import on_mysql_family
+from tests.support.ledger import Unit, witness_of
 from tests.support.pools import steady
 
 SLEEP = {True: text("SELECT SLEEP(0.4)"), False: text("SELECT pg_sleep(0.4)")}
@@ -41,14 +41,14 @@ class Stop(BaseException):
 
 
 @pytest.fixture(params=["reader", "writer"])
-def engine(request: pytest.FixtureRequest, make_service: Callable[..., Flask], seeded: Database) -> Engine:
+def engine(request: pytest.FixtureRequest, make_service: Callable[..., Service], seeded: Database) -> Engine:
     """An engine that keeps one connection: the next one gets what is left of the last one.
 
     Without the proxy: while one thread has an asynchronous exception before it, Python 3.11 under coverage lets no
     other thread get on, and the proxy's would have to bring the answer.
     """
-    service = make_service(DATABASE_URL=seeded.url, POOL_SIZE=1, WRITER_POOL_SIZE=1)
-    return {"reader": reader_of, "writer": writer_of}[request.param](service)
+    service = make_service(url=seeded.url, size=1, writer_size=1)
+    return {"reader": service.reader, "writer": service.writer}[request.param]
 
 
 def assert_answers_its_own(engine: Engine) -> None:
@@ -122,7 +122,7 @@ def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_
             driver.decoders[FIELD_TYPE.LONG] = fail
         else:
             driver.adapters.register_loader("int4", FailingLoader)
-        connection.execute(select(City.city_id, City.city).order_by(City.city_id)).all()
+        connection.execute(select(Book.book_id, Book.title).order_by(Book.book_id)).all()
 
     with pytest.raises(ValueError, match="like"):
         read(engine, work)
@@ -132,9 +132,9 @@ def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_
 
 @pytest.mark.parametrize(("error", "told"), [(BoomError, OutcomeUnknownError), (Stop, Stop)])
 def test_an_exception_that_comes_during_commit_leaves_the_outcome_unknown(
-    make_service: Callable[..., Flask], seeded: Database, proxy: Proxy, error: type, told: type
+    make_service: Callable[..., Service], seeded: Database, proxy: Proxy, error: type, told: type
 ) -> None:
-    engine = writer_of(make_service(WRITER_POOL_SIZE=1))
+    engine = make_service(writer_size=1).writer
 
     class Frozen(Unit):
         def __call__(self, connection: Connection) -> str:
@@ -150,7 +150,7 @@ def test_an_exception_that_comes_during_commit_leaves_the_outcome_unknown(
 
 def begin_to_read(connection: Connection, **options: object) -> Result[int]:
     """Return a result of which the first row is read."""
-    result = connection.execution_options(**options).execute(select(City.city_id))
+    result = connection.execution_options(**options).execute(select(Book.book_id))
     assert next(result)
     return result
 
@@ -161,12 +161,16 @@ def assert_cannot_be_read(result: Result[int]) -> None:
         result.all()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # PyMySQL reads on when it is forgotten
+# PyMySQL reads on when it is forgotten.
+forgotten = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@forgotten
 @on_mysql_family
 @pytest.mark.parametrize("options", [{"stream_results": True}, {"yield_per": 10}], ids=str)
-def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Flask], options: dict[str, object]) -> None:
+def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Service], options: dict[str, object]) -> None:
     """Its rest is in the socket, or in the driver's buffer, where no test of the socket sees it."""
-    engine = reader_of(make_service(POOL_SIZE=1))
+    engine = make_service(size=1).reader
 
     left = read(engine, lambda connection: begin_to_read(connection, **options))
 
@@ -176,6 +180,7 @@ def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Flask],
     gc.collect()
 
 
+@forgotten
 @on_mysql_family
 def test_an_exception_between_two_rows_of_a_result(engine: Engine) -> None:
     def work(connection: Connection) -> None:
@@ -186,3 +191,4 @@ def test_an_exception_between_two_rows_of_a_result(engine: Engine) -> None:
         read(engine, work)
 
     assert_answers_its_own(engine)
+    gc.collect()

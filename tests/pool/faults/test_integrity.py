@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine, literal, select
 
-from steadypool.core.admission import Gate
+from steadypool.core.connection import Connection, Hand, Use
+from steadypool.core.slots import Slots
+from steadypool.core.stats import Stats
 from testkit.fault_servers import FaultServer
 from testkit.waiting import eventually
-from tests.faults.ledger import reader_of
-from tests.faults.outcomes import Outcomes
-from tests.faults.support import on_mariadb
+from tests.pool.faults.outcomes import Outcomes
+from tests.pool.service import Service
+from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 
-SETTINGS: dict[str, Any] = {"POOL_SIZE": 4, "POOL_TIMEOUT_SECONDS": 0.05, "POOL_MAX_WAITING": 3}
+SIZE = 4
+POLICY: dict[str, Any] = {"size": SIZE, "timeout_seconds": 0.05, "max_waiting": 3}
 THREADS = 8
 
 
@@ -34,10 +36,10 @@ def assert_all_is_there(engine: Engine) -> None:
     assert (seen["in_use"], seen["waiting"]) == (0, 0), seen
     assert seen["opened"] - sum(seen["closed"].values()) == seen["idle"], seen
     with ExitStack() as borrowed:
-        for _ in range(SETTINGS["POOL_SIZE"]):
+        for _ in range(SIZE):
             connection = borrowed.enter_context(engine.connect())
             assert connection.scalar(select(literal(7))) == 7
-        assert pool.snapshot()["in_use"] == SETTINGS["POOL_SIZE"]
+        assert pool.snapshot()["in_use"] == SIZE
 
 
 def run_outcomes(engine: Engine, number: int) -> Outcomes:
@@ -49,9 +51,9 @@ def run_outcomes(engine: Engine, number: int) -> Outcomes:
 @pytest.mark.no_cover  # thousands of times the same lines, which others cover: measuring them takes half the time
 @on_mariadb
 def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
-    make_service: Callable[..., Flask], fault_server: FaultServer, user: str
+    make_service: Callable[..., Service], fault_server: FaultServer, user: str
 ) -> None:
-    engine = reader_of(make_service(**SETTINGS))
+    engine = make_service(**POLICY).reader
 
     outcomes = run_outcomes(engine, 10_000)
 
@@ -61,10 +63,8 @@ def test_after_ten_thousand_mixed_outcomes_nothing_is_lost(
     assert eventually(lambda: len(fault_server.sessions(user)) == steady(engine).snapshot()["idle"])
 
 
-def test_after_a_thousand_on_sqlite_nothing_is_lost(make_app: Callable[..., Flask], tmp_path: Path) -> None:
-    file = tmp_path / "empty.sqlite3"
-    file.touch()
-    engine = reader_of(make_app(DATABASE_URL=f"sqlite:///{file}", **SETTINGS))
+def test_after_a_thousand_on_sqlite_nothing_is_lost(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine(**POLICY)
 
     run_outcomes(engine, 1_000)
 
@@ -75,25 +75,40 @@ def test_a_permit_that_the_garbage_collector_gives_back_in_the_middle_is_given_o
     class Interrupted(dict[Any, Any]):
         """A queue during whose call the garbage collector finds a forgotten connection."""
 
-        def pop(self, holder: object, *default: Any) -> Any:
-            turn = super().pop(holder, *default)
+        def pop(self, use: object, *default: Any) -> Any:
+            turn = super().pop(use, *default)
             if turn and len(self) == 2:
-                gate.leave("b")
+                leave(1)
             return turn
 
-    gate = Gate(3, most_waiting=3)
-    gate._queue = Interrupted()
-    for holder in "abc":
-        gate.enter(holder, 0)
-    with ThreadPoolExecutor(3) as threads:
-        ends = [threads.submit(gate.enter, holder, 5) for holder in "def"]
-        assert eventually(lambda: gate.waiting == 3)
+    stats = Stats()
+    slots = Slots(lambda: Entry(stats), stats, permits=3, kept=3, most_waiting=3)
+    slots._queue = Interrupted()
+    held = [a_use_from_now() for _ in range(3)]
+    for use in held:
+        slots.take(use, 0)
 
-        gate.leave("a")
+    def leave(number: int) -> None:
+        slots.leave(held[number].connection, held[number])
+
+    with ThreadPoolExecutor(3) as threads:
+        ends = [threads.submit(slots.take, a_use_from_now(), 5) for _ in range(3)]
+        assert eventually(lambda: slots.waiting == 3)
+
+        leave(0)
 
         assert eventually(lambda: sum(end.done() for end in ends) == 2)
-        assert (gate.in_use, gate.waiting) == (3, 1)
-        gate.leave("c")
+        assert (slots.in_use, slots.waiting) == (3, 1)
+        leave(2)
+    assert len({id(end.result()) for end in ends}) == 3
+
+
+class Entry(Connection):
+    """A connection to nowhere."""
+
+
+def a_use_from_now() -> Use:
+    return Use(time.monotonic(), None, Hand())
 
 
 def forgotten_by_a_generator(engine: Engine) -> None:
@@ -120,9 +135,9 @@ def forgotten_without_a_statement(engine: Engine) -> None:
     ids=lambda f: f.__name__,
 )
 def test_a_forgotten_connection_is_closed_and_its_permit_comes_back(
-    make_service: Callable[..., Flask], forget: Callable[[Engine], None]
+    make_service: Callable[..., Service], forget: Callable[[Engine], None]
 ) -> None:
-    engine = reader_of(make_service(POOL_SIZE=1, POOL_TIMEOUT_SECONDS=0.2))
+    engine = make_service(size=1, timeout_seconds=0.2).reader
 
     forget(engine)
     gc.collect()

@@ -13,19 +13,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import Connection, Engine, Select, event, func, select
 
-from app.extensions import db
 from steadypool import forking
 from steadypool.core import housekeeping
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer, Kind
 from testkit.proxy import Proxy
-from tests.faults.ledger import Unit, Witness, ledger, witness_of, writer_of
-from tests.faults.leftovers import pool_of
-from tests.faults.support import held, on, on_mariadb, reader
-from tests.support.pools import steady
+from tests.pool.service import Service
+from tests.support.kinds import on, on_mariadb
+from tests.support.ledger import Unit, Witness, ledger, witness_of
+from tests.support.pools import held, steady
 
 # Otherwise a function that the pool does not know would have the connection closed after use.
 WHO = select(func.connection_id()).execution_options(leaves_no_trace=True)
@@ -81,8 +79,8 @@ def taken_by_another_thread(*locks: AbstractContextManager[Any]) -> Iterator[Non
 
 
 @on_mariadb
-def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(service: Flask) -> None:
-    engine, pool = reader(service), pool_of(service)
+def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(service: Service) -> None:
+    engine, pool = service.reader, service.pool
     with held(engine, 2) as both:
         parents = {connection.scalar(WHO) for connection in both}
     locks = (pool.stats.lock, housekeeping._lock, pool.breaker._changed, pool.opener.first)
@@ -96,8 +94,8 @@ def test_whatever_locks_others_hold_at_the_fork_the_child_gets_a_connection(serv
 
 
 @on_mariadb
-def test_a_connection_that_is_lent_at_the_fork_stays_the_parents(service: Flask, proxy: Proxy) -> None:
-    engine, pool = reader(service), pool_of(service)
+def test_a_connection_that_is_lent_at_the_fork_stays_the_parents(service: Service, proxy: Proxy) -> None:
+    engine, pool = service.reader, service.pool
     with engine.connect() as lent:
         parents = lent.scalar(WHO)
 
@@ -129,10 +127,10 @@ def go_on(connection: Connection) -> None:
 @on(*Kind)
 @pytest.mark.parametrize("do", [leave, go_on, Connection.invalidate, Connection.close, Connection.detach])
 def test_what_a_child_does_with_its_parents_transaction_is_not_done(
-    service: Flask, seeded: Database, do: Callable[[Connection], None]
+    service: Service, seeded: Database, do: Callable[[Connection], None]
 ) -> None:
     """It gets an error where it would reach the server; the parent keeps what is the parent's."""
-    engine, unit = writer_of(service), Unit()
+    engine, unit = service.writer, Unit()
     with witness_of(seeded) as witness:
         before = rows_of(witness)
         with engine.begin() as connection:
@@ -166,7 +164,7 @@ ID = {True: func.connection_id(), False: func.pg_backend_pid()}
 
 
 def test_with_no_file_left_to_open_all_pools_begin_anew(
-    make_service: Callable[..., Flask], fault_server: FaultServer
+    make_service: Callable[..., Service], fault_server: FaultServer
 ) -> None:
     """The first that fails must not keep the others from it."""
     engines = [engine for _ in range(2) for engine in engines_of(make_service())]
@@ -186,9 +184,8 @@ def test_with_no_file_left_to_open_all_pools_begin_anew(
     assert [asked_of(engine, asked) for engine in engines] == parents
 
 
-def engines_of(app: Flask) -> list[Engine]:
-    with app.app_context():
-        return [db.engines["reader"], db.engine]
+def engines_of(service: Service) -> list[Engine]:
+    return [service.reader, service.writer]
 
 
 def asked_of(engine: Engine, question: Select[int]) -> int | None:
@@ -197,7 +194,7 @@ def asked_of(engine: Engine, question: Select[int]) -> int | None:
 
 
 @on_mariadb
-def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: Callable[..., Flask]) -> None:
+def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: Callable[..., Service]) -> None:
     class Stubborn:
         def forget_parent(self) -> None:
             raise OSError("not I")
@@ -205,7 +202,7 @@ def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: C
     stubborn = [Stubborn() for _ in range(5)]
     for each in stubborn:
         forking.begin_anew_after_fork(each)
-    engine = reader(make_service())
+    engine = make_service().reader
     parents = who(engine)
 
     told = in_child(lambda: f"{steady(engine).checkedin()} {who(engine)}")
@@ -216,9 +213,9 @@ def test_one_that_cannot_forget_does_not_keep_the_others_from_it(make_service: C
 
 
 @on_mariadb
-def test_a_fork_while_a_connection_is_being_borrowed(service: Flask) -> None:
+def test_a_fork_while_a_connection_is_being_borrowed(service: Service) -> None:
     """In a listener, say: the child must not go on with what its parent has just taken out of the pool."""
-    engine = reader(service)
+    engine = service.reader
     parents = who(engine)
     told: list[int] = []
 

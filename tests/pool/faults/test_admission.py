@@ -1,0 +1,161 @@
+"""Who may take a connection: first come, first served, in a bounded queue, for no longer than `timeout_seconds`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from steadypool import read
+from steadypool.errors import PoolError
+from testkit.fault_servers import Kind
+from testkit.proxy import Proxy
+from testkit.waiting import eventually
+from tests.pool.service import FOUND, Answer, Clients, Service
+from tests.support.kinds import on, on_mariadb, on_mysql_family
+from tests.support.pools import held, steady
+
+SLACK = 0.4
+"""Seconds that a busy machine may add."""
+
+
+def ask(service: Service) -> tuple[Answer, float]:
+    """Return an answer and how long it took."""
+    began = time.monotonic()
+    answer = service.ask(by="read")
+    return answer, time.monotonic() - began
+
+
+def ask_all(service: Service, threads: ThreadPoolExecutor, number: int) -> list[Future[tuple[Answer, float]]]:
+    """Let so many clients ask; return when all of them wait for a connection."""
+    before = waiting(service.reader)
+    asked = [threads.submit(ask, service) for _ in range(number)]
+    assert eventually(lambda: waiting(service.reader) == before + number)
+    return asked
+
+
+def waiting(engine: Engine) -> int:
+    return int(steady(engine).snapshot()["waiting"])
+
+
+@on_mysql_family
+def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[..., Service]) -> None:
+    service = make_service(size=1, max_waiting=3, timeout_seconds=2)
+    ask(service)
+
+    with ThreadPoolExecutor(3) as threads:
+        with held(service.reader):
+            queue = ask_all(service, threads, 3)
+            answer, seconds = ask(service)
+        waited = [asked.result() for asked in queue]
+
+    assert answer.word == "exhausted"
+    assert seconds < 0.1 + SLACK
+    assert [each for each, _ in waited] == [FOUND] * 3
+
+
+@on(*Kind)
+def test_nobody_waits_longer_than_the_timeout(make_service: Callable[..., Service]) -> None:
+    service = make_service(size=1, timeout_seconds=0.5)
+    ask(service)
+
+    with ThreadPoolExecutor(8) as threads, held(service.reader):
+        answers = [asked.result() for asked in ask_all(service, threads, 8)]
+
+    for answer, seconds in answers:
+        assert answer.word == "exhausted"
+        assert 0.5 <= seconds < 0.5 + SLACK
+    assert ask(service)[0] == FOUND
+
+
+@on_mariadb
+def test_the_deadline_ends_the_wait_if_it_is_nearer(make_service: Callable[..., Service]) -> None:
+    service = make_service(size=1, timeout_seconds=2, deadline_seconds=0.5)
+    ask(service)
+
+    with held(service.reader):
+        answer, seconds = ask(service)
+
+    assert answer.word == "exhausted"
+    assert 0.4 < seconds < 0.5 + SLACK
+
+
+@on_mysql_family
+def test_twenty_threads_are_served_in_order(make_service: Callable[..., Service]) -> None:
+    engine, served = make_service(size=1, timeout_seconds=5).reader, []
+
+    def take(number: int) -> None:
+        with engine.connect() as connection:
+            served.append(number)
+            connection.execute(text("SELECT 1"))
+
+    with ThreadPoolExecutor(20) as threads, held(engine):
+        for number in range(20):
+            threads.submit(take, number)
+            assert eventually(lambda: waiting(engine) == number + 1)  # noqa: B023 -- called at once
+
+    assert served == list(range(20))
+
+
+@on_mysql_family
+def test_a_failed_connect_wakes_the_next_at_once(make_service: Callable[..., Service], proxy: Proxy) -> None:
+    """SQLAlchemy's QueuePool lets the second sleep for its whole timeout."""
+    engine = make_service(size=1, timeout_seconds=5).reader
+    with held(engine):
+        pass
+    proxy.close_all()
+    assert eventually(lambda: proxy.counts().open == 0)
+
+    proxy.be_silent()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(outcome, engine)
+        assert eventually(lambda: proxy.counts().accepted == 2)
+        second = threads.submit(outcome, engine)
+        assert eventually(lambda: waiting(engine) == 1)
+        proxy.heal()
+        failed = time.monotonic()
+        proxy.reset_all()
+
+        assert first.result()[0] == "failed"
+        result, when = second.result()
+
+    assert result == "served"
+    assert when - failed < 0.5 + SLACK
+
+
+def outcome(engine: Engine) -> tuple[str, float]:
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except (DBAPIError, PoolError):
+        return "failed", time.monotonic()
+    return "served", time.monotonic()
+
+
+# ---- overload ----
+
+
+@on(*Kind)
+def test_fifty_clients_of_a_slow_query_on_two_connections(make_service: Callable[..., Service]) -> None:
+    """The query takes the server a tenth of a second."""
+    service, seconds = make_service(size=2), 3.0
+    sleep = "pg_sleep" if service.reader.dialect.name == "postgresql" else "sleep"
+    statement = text(f"SELECT {sleep}(0.1)").execution_options(leaves_no_trace=True)
+    ask(service)
+
+    began = time.monotonic()
+    clients = Clients(service, 50, work=lambda: read(service.reader, lambda c: c.execute(statement))).run(seconds)
+
+    assert clients.stuck == 0
+    assert set(clients.statuses) == {"done", "exhausted"}
+    assert clients.slowest < 1 + 0.1 + SLACK  # `timeout_seconds`, and the query
+    in_time = [
+        answer for answer in clients.answers if answer.status == "done" and (answer.ended or inf) <= began + seconds
+    ]
+    goodput = len(in_time) / (2 * seconds / 0.1)
+    print(f"goodput {goodput:.0%} of capacity, slowest answer {clients.slowest:.2f} s")
+    assert goodput >= 0.7, "the figure is 90 % and more where nothing else uses the machine"

@@ -1,0 +1,193 @@
+"""The database is down, silent or full: who is told so at once, and when the first answer comes again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import pymysql  # type: ignore[import-untyped]
+import pytest
+
+from steadypool import connecting
+from testkit.clients import Request
+from testkit.fault_servers import FaultServer
+from testkit.packets import Cut
+from testkit.proxy import Proxy
+from tests.pool.service import FOUND, Clients, Service
+from tests.support.kinds import on_mariadb, on_mysql, on_mysql_family
+from tests.support.leftovers import leaving_nothing, seconds_until
+from tests.support.pools import held
+
+
+@pytest.mark.parametrize("strategy", ["queue", "request"])
+def test_after_a_crash_the_first_answer_comes_within_a_second(
+    fault_server: FaultServer, make_service: Callable[..., Service], strategy: str
+) -> None:
+    with leaving_nothing():
+        service = make_service(strategy=strategy)
+        clients = Clients(service, 8, pause=0.02)
+        with clients.running():
+            time.sleep(0.3)
+            fault_server.kill()
+            time.sleep(1.5)
+            back = fault_server.start()
+            time.sleep(1.5)
+
+        ends = [answer.ended for answer in clients.answers if answer.status == "found" and answer.ended]
+        first = min(end for end in ends if end > back - 0.5)
+        print(f"first answer {first - back:.2f} s after the server let somebody in")
+        assert first - back < 1.0
+        late = [answer for answer in clients.answers if answer.began > back + 1]
+        assert late
+        assert all(answer.status == "found" for answer in late)
+        service.dispose()
+
+
+def assert_refused_at_once(answers: list[Request]) -> None:
+    assert len(answers) > 50
+    assert {answer.status for answer in answers} == {"down"}
+    p99 = sorted(answer.seconds for answer in answers)[len(answers) * 99 // 100]
+    print(f"while it is down: {len(answers)} answers, p99 {p99 * 1000:.0f} ms")
+    assert p99 < 0.25, "the figure is 0.05 on a machine that does nothing else"
+
+
+def test_while_it_is_down_requests_are_refused_at_once_and_nobody_storms(service: Service, proxy: Proxy) -> None:
+    clients, newcomers = Clients(service, 16, pause=0.01), Clients(service, 4, pause=0.01)
+    clients.run(0.3)
+    size = service.pool.size()
+
+    with proxy.counting() as counts:
+        proxy.refuse()
+        proxy.reset_all()
+        with clients.running():
+            seconds_until(lambda: service.pool.breaker.state == "open", 1.5)
+            newcomers.run(1.5)  # while as many as there are permits wait for the database until their deadline
+
+    assert_refused_at_once(newcomers.answers)
+    assert {answer.status for answer in clients.failed + newcomers.answers} == {"down"}
+    assert service.pool.snapshot()["probes"] < 6 + 4 / 0.1  # connects that are refused never reach the proxy
+    assert counts.accepted <= size
+    assert service.ask().word == "down"
+
+
+def test_silence_is_found_out_though_idle_connections_look_good(
+    make_service: Callable[..., Service], proxy: Proxy
+) -> None:
+    service = make_service(deadline_seconds=1)
+    clients = Clients(service, 2, pause=0.01)  # the others are idle, and nobody could tell that they are dead
+    with held(service.reader, 8):
+        pass
+
+    proxy.black_hole()
+    with clients.running():
+        seconds_until(lambda: service.pool.breaker.state == "open", 2.5)
+        newcomers = Clients(service, 2, pause=0.01).run(1)
+
+    seen = service.pool.snapshot()
+    assert seen["idle"] > 0
+    assert seen["turned_away"] >= len(newcomers.answers)
+    assert_refused_at_once(newcomers.answers)
+
+
+@on_mariadb
+def test_who_was_under_way_waits_until_the_deadline_and_not_as_long_as_a_connect(
+    make_service: Callable[..., Service], proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_SECONDS", 0.5)
+    service = make_service(deadline_seconds=4)
+    with held(service.reader):
+        pass
+
+    proxy.refuse()
+    proxy.reset_all()
+    with ThreadPoolExecutor(1) as threads:
+        asking = threads.submit(service.ask)
+        time.sleep(1.3)
+        proxy.heal()
+
+    assert asking.result() == FOUND
+
+
+@on_mariadb
+def test_connects_that_fail_after_the_login_are_no_storm_either(
+    make_service: Callable[..., Service], proxy: Proxy
+) -> None:
+    """The breaker takes the login for a success; what repeats the connect has to pause by itself."""
+    service = make_service(deadline_seconds=1)
+    with held(service.reader):
+        pass
+
+    proxy.reset_all()
+    proxy.watch(lambda packet: Cut.BEFORE if b"SET SESSION" in packet.data else None)
+    with proxy.counting() as counts:
+        word = service.ask().word
+
+    assert word == "down"
+    # At once, after pauses that double up to 0.1 to 0.2 s, and one to spare: at most 17 in a second.
+    assert 3 < counts.accepted <= 17
+
+
+@on_mysql_family
+def test_a_server_that_takes_no_more_connections_goes_on_serving_those_it_has(
+    fault_server: FaultServer, make_service: Callable[..., Service]
+) -> None:
+    service = make_service(size=4)
+    assert service.ask() == FOUND
+
+    with fault_server.set_globally(max_connections=10):
+        with fill(fault_server):
+            clients = Clients(service, 8, pause=0.01).run(1.5)
+            assert service.pool.snapshot()["breaker"] == "closed"
+            assert service.ask() == FOUND  # on the connection that is there
+        time.sleep(1)
+        assert Clients(service, 8).run(0.3).failed == []
+
+    assert set(clients.statuses) == {"found"}
+    assert clients.statuses["found"] > 20
+
+
+@on_mysql
+def test_a_server_that_was_frozen_has_nothing_against_us(
+    fault_server: FaultServer, make_service: Callable[..., Service], user: str
+) -> None:
+    """What connects and leaves before its login is counted, and ten of them would keep this host out for good."""
+    service = make_service()
+    clients = Clients(service, 8, pause=0.05)
+    with held(service.reader, 4), held(service.writer):
+        addresses = {row[0] for row in fault_server.admin("SELECT host FROM information_schema.processlist")}
+    assert any(not address.startswith(("localhost", "127.")) for address in addresses), "loopback is not counted"
+
+    fault_server.admin("TRUNCATE performance_schema.host_cache")
+    with fault_server.set_globally(max_connect_errors=10), fault_server.counting("Aborted_connects") as counts:
+        with clients.running():
+            time.sleep(0.3)
+            fault_server.freeze()
+            time.sleep(12)
+            fault_server.thaw()
+            back = seconds_until(lambda: service.ask() == FOUND, 5)
+            time.sleep(1)
+        blocked = fault_server.admin("SELECT sum(count_host_blocked_errors) FROM performance_schema.host_cache")
+
+    print(f"back after {back:.2f} s, {counts} interrupted, {service.pool.snapshot()['probes']} probes")
+    assert back < 1.0
+    assert blocked == [(0,)]
+    # Who was connecting when it froze, and the few probes beyond those that wait on: well below what blocks a host.
+    assert counts["Aborted_connects"] <= 7
+    assert service.pool.snapshot()["probes"] <= 13
+
+
+@contextmanager
+def fill(fault_server: FaultServer) -> Iterator[None]:
+    """Take all connections that the server still allows."""
+    url, taken = fault_server.server.url, []
+    try:
+        with suppress(pymysql.OperationalError):  # 1040
+            while True:
+                taken.append(pymysql.connect(host=url.host, port=url.port, user=url.username, password=url.password))
+        taken.pop().close()  # the administrator has one to spare: it does not count
+        yield
+    finally:
+        for connection in taken:
+            connection.close()

@@ -1,0 +1,198 @@
+"""A Galera cluster behind HAProxy: a node that has lost its cluster lets everybody in and refuses every statement."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from steadypool import PoolPolicy, in_transaction
+from steadypool.errors import OutcomeUnknownError
+from testkit.databases import Database
+from testkit.galera import Cluster, Node
+from testkit.yard import wait_for
+from tests.pool import library
+from tests.pool.service import FOUND, Clients, Service
+from tests.support.clusters import NAME, cluster, on_port, wait_until_it_refuses
+from tests.support.ledger import Unit, Witness, ledger, witness_of
+from tests.support.leftovers import assert_nothing_is_lent
+from tests.support.pools import steady
+
+__all__ = ["cluster"]
+
+LONG_SECONDS = float(os.environ.get("GALERA_SECONDS", "4"))
+"""For how long is read once a node refuses; GALERA_SECONDS=60 to look longer."""
+DEADLINE_SECONDS = 3.0
+
+
+@pytest.fixture(scope="module")
+def filled(cluster: Cluster) -> Database:
+    """The library, written by way of HAProxy to the one node that takes writes."""
+    made = on_port(cluster, cluster.writer_port)
+    library.fill(made.url)
+    return made
+
+
+@pytest.fixture
+def make_service(cluster: Cluster, filled: Database) -> Iterator[Callable[..., Service]]:
+    """Return a service: it writes to one node and reads from all, or does both on the node that is given."""
+    with ExitStack() as closing:
+
+        def make(node: Node | None = None, **policy: Any) -> Service:
+            writer, reader = (node.port,) * 2 if node else (cluster.writer_port, cluster.reader_port)
+            made = Service(
+                on_port(cluster, reader).url,
+                PoolPolicy(**{"deadline_seconds": DEADLINE_SECONDS, **policy}),
+                writer_url=on_port(cluster, writer).url,
+            )
+            closing.callback(made.dispose)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def witness(filled: Database) -> Iterator[Witness]:
+    with witness_of(filled) as made:
+        yield made
+
+
+def assert_all_well(clients: Clients, service: Service) -> None:
+    assert len(clients.answers) > 100, "hardly anything was asked: the test shows nothing"
+    assert clients.failed == []
+    assert clients.wrong == []
+    assert clients.stuck == 0
+    assert max(answer.seconds for answer in clients.answers) < DEADLINE_SECONDS
+    assert_nothing_is_lent(service.reader)
+
+
+def test_no_read_fails_while_a_node_is_cut_off_from_its_cluster(
+    make_service: Callable[..., Service], cluster: Cluster
+) -> None:
+    """The cluster's majority is there all the time, so somebody can answer."""
+    service, lost = make_service(), cluster.nodes[2]
+    clients = Clients(service, 16)
+
+    with clients.running():
+        time.sleep(1)
+        with cluster.cut(lost):
+            wait_until_it_refuses(lost)
+            time.sleep(LONG_SECONDS)
+
+    assert_all_well(clients, service)
+    told = service.pool.snapshot()
+    assert told["retried"] > 0, "the node was not met: the test shows nothing"
+    # Each was closed when it had been refused, and none because others were.
+    assert set(told["closed"]) <= {"error", "replaced", "stale", "surplus"}, told["closed"]
+
+
+def test_what_a_node_without_its_cluster_refuses_is_away_and_not_kept(
+    make_service: Callable[..., Service], cluster: Cluster, witness: Witness
+) -> None:
+    """A read of which no other node can be asked; a unit of writing at its COMMIT, and one at its first statement."""
+    lost = cluster.nodes[2]
+    patient, hasty = make_service(lost, deadline_seconds=18), make_service(lost)
+    assert hasty.ask() == FOUND
+    writer = patient.writer
+    in_transaction(writer, Unit())
+
+    with ExitStack() as healing:
+
+        class Interrupted(Unit):
+            def __call__(self, connection: Connection) -> str:
+                super().__call__(connection)
+                healing.enter_context(cluster.cut(lost))
+                wait_until_it_refuses(lost)
+                return self.nonce
+
+        units: list[Unit] = [Interrupted(), Unit()]
+        refused = [patient.do(lambda: in_transaction(writer, unit)) for unit in units]  # noqa: B023 -- called at once
+        left, began = steady(writer).checkedin(), time.monotonic()
+        refused.append(hasty.ask(by="read").word)
+        took = time.monotonic() - began
+
+    assert refused == ["down"] * 3
+    assert left == 0, "a connection to a node that refuses was kept"
+    assert [unit.begun for unit in units] == [1, 1]
+    assert [witness.times(unit) for unit in units] == [0, 0]
+    assert took < DEADLINE_SECONDS + 0.5
+    assert hasty.ask() == FOUND
+    assert_kept(writer, witness)
+
+
+def test_a_commit_that_was_under_way_when_the_node_was_cut_off_is_unknown(
+    make_service: Callable[..., Service], cluster: Cluster, witness: Witness
+) -> None:
+    """Galera says 1180, error during COMMIT: what was sent before the cut may have been kept by the others."""
+    lost = cluster.nodes[2]
+    writer, unit = make_service(lost).writer, Unit()
+    in_transaction(writer, Unit())
+
+    with ExitStack() as healing:
+
+        class Interrupted(Unit):
+            def __call__(self, connection: Connection) -> str:
+                super().__call__(connection)
+                healing.enter_context(cluster.cut(lost))
+                return self.nonce
+
+        unit = Interrupted()
+        with pytest.raises(OutcomeUnknownError):
+            in_transaction(writer, unit)
+
+    assert unit.begun == 1
+    assert witness.times(unit) in (0, 1)
+    assert_kept(writer, witness)
+
+
+def assert_kept(writer: Engine, witness: Witness) -> None:
+    unit = Unit()
+    in_transaction(writer, unit)
+    wait_for(lambda: witness.times(unit) == 1, "replicate", 5)
+
+
+def test_of_two_nodes_that_change_a_row_one_does_it_again_and_both_count(
+    make_service: Callable[..., Service], cluster: Cluster, witness: Witness
+) -> None:
+    """Certification lost at COMMIT is a deadlock (1213) to the client: nothing was kept, and the unit is done again."""
+    writers = [make_service(node).writer for node in cluster.nodes[:2]]
+    row = 1_000_001
+    witness.connection.execute(ledger.delete().where(ledger.c.id == row))
+    witness.connection.execute(insert(ledger), {"id": row, "nonce": "row", "part": 0})
+    meeting = threading.Barrier(2)
+
+    class Counting(Unit):
+        def between(self, connection: Connection) -> None:
+            connection.execute(update(ledger).where(ledger.c.id == row).values(part=ledger.c.part + 1))
+            if self.begun == 1:
+                meeting.wait(5)
+
+    units = [Counting(), Counting()]
+    wait_for(lambda: cluster.nodes[1].ask(f"SELECT 1 FROM {NAME}.ledger WHERE id = {row}") != [], "replicate", 5)
+    with ThreadPoolExecutor(2) as threads:
+        for end in [threads.submit(in_transaction, writer, unit) for writer, unit in zip(writers, units, strict=True)]:
+            end.result(20)
+
+    assert sum(unit.begun for unit in units) > 2
+    wait_for(lambda: [witness.times(unit) for unit in units] == [1, 1], "replicate", 5)
+    assert witness.connection.scalar(select(ledger.c.part).where(ledger.c.id == row)) == 2
+
+
+def test_no_read_fails_when_a_node_is_killed(make_service: Callable[..., Service], cluster: Cluster) -> None:
+    """The last test of all: the node does not come back."""
+    service = make_service()
+    clients = Clients(service, 16)
+
+    with clients.running():
+        time.sleep(1)
+        cluster.nodes[2].inside.kill()
+        time.sleep(LONG_SECONDS)
+
+    assert_all_well(clients, service)

@@ -1,0 +1,106 @@
+"""What becomes of a database and of the way to it, for the length of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from testkit.databases import Database
+from testkit.fault_servers import FaultServer
+from testkit.proxy import Proxy
+
+DRIP_SECONDS = 0.1
+"""A handshake then takes eight seconds at least, and each byte comes in time for a timeout that counts for each."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that a fault may need."""
+
+    server: FaultServer
+    database: Database
+    proxy: Proxy
+    service: Any
+    """Whoever asks."""
+    table: str
+    """What is asked for."""
+
+
+Fault = Callable[[Bench], AbstractContextManager[None]]
+
+
+@contextmanager
+def frozen(bench: Bench) -> Iterator[None]:
+    bench.server.freeze()
+    yield
+    bench.server.thaw()
+
+
+@contextmanager
+def black_hole(bench: Bench) -> Iterator[None]:
+    bench.proxy.black_hole()
+    yield
+    bench.proxy.heal()
+
+
+@contextmanager
+def accepted_but_silent(bench: Bench) -> Iterator[None]:
+    bench.proxy.be_silent()
+    bench.proxy.reset_all()
+    yield
+    bench.proxy.heal()
+
+
+@contextmanager
+def dripping_answers(bench: Bench) -> Iterator[None]:
+    bench.proxy.drip(DRIP_SECONDS)
+    yield
+    bench.proxy.heal()
+
+
+@contextmanager
+def dripping_handshakes(bench: Bench) -> Iterator[None]:
+    bench.proxy.reset_all()
+    bench.proxy.drip(DRIP_SECONDS)
+    yield
+    bench.proxy.heal()
+
+
+@contextmanager
+def lost_syns(bench: Bench) -> Iterator[None]:
+    bench.proxy.lose_syns()
+    bench.proxy.reset_all()
+    yield
+    bench.proxy.heal()
+
+
+@contextmanager
+def locked_table(bench: Bench) -> Iterator[None]:
+    table = bench.table
+    lock = f"LOCK TABLES {table} WRITE" if bench.server.is_mysql else f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
+    with bench.database.connect() as holder:
+        holder.execute(text(lock))
+        yield
+
+
+@contextmanager
+def read_only(server: FaultServer, user: str) -> Iterator[None]:
+    """Refuse writes for a while; on PostgreSQL to who connects meanwhile, for as long as that connection lasts."""
+    if server.is_mysql:
+        with server.set_globally(read_only=1):
+            yield
+        return
+    server.admin(f"ALTER ROLE {user} SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        server.admin(f"ALTER ROLE {user} RESET default_transaction_read_only")
+
+
+def each_fault(*faults: Fault) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("fault", faults, ids=lambda fault: fault.__name__)

@@ -1,0 +1,18 @@
+"""On which servers a test runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from testkit.fault_servers import Kind
+
+
+def on(*kinds: Kind) -> pytest.MarkDecorator:
+    """Run a test on these servers only."""
+    return pytest.mark.parametrize("fault_server", kinds, indirect=True, ids=lambda kind: kind.value, scope="session")
+
+
+everywhere = on(*Kind)
+on_mysql_family = on(Kind.MARIADB, Kind.MARIADB118, Kind.MYSQL)
+on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
+on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)
