@@ -1,6 +1,7 @@
 """How a pool ends, begins anew and is looked after; how one of its connections is closed."""
 
 import logging
+from collections import deque
 from typing import Any, Self
 
 from sqlalchemy import PoolProxiedConnection
@@ -24,6 +25,8 @@ class Life(Surface):
     dialect: Any
     rounds: Rounds[Entry]
     longest_call_seconds: float
+    came_back: deque[Entry]
+    """What was released in the middle of something else."""
     _made_with: dict[str, Any]
 
     def _begin(self, stats: Stats) -> None:
@@ -89,4 +92,6 @@ class Life(Surface):
 
     def patrol(self, now: float) -> None:
         """Look after all connections once; the housekeeping calls."""
+        while self.came_back:
+            self._do_return_conn(self.came_back.popleft())
         self.rounds.go(now, self.longest_call_seconds)

@@ -6,6 +6,7 @@ to limit how many wait, or to let idle connections go (docs/decisions/0007).
 
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
@@ -103,7 +104,7 @@ class SteadyPool(Life):
             most_waiting=self.policy.max_waiting,
             lifo=self.use_lifo,
         )
-        self.opener = Opener(self)
+        self.opener, self.came_back = Opener(self), deque[Entry]()
         self.rounds = Rounds(self.slots, self.breaker, self.policy, self._close, self._settle)
         self._is_watched = False
 
@@ -187,6 +188,9 @@ class SteadyPool(Life):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         entry: Any = record
+        if self.stats.lock._is_owned():  # type: ignore[attr-defined]
+            self.came_back.append(entry)  # by a finalizer, in the middle of what this thread does with the slots
+            return
         use: Use | None = entry.use
         if entry.process != getpid():
             disown([entry], self.driver)  # lent before the fork

@@ -18,7 +18,6 @@ class Roster(Generic[C]):
     permits: int
 
     def __init__(self, stats: Stats) -> None:
-        # Reentrant: the garbage collector may give back a forgotten connection in the middle of any line below.
         self._stats, self._lock = stats, stats.lock
         self.idle: dict[C, None] = {}  # in order; one may be taken out of the middle
         self._out: set[C] = set()

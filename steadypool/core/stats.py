@@ -78,7 +78,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.lock = RLock()
-        """That of the slots as well. Reentrant: the garbage collector may return a forgotten connection at any time."""
+        """That of the slots as well."""
         self.borrowed = self.opened = 0
         self.events: Counter[Event] = Counter()
         self.closed: Counter[CloseReason] = Counter()

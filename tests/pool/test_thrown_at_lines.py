@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 PACKAGE = Path(steadypool.__file__).parent
 HARMLESS = {"plain.py", "harmless.py", "deadline.py"}
-"""What statements are asked about, once each, and the block that a caller begins and ends; no connection is involved."""
+"""What statements are asked about, once each, and a block that callers begin and end; no connection is involved."""
 FILES = tuple(str(path) for path in PACKAGE.rglob("*.py") if path.name not in HARMLESS)
 SIZE = 2
 
