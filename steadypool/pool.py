@@ -38,7 +38,7 @@ from steadypool.drivers import Driver
 from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
 from steadypool.forking import begin_anew_after_fork, disown
-from steadypool.recovery import kind_of
+from steadypool.recovery import is_of, kind_of
 
 T = TypeVar("T")
 Borrower = Callable[[], Mapping[str, object]]
@@ -54,9 +54,11 @@ class SteadyPool(Pool):
     """Keeps at most `pool_size` connections and lends at most `max_overflow` more, -1 for any number.
 
     What QueuePool takes it takes as well, by the same names and with the same meaning. `timeout` bounds the wait for a
-    permit and `recycle` a connection's life (seconds, -1 for no end); `pre_ping` has an idle one tested. The rest is in
-    the policy. `borrower` says for whom a connection is acquired.
+    permit (None for no end) and `recycle` a connection's life (seconds, -1 for no end); `pre_ping` has an idle one
+    tested. The rest is in the policy. `borrower` says for whom a connection is acquired.
     """
+
+    _is_asyncio = False  # as QueuePool says it: threads wait here, whatever the dialect
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class SteadyPool(Pool):
         # No bare * here: create_engine passes on what it finds among the positional names.
         pool_size: int = 5,
         max_overflow: int = 10,
-        timeout: float = 30.0,
+        timeout: float | None = 30.0,
         use_lifo: bool = True,
         recycle: float = -1,
         pre_ping: bool = False,
@@ -79,8 +81,9 @@ class SteadyPool(Pool):
         self.policy = policy or PoolPolicy()
         self._ping_after = self.policy.ping_after_seconds if pre_ping else None
         self.longest_call_seconds = self.policy.longest_call_seconds
-        self.dialect: Any = self._dialect
         self._resets = self._reset_on_return is not ResetStyle.reset_none
+        self._is_bare = driver is None
+        """Whether nobody watches its statements: it was not made by `create_pool_engine`."""
         self.driver, self.borrower, self._timeout = driver or Driver(self.policy, "writer"), borrower, timeout
         self.compiled: dict[Any, Any] = {}
         """What Lookups are in this dialect."""
@@ -103,7 +106,12 @@ class SteadyPool(Pool):
         self._forsaken: set[Use] = set()
         self._next_tidy = 0.0
         self._first = threading.RLock()
-        self._is_watched = False
+        self._is_watched = self._is_disposed = False
+
+    @property
+    def dialect(self) -> Any:
+        """SQLAlchemy's word for the database and the driver; an engine that is given a pool brings its own."""
+        return self._dialect
 
     # ---- acquire ----
 
@@ -157,8 +165,8 @@ class SteadyPool(Pool):
 
     def _heed(self, error: BaseException, use: Use, entry: Entry) -> None:
         """Learn from what ended the use of a driver's connection; raise DeadlineExceededError where time ran out."""
-        is_driver_s = isinstance(error, self.dialect.loaded_dbapi.Error)
-        is_dead = is_driver_s and self.dialect.is_disconnect(error, entry.dbapi_connection, None)
+        knows = hasattr(self.dialect, "is_disconnect") and is_of(self.dialect, error)
+        is_dead = knows and self.dialect.is_disconnect(error, entry.dbapi_connection, None)
         verdict = self.judge(error, use, "statement", is_dead=is_dead)
         if verdict.closes:
             self._close(entry, "overdue" if use.overdue else "error")
@@ -172,7 +180,7 @@ class SteadyPool(Pool):
 
         `is_dead` is what SQLAlchemy, or a listener, thinks of it; `in_flight` tells whether something was sent.
         """
-        foreign = in_flight and not isinstance(error, self.dialect.loaded_dbapi.Error)
+        foreign = in_flight and not is_of(self.dialect, error)
         kind = Kind.FOREIGN if foreign else kind_of(error, self.dialect)
         if is_dead and not TABLE[kind].closes:
             kind = Kind.CONNECTION_DEAD
@@ -187,8 +195,7 @@ class SteadyPool(Pool):
         """Return a connection that is good and nobody else's."""
         use.fresh = fresh
         if not self._is_watched:
-            watch_over(self)
-            self._is_watched = True
+            self._wake()
         if self.breaker.silent or not self.slots.idle:
             self.breaker.admit(use.deadline)
         entry = self.slots.take(use, self._timeout)
@@ -206,6 +213,13 @@ class SteadyPool(Pool):
             else:
                 self._close(entry, reason)
                 entry = self.slots.exchange(entry, use)
+
+    def _wake(self) -> None:
+        """Begin: at the first use, in a process of its own, and where a pool that was disposed of is used again."""
+        watch_over(self)
+        self.breaker.resume()
+        self.slots.open_again()
+        self._is_watched = True
 
     def _grant(self, use: Use, entry: Entry) -> None:
         if entry.stats is not self.stats:
@@ -260,7 +274,9 @@ class SteadyPool(Pool):
                 entry.get_connection()
                 return
         except (NotImplementedError, exc.InvalidRequestError) as error:  # what it raises if that connection is lost
-            raise self.dialect.loaded_dbapi.OperationalError("the first connection was lost") from error
+            if getattr(self.dialect, "dbapi", None) is None:
+                raise
+            raise self.dialect.dbapi.OperationalError("the first connection was lost") from error
         finally:
             with suppress(RuntimeError):  # it is another thread's
                 self._first.release()
@@ -279,7 +295,8 @@ class SteadyPool(Pool):
         use.call_began = None
         entry.end("error")
         self.slots.give_up_turn(entry)
-        return self.slots.take(use, self._timeout - (monotonic() - use.asked), first=True)
+        left = None if self._timeout is None else self._timeout - (monotonic() - use.asked)
+        return self.slots.take(use, left, first=True)
 
     # ---- release ----
 
@@ -296,7 +313,7 @@ class SteadyPool(Pool):
             reason = self._why_not_kept(entry, use, now)
             if reason or not self.slots.give_back(entry, now):
                 self._close(entry, reason or ("overdue" if use.overdue else "surplus"))
-                self.slots.leave(entry, use)
+                self.slots.leave(entry, use, in_hand=False)
             if use.reported:
                 leaks.report_return(use, now)
         except BaseException:
@@ -310,16 +327,24 @@ class SteadyPool(Pool):
             return "error"
         if use.proxy is not None and use.proxy() is None:  # nobody returned it; the garbage collector found it
             self._note_dropped(use)
-            return "dropped"
+            if not self._resets:
+                return "dropped"  # whatever was done with it
         if use.overdue:
             return "overdue"
         if use.unfinished:
             return "error"
-        if use.changed:
+        if use.changed and not self._is_reset_by_others(use):
             return "changed"
         if use.proxy is not None and self.driver.is_in_transaction(entry.dbapi_connection):
             return "changed"  # by a cursor of the driver's, past SQLAlchemy: the next COMMIT would keep it
         return entry.condemned or ("expired" if now >= entry.expires else None)
+
+    def _is_reset_by_others(self, use: Use) -> bool:
+        """Tell whether a listener resets what is returned, as SQLAlchemy's documents have it with reset_on_return=None.
+
+        Not with an engine of ours, where each session that was changed is closed, whoever listens to its return.
+        """
+        return self._is_bare and use.proxy is not None and bool(self.dispatch.reset)
 
     def _note_dropped(self, use: Use) -> None:
         self.stats.note("leaked")
@@ -333,10 +358,10 @@ class SteadyPool(Pool):
         entry = self.slots.claim(use)
         if entry is None:
             return False
-        was_made = entry.state != "connecting"
+        is_one = entry.state != "connecting"
         self._close(entry, reason)
-        self.slots.leave(entry, use)
-        return was_made
+        self.slots.leave(entry, use, in_hand=use.proxy is not None)
+        return is_one
 
     # ---- closing ----
 
@@ -358,10 +383,15 @@ class SteadyPool(Pool):
             self.slots.condemn()
 
     def dispose(self) -> None:
-        """Close what is idle; what is lent is closed when it comes back."""
+        """Close what is idle; what is lent is closed when it comes back. Whoever uses it again finds it empty."""
+        self._is_disposed = True
         self.breaker.retire()
-        for entry in self.slots.close():
-            self._close(entry, "disposed")
+        self.slots.condemn("disposed")
+        try:
+            for entry in self.slots.close():
+                self._close(entry, "disposed")
+        finally:
+            self._is_watched = False
 
     def recreate(self) -> Self:
         """Return a new pool with the same settings and listeners, which goes on counting where this one is."""
@@ -375,13 +405,14 @@ class SteadyPool(Pool):
             pre_ping=self.pre_ping,
             policy=self.policy,
             driver=self.driver,
-            dialect=self.dialect,
+            dialect=self._dialect,
             borrower=self.borrower,
             echo=self.echo,
             logging_name=self._orig_logging_name,
             reset_on_return=self._reset_on_return,
             _dispatch=self.dispatch,
         )
+        new._is_bare = self._is_bare
         new._begin(self.stats)
         new.breaker.probes = self.breaker.probes
         return new
@@ -406,8 +437,10 @@ class SteadyPool(Pool):
             self._report_leaks(now)
         if now >= self._next_tidy:
             self._next_tidy = now + TIDY_EVERY_SECONDS
-            for entry, reason in self.slots.evict(lambda idle, more: idle.why_unneeded(now, more)):
+            # Of a pool that was disposed of nobody may know any more: it keeps not even the last one for good.
+            for entry, reason in self.slots.evict(lambda idle, more: idle.why_unneeded(now, more or self._is_disposed)):
                 self._close(entry, reason)
+                self.slots.put_aside(entry)
             self._take_back_forsaken()
 
     def _report_leaks(self, now: float) -> None:
@@ -441,8 +474,8 @@ class SteadyPool(Pool):
         """Return how many connections are kept."""
         return self.pool_size
 
-    def timeout(self) -> float:
-        """Return how long one waits for a connection, in seconds."""
+    def timeout(self) -> float | None:
+        """Return how long one waits for a connection, in seconds; None means for ever."""
         return self._timeout
 
     def checkedin(self) -> int:
@@ -454,8 +487,8 @@ class SteadyPool(Pool):
         return self.slots.in_use
 
     def overflow(self) -> int:
-        """Return how many more there are than are kept; below 0, how many are missing to that."""
-        return self.checkedin() + self.checkedout() - self.pool_size
+        """Return how many more there are than are kept; below 0, how many are missing to that; 0 if all are."""
+        return self.checkedin() + self.checkedout() - self.pool_size if self.pool_size else 0
 
     def status(self) -> str:
         """Return the gauges in words."""

@@ -129,6 +129,10 @@ class Breaker:
             self._given_up = True
             self._changed.notify_all()
 
+    def resume(self) -> None:
+        """Probe again when need be: the pool is used though it was closed."""
+        self._given_up = False
+
     def _run(self, probe: "Probe") -> None:
         shortest, longest = PAUSE_SECONDS
         knocks, pause, unanswered = list[Knock](), shortest, 0

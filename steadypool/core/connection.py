@@ -131,7 +131,7 @@ class Connection:
     idle        closed      it is stale, its life is over, nobody needs it               `end`
     in use      idle        it is released, and good                                     `Slots.give_back`
     in use      closed      an error, its age, a changed session, nobody has it any more `end`
-    closed      connecting  another one is made in its place, on the same permit         `connecting`
+    closed      connecting  another one is made in its place, now or when one is needed  `connecting`
     ==========  ==========  ===========================================================  ==================
 
     Only who uses it changes it, and who has taken an idle one off the stack; `use` is under the lock of the slots.
@@ -143,13 +143,15 @@ class Connection:
     def __init__(self, stats: Stats) -> None:
         self.stats = stats
         self.use: Use | None = None
-        self.uses = 0
+        self.was_made = False
+        """Whether it has been one before, of which SQLAlchemy's `record_info` may still tell."""
         self.connecting()
 
     def connecting(self) -> None:
         """Begin anew: nothing is known of the one that was here before."""
         self.state: State = "connecting"
         self.wire: Wire | None = None
+        self.uses = 0
         self.opened = self.used = 0.0
         self.expires = inf
         self.wait_timeout: float | None = None
@@ -174,7 +176,7 @@ class Connection:
             recycle = min(recycle, max(self.wait_timeout - MARGIN_SECONDS, self.wait_timeout / 2))
         self.opened = self.used = monotonic()
         self.expires = self.opened + recycle * (1 - JITTER * DICE.random())
-        self.state = "in use"
+        self.state, self.was_made = "in use", True
         self.stats.note_opened(self.opened, self.use.opening if self.use else 0.0)
         return self
 

@@ -1,7 +1,8 @@
 """Who may have a connection, and which: a fair semaphore and the stack of idle connections, under one lock."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -43,6 +44,9 @@ class Slots(Generic[C]):
         """As many as may be out: fewer where the server allows for fewer connections."""
         self.idle: dict[C, None] = {}  # in order; one may be taken out of the middle
         self._make, self._kept, self._next = make, kept, reversed if lifo else iter
+        self._most_kept = kept
+        self._spare: deque[C] = deque(maxlen=kept)
+        """Closed ones in whose place others are made: SQLAlchemy's `record_info` is that of the place."""
         self._out: set[C] = set()
         self._written_off: set[C] = set()
         self._queue: dict[Use, Lock] = {}
@@ -53,16 +57,17 @@ class Slots(Generic[C]):
 
     # ---- acquire ----
 
-    def take(self, use: Use, seconds: float, *, first: bool = False) -> C:
+    def take(self, use: Use, seconds: float | None, *, first: bool = False) -> C:
         """Return an idle connection, or one that is still to be made; wait for it so many seconds, in the deadline.
 
-        Raises PoolExhaustedError. Whoever is interrupted may hold one all the same, or stand in the queue, and has to
-        `claim` it. `first` is for who has had a turn that came to nothing.
+        None means for ever. Raises PoolExhaustedError. Whoever is interrupted may hold one all the same, or stand in
+        the queue, and has to `claim` it. `first` is for who has had a turn that came to nothing.
         """
         with self._lock:
             if not self._queue and len(self._out) - len(self._written_off) < self.limit:
                 return self._give(use)
             turn = self._join(use, first=first)
+        seconds = TIMEOUT_MAX if seconds is None else min(seconds, TIMEOUT_MAX)
         if use.deadline is not None:
             seconds = min(seconds, use.deadline.left)
         if not turn.acquire(timeout=max(0.0, seconds)):
@@ -79,17 +84,26 @@ class Slots(Generic[C]):
         """Return another one for one that was not fit, on the same permit."""
         with self._lock:
             connection.use = None
+            self.put_aside(connection)
             given = self._give(use, fresh=use.fresh)
-            self._out.discard(connection)
+            if given is not connection:
+                self._out.discard(connection)
             return given
 
     def _give(self, use: Use, *, fresh: bool = False) -> C:
-        given = next(self._next(self.idle)) if self.idle and not fresh else self._make()
+        given = next(self._next(self.idle)) if self.idle and not fresh else self._another()
         use.connection, given.use = given, use
         self._out.add(given)
         if given.state == "idle":
             given.state = "in use"
         self.idle.pop(given, None)
+        return given
+
+    def _another(self) -> C:
+        if not self._spare:
+            return self._make()
+        given = self._spare.pop()
+        given.connecting()
         return given
 
     def _join(self, use: Use, *, first: bool) -> Lock:
@@ -139,8 +153,11 @@ class Slots(Generic[C]):
                 self.serve()
             return True
 
-    def leave(self, connection: C, use: Use) -> None:
-        """Give back the permit of one that is closed; to do so twice, or too late, does no harm."""
+    def leave(self, connection: C, use: Use, *, in_hand: bool) -> None:
+        """Give back the permit of one that is closed; to do so twice, or too late, does no harm.
+
+        What somebody may still have in hand is not used again: whoever returns it then would return another's.
+        """
         with self._lock:
             if use.ended is None:
                 use.ended = monotonic()
@@ -149,6 +166,8 @@ class Slots(Generic[C]):
                 self._out.discard(connection)
                 self._written_off.discard(connection)
                 connection.use = None
+                if not in_hand:
+                    self.put_aside(connection)
             self.serve()
 
     def give_up_turn(self, connection: C) -> None:
@@ -157,6 +176,11 @@ class Slots(Generic[C]):
             connection.use = None
             self._out.discard(connection)
             self.serve()
+
+    def put_aside(self, connection: C) -> None:
+        """Have another one made in the place of one that is closed and that nobody has in hand."""
+        if connection.was_made and connection.dbapi_connection is None:  # a listener may have kept it from closing
+            self._spare.append(connection)
 
     def claim(self, use: Use) -> C | None:
         """Return the connection that still belongs to a use, if one does; it is not idle, and the use does not wait."""
@@ -208,11 +232,11 @@ class Slots(Generic[C]):
         there = (each.use for each in self.out() if each.state == "in use" and each.dbapi_connection is connection)
         return next(there, None)
 
-    def condemn(self) -> None:
+    def condemn(self, reason: CloseReason = "doomed") -> None:
         """Have no connection used again that there is now: the server goes away, or takes no writes."""
         for each in self.all():
             if each.state in ("idle", "in use"):
-                each.condemned = each.condemned or "doomed"
+                each.condemned = each.condemned or reason
 
     def cut_overdue(self, now: float, longest_call: float) -> bool:
         """End the calls whose time is over; tell whether the server was silent in one of them."""
@@ -240,28 +264,39 @@ class Slots(Generic[C]):
                 self.serve()
             return uses
 
-    def evict(self, why: Callable[[C, bool], CloseReason | None]) -> list[tuple[C, CloseReason]]:
-        """Take out and return the idle ones for which there is a reason; `why` is told whether a better one is kept."""
-        unneeded: list[tuple[C, CloseReason]] = []
+    def evict(self, why: Callable[[C, bool], CloseReason | None]) -> Iterator[tuple[C, CloseReason]]:
+        """Take out and return the idle ones for which there is a reason; `why` is told whether a better one is kept.
+
+        One after the other: while one is being closed, the others are there for whoever needs one.
+        """
+        kept = False
         with self._lock:
-            kept = False
-            for each in reversed(list(self.idle)):
-                if reason := why(each, kept):
-                    unneeded.append((each, reason))
-                    del self.idle[each]
-                else:
+            there = list(self.idle)
+        for each in reversed(there):
+            with self._lock:
+                if each not in self.idle:
+                    continue
+                reason = why(each, kept)
+                if reason is None:
                     kept = True
-        return unneeded
+                    continue
+                del self.idle[each]
+            yield each, reason
 
     def close(self) -> Iterator[C]:
-        """Return one idle connection after the other, and keep none from now on."""
-        self._kept = 0
-        while self.idle:
+        """Return one idle connection after the other, and keep none until it is opened again."""
+        while True:
             with self._lock:
+                self._kept = 0
+                self._spare.clear()
                 if not self.idle:
                     return
                 each, _ = self.idle.popitem()
             yield each
+
+    def open_again(self) -> None:
+        """Keep connections, if it was closed."""
+        self._kept = self._most_kept
 
     def count(self) -> None:
         """Count the uses that have come to their end since the last time: those who release do not wait for that."""
