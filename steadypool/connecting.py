@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
 
 from steadypool.core import deadline
-from steadypool.core.breaker import Knock
+from steadypool.core.knock import Knock
 from steadypool.core.wire import Wire
 from steadypool.drivers import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS

@@ -1,11 +1,12 @@
 """The pool's entry: SQLAlchemy's record of a connection, which is our connection as well."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool.base import _ConnectionRecord
 
 from steadypool.core.connection import Connection
+from steadypool.recovery import is_of
 
 if TYPE_CHECKING:
     from steadypool.pool import SteadyPool
@@ -36,16 +37,22 @@ class Entry(Connection, _ConnectionRecord):
 
     def invalidate(self, e: BaseException | None = None, soft: bool = False) -> None:
         """Close it, or have it closed when it is released."""
-        super().invalidate(e, soft)
-        if soft:
-            self.condemned = self.condemned or "error"
-        elif self.dbapi_connection is None:
-            self.end("overdue" if self.use and self.use.overdue else "error")
+        if self.dbapi_connection is not None:
+            self.condemned = self.condemned or "error"  # first: a listener may raise, and leave it open
+        try:
+            super().invalidate(e, soft)
+        finally:
+            if self.dbapi_connection is None:
+                self.end("overdue" if self.use and self.use.overdue else "error")
 
     def answers(self) -> bool:
         """Ping the server."""
-        dialect: Any = self.pool.dialect
+        dialect = self.pool.dialect
+        if not hasattr(dialect, "do_ping"):  # a pool without an engine; SQLAlchemy says what it lacks
+            return bool(dialect._do_ping_w_event(self.dbapi_connection))
         try:
             return bool(dialect.do_ping(self.dbapi_connection))
-        except dialect.loaded_dbapi.Error:
+        except Exception as error:
+            if not is_of(dialect, error):
+                raise
             return False

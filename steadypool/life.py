@@ -7,6 +7,7 @@ from typing import Any, Self
 from sqlalchemy import PoolProxiedConnection
 
 from steadypool.core.connection import Use
+from steadypool.core.housekeeping import watch_over
 from steadypool.core.rounds import Rounds
 from steadypool.core.stats import CloseReason, Stats
 from steadypool.drivers import Driver
@@ -22,12 +23,20 @@ class Life(Surface):
 
     stats: Stats
     driver: Driver
-    dialect: Any
     rounds: Rounds[Entry]
     longest_call_seconds: float
+    _is_awake: bool
+    _is_disposed: bool
+    _is_bare: bool
+    """Whether nobody watches its statements: it was not made by `create_pool_engine`."""
     came_back: deque[Entry]
     """What was released in the middle of something else."""
     _made_with: dict[str, Any]
+
+    @property
+    def dialect(self) -> Any:
+        """SQLAlchemy's word for the database and the driver; an engine that is given a pool brings its own."""
+        return self._dialect
 
     def _begin(self, stats: Stats) -> None:
         raise NotImplementedError
@@ -63,23 +72,36 @@ class Life(Surface):
             self.slots.condemn()
 
     def dispose(self) -> None:
-        """Close what is idle; what is lent is closed when it comes back."""
+        """Close what is idle; what is lent is closed when it comes back. Whoever uses it again finds it empty."""
+        self._is_disposed = True
         self.breaker.retire()
         self.slots.count()
-        for entry in self.slots.close():
-            self._close(entry, "disposed")
+        self.slots.condemn("disposed")
+        try:
+            for entry in self.slots.close():
+                self._close(entry, "disposed")
+        finally:
+            self._is_awake = False
+
+    def wake(self) -> None:
+        """Begin: at the first use, in a process of its own, and where a pool that was disposed of is used again."""
+        watch_over(self)
+        self.breaker.resume()
+        self.slots.open_again()
+        self._is_awake = True
 
     def recreate(self) -> Self:
         """Return a new pool with the same settings and listeners, which goes on counting where this one is."""
         new = self.__class__(
             self._creator,
-            dialect=self.dialect,
+            dialect=self._dialect,
             echo=self.echo,
             logging_name=self._orig_logging_name,
             reset_on_return=self._reset_on_return,
             _dispatch=self.dispatch,
             **self._made_with,
         )
+        new._is_bare = self._is_bare
         new._begin(self.stats)
         new.breaker.probes = self.breaker.probes
         return new
@@ -94,4 +116,5 @@ class Life(Surface):
         """Look after all connections once; the housekeeping calls."""
         while self.came_back:
             self._do_return_conn(self.came_back.popleft())
-        self.rounds.go(now, self.longest_call_seconds)
+        # Of a pool that was disposed of nobody may know any more: it keeps not even the last one for good.
+        self.rounds.go(now, self.longest_call_seconds, keep_one=not self._is_disposed)

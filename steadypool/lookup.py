@@ -22,7 +22,7 @@ from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
 from steadypool.plain import is_plain, is_plainly_compiled
 from steadypool.pool import SteadyPool
-from steadypool.recovery import judge, kind_of
+from steadypool.recovery import is_of, judge, kind_of
 
 Columns = TypeVarTuple("Columns")
 T = TypeVar("T")
@@ -93,8 +93,8 @@ def lend(pool: SteadyPool, work: Callable[[Any], T]) -> T:
 def _heed(pool: SteadyPool, error: BaseException, use: Use, entry: Entry) -> None:
     """Learn from what ended the use of a driver's connection; raise DeadlineExceededError where time ran out."""
     dialect = pool.dialect
-    is_driver_s = isinstance(error, dialect.loaded_dbapi.Error)
-    is_dead = is_driver_s and dialect.is_disconnect(error, entry.dbapi_connection, None)
+    knows = hasattr(dialect, "is_disconnect") and is_of(dialect, error)
+    is_dead = knows and dialect.is_disconnect(error, entry.dbapi_connection, None)
     verdict = judge(error, dialect, "statement", overdue=use.is_over(monotonic()), is_dead=is_dead)
     pool.slots.obey(verdict)
     use.unfinished, use.changed = verdict.closes, verdict.closes

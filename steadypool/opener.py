@@ -50,7 +50,9 @@ class Opener:
                 entry.get_connection()
                 return
         except (NotImplementedError, exc.InvalidRequestError) as error:  # what it raises if that connection is lost
-            raise self._pool.dialect.loaded_dbapi.OperationalError("the first connection was lost") from error
+            if getattr(self._pool.dialect, "dbapi", None) is None:
+                raise
+            raise self._pool.dialect.dbapi.OperationalError("the first connection was lost") from error
         finally:
             with suppress(RuntimeError):  # it is another thread's
                 self.first.release()
@@ -70,7 +72,9 @@ class Opener:
         use.call_began = None
         entry.end("error")
         slots.give_up_turn(entry)
-        return slots.take(use, self._pool.timeout() - (monotonic() - use.asked), first=True)
+        seconds = self._pool.timeout()
+        left = None if seconds is None else seconds - (monotonic() - use.asked)
+        return slots.take(use, left, first=True)
 
     def failed(self, use: Use, error: BaseException) -> PoolError | None:
         """Count an error that ended an acquire; return what is to be raised in its place, if not itself."""

@@ -25,7 +25,6 @@ from steadypool.core.breaker import Breaker
 from steadypool.core.connection import Hand, Use, stack_of
 from steadypool.core.deadline import CURRENT
 from steadypool.core.errors import DatabaseDownError
-from steadypool.core.housekeeping import watch_over
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.rounds import Rounds
 from steadypool.core.slots import Slots
@@ -46,10 +45,12 @@ log = logging.getLogger(__name__)
 class SteadyPool(Life):
     """Keeps at most `pool_size` connections and lends at most `max_overflow` more, -1 for any number.
 
-    What QueuePool takes it takes as well, by the same names and with the same meaning. `timeout` bounds the wait for a
-    permit and `recycle` a connection's life (seconds, -1 for no end); `pre_ping` has an idle one tested. The rest is in
-    the policy. `borrower` says for whom a connection is acquired.
+    What QueuePool takes it takes as well, with the same meaning. `timeout` bounds the wait for a permit (None: no end)
+    and `recycle` a connection's life (seconds, -1: no end); `pre_ping` has an idle one validated. The rest is in the
+    policy. `borrower` says for whom a connection is acquired.
     """
+
+    _is_asyncio = False  # as QueuePool says it: threads wait here, whatever the dialect
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class SteadyPool(Life):
         # No bare * here: create_engine passes on what it finds among the positional names.
         pool_size: int = 5,
         max_overflow: int = 10,
-        timeout: float = 30.0,
+        timeout: float | None = 30.0,
         use_lifo: bool = True,
         recycle: float = -1,
         pre_ping: bool = False,
@@ -67,6 +68,14 @@ class SteadyPool(Life):
         **more: Any,
     ) -> None:
         super().__init__(creator, **more)
+        self.pool_size, self.max_overflow, self.use_lifo = pool_size, max_overflow, use_lifo
+        self.recycle, self.pre_ping = recycle if recycle >= 0 else inf, pre_ping
+        self.policy = policy or PoolPolicy()
+        self._ping_after = self.policy.ping_after_seconds if pre_ping else None
+        self.longest_call_seconds = self.policy.longest_call_seconds
+        self._is_bare = driver is None
+        self._resets = self._reset_on_return is not ResetStyle.reset_none
+        self.driver, self.borrower, self._timeout = driver or Driver(self.policy, "writer"), borrower, timeout
         self._made_with: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": max_overflow,
@@ -74,18 +83,10 @@ class SteadyPool(Life):
             "use_lifo": use_lifo,
             "recycle": recycle,
             "pre_ping": pre_ping,
-            "policy": policy,
-            "driver": driver,
+            "policy": self.policy,
+            "driver": self.driver,
             "borrower": borrower,
         }
-        self.pool_size, self.max_overflow, self.use_lifo = pool_size, max_overflow, use_lifo
-        self.recycle, self.pre_ping = recycle if recycle >= 0 else inf, pre_ping
-        self.policy = policy or PoolPolicy()
-        self._ping_after = self.policy.ping_after_seconds if pre_ping else None
-        self.longest_call_seconds = self.policy.longest_call_seconds
-        self.dialect: Any = self._dialect
-        self._resets = self._reset_on_return is not ResetStyle.reset_none
-        self.driver, self.borrower, self._timeout = driver or Driver(self.policy, "writer"), borrower, timeout
         self.compiled: dict[Any, Any] = {}
         """What Lookups are in this dialect."""
         self._begin(Stats())
@@ -93,8 +94,7 @@ class SteadyPool(Life):
 
     def _begin(self, stats: Stats) -> None:
         kept = 0 if self.policy.strategy == "request" else self.pool_size or sys.maxsize
-        unlimited = self.max_overflow < 0 or kept == sys.maxsize
-        permits = sys.maxsize if unlimited else kept + self.max_overflow
+        permits = sys.maxsize if self.max_overflow < 0 or kept == sys.maxsize else kept + self.max_overflow
         self.stats, self.breaker = stats, Breaker()
         self.slots: Slots[Entry] = Slots(
             partial(Entry, self),
@@ -106,7 +106,7 @@ class SteadyPool(Life):
         )
         self.opener, self.came_back = Opener(self), deque[Entry]()
         self.rounds = Rounds(self.slots, self.breaker, self.policy, self._close, self._settle)
-        self._is_watched = False
+        self._is_awake = self._is_disposed = False
 
     # ---- acquire ----
 
@@ -144,9 +144,8 @@ class SteadyPool(Life):
     def _find(self, use: Use, *, fresh: bool = False) -> Entry:
         """Return a connection that is good and nobody else's."""
         use.fresh = fresh
-        if not self._is_watched:
-            watch_over(self)
-            self._is_watched = True
+        if not self._is_awake:
+            self.wake()
         if self.breaker.silent or not self.slots.idle:
             self.breaker.admit(use.deadline)
         entry = self.slots.take(use, self._timeout)
@@ -216,12 +215,14 @@ class SteadyPool(Life):
             return "error"
         if use.proxy is not None and use.proxy() is None:  # nobody returned it; the garbage collector found it
             self.slots.note_dropped(use)
-            return "dropped"
+            if not self._resets:
+                return "dropped"  # whatever was done with it
         if use.overdue:
             return "overdue"
         if use.unfinished:
             return "error"
-        if use.changed:
+        # Where nobody watches, a listener may reset what is returned, as SQLAlchemy's documents have it.
+        if use.changed and not (self._is_bare and use.proxy is not None and self.dispatch.reset):
             return "changed"
         if use.proxy is not None and self.driver.is_in_transaction(entry.dbapi_connection):
             return "changed"  # by a cursor of the driver's, past SQLAlchemy: the next COMMIT would keep it

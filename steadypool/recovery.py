@@ -1,5 +1,7 @@
 """What an error of SQLAlchemy's means: the driver's own is inside, and it may have been raised while connecting."""
 
+from typing import Any
+
 from sqlalchemy import Dialect, exc
 
 from steadypool.core.classify import TABLE, Kind, Phase, Verdict, classify
@@ -18,7 +20,7 @@ def kind_of(error: BaseException | None, dialect: Dialect | None = None) -> Kind
         own = error.orig
         kind = driver_of(own).kind(own) if own is not None and _is_of_a_driver(own) else Kind.MISTAKE
         return Kind.CONNECTION_DEAD if error.connection_invalidated and kind is Kind.MISTAKE else kind
-    if error is None or dialect is None or not isinstance(error, dialect.loaded_dbapi.Error):
+    if error is None or dialect is None or not is_of(dialect, error):
         return Kind.MISTAKE
     return driver_of(error).kind(error)
 
@@ -30,11 +32,18 @@ def judge(
 
     `is_dead` is what SQLAlchemy, or a listener, thinks of it; `in_flight` tells whether something was sent.
     """
-    is_driver_s = isinstance(error, dialect.loaded_dbapi.Error)
-    kind = Kind.FOREIGN if in_flight and not is_driver_s else kind_of(error, dialect)
+    kind = Kind.FOREIGN if in_flight and not is_of(dialect, error) else kind_of(error, dialect)
     if is_dead and not TABLE[kind].closes:
         kind = Kind.CONNECTION_DEAD
     return classify(kind, phase, overdue=overdue and isinstance(error, Exception))
+
+
+def is_of(dialect: Any, error: BaseException) -> bool:
+    """Tell whether an error is of a dialect's driver; without an engine, a pool has no dialect that knows one."""
+    try:
+        return isinstance(error, dialect.loaded_dbapi.Error)
+    except (AttributeError, exc.NoDBAPILoaded):
+        return _is_of_a_driver(error)
 
 
 def _is_of_a_driver(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ class Surface(Pool):
     pool_size: int
     slots: Slots[Entry]
     breaker: Breaker
-    _timeout: float
+    _timeout: float | None
 
     def snapshot(self) -> dict[str, Any]:
         """Return gauges, counters and histograms; docs/pool.md says how to read them."""
@@ -32,8 +32,8 @@ class Surface(Pool):
         """Return how many connections are kept."""
         return self.pool_size
 
-    def timeout(self) -> float:
-        """Return how long one waits for a connection, in seconds."""
+    def timeout(self) -> float | None:
+        """Return how long one waits for a connection, in seconds; None means for ever."""
         return self._timeout
 
     def checkedin(self) -> int:
@@ -45,8 +45,8 @@ class Surface(Pool):
         return self.slots.in_use
 
     def overflow(self) -> int:
-        """Return how many more there are than are kept; below 0, how many are missing to that."""
-        return self.checkedin() + self.checkedout() - self.pool_size
+        """Return how many more there are than are kept; below 0, how many are missing to that; 0 if all are."""
+        return self.checkedin() + self.checkedout() - self.pool_size if self.pool_size else 0
 
     def status(self) -> str:
         """Return the gauges in words."""

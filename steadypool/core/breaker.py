@@ -12,7 +12,6 @@ of one that went away are known to be closed. Only silence speaks against them, 
 
 import logging
 from collections.abc import Callable, Sequence
-from math import inf
 from random import SystemRandom
 from threading import Condition, RLock
 from time import monotonic
@@ -20,22 +19,20 @@ from typing import Literal
 
 from steadypool.core.deadline import Deadline
 from steadypool.core.errors import DatabaseDownError, DatabaseMisconfiguredError
+from steadypool.core.knock import (
+    HELD,
+    PATIENCE_SECONDS,
+    PAUSE_SECONDS,
+    QUICK_SECONDS,
+    Knock,
+    Probe,
+    held_seconds,
+    spacing_seconds,
+)
 from steadypool.core.threads import start_thread
-from steadypool.core.wire import Wire
 
 State = Literal["closed", "suspect", "open"]
 OPEN_AFTER_SECONDS = 0.5
-PAUSE_SECONDS = (0.02, 0.2)
-"""The first pause between probes, and the longest: it doubles. With the patience below, a server that is back is
-found within a second."""
-PATIENCE_SECONDS = 0.5
-QUICK_SECONDS = PATIENCE_SECONDS + PAUSE_SECONDS[1]
-HELD = 8
-SLOWEST_SECONDS = 60.0
-"""A server that is frozen lets everybody connect and says nothing. When it goes on it finds those who left, counts them
-as interrupted handshakes, and after `max_connect_errors` of them lets nobody in any more from our host. So a probe
-that waits there is not given up: it goes on waiting, and is the first to be answered. Eight do so; with each that
-comes then the oldest goes, and each comes twice as long after the one before, up to a minute."""
 MOST_KNOCKS = 2 * HELD
 """Where somebody's own creator has no end, probes must have one."""
 MISCONFIGURED_SECONDS = 1.0
@@ -43,7 +40,7 @@ MISCONFIGURED_SECONDS = 1.0
 the server sees interrupted, and holds against our host."""
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 
-Rest = Callable[[float, Sequence["Knock"]], None]
+Rest = Callable[[float, Sequence[Knock]], None]
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +125,11 @@ class Breaker:
             self._given_up = True
             self._changed.notify_all()
 
-    def _run(self, probe: "Probe") -> None:
+    def resume(self) -> None:
+        """Probe again when need be: the pool is used though it was closed."""
+        self._given_up = False
+
+    def _run(self, probe: Probe) -> None:
         shortest, longest = PAUSE_SECONDS
         knocks, pause, unanswered = list[Knock](), shortest, 0
         while not (self._given_up or any(knock.has_succeeded for knock in knocks)):
@@ -155,7 +156,7 @@ class Breaker:
             pause = min(2 * pause, longest)
         self._close(knocks)
 
-    def _close(self, knocks: list["Knock"]) -> None:
+    def _close(self, knocks: list[Knock]) -> None:
         with self._lock:
             if self.state == "open" and not self._misconfigured:
                 log.warning("database back after %.1f s", self._clock() - self._since)
@@ -169,82 +170,6 @@ class Breaker:
         with self._lock:
             self._changed.notify_all()
 
-    def _await(self, knocks: Sequence["Knock"], seconds: float) -> None:
+    def _await(self, knocks: Sequence[Knock], seconds: float) -> None:
         with self._lock:
             self._changed.wait_for(lambda: self._given_up or any(knock.has_news for knock in knocks), timeout=seconds)
-
-
-class Knock:
-    """A probe in a thread of its own, for as long as it takes: one that is ended is held against us by MySQL."""
-
-    def __init__(
-        self, probe: "Probe", patience: float, seconds: float, clock: Callable[[], float], tell: Callable[[], None]
-    ) -> None:
-        self.seconds = seconds
-        self.has_arrived: Callable[[], bool] = lambda: False
-        """Tells whether it has reached a server that may count it if it ends before its login."""
-        self.error: Exception | None = None
-        self.has_succeeded = False
-        self.patience, self._probe, self._clock, self._tell = patience, probe, clock, tell
-        self.wire: Wire | None = None
-        self._began, self._ended = clock(), inf
-        self._ends = self._began + seconds
-        try:
-            start_thread("database-probe", self._try)
-        except RuntimeError as error:  # no more threads
-            self.error, self._ended = error, self._began
-
-    @property
-    def is_over(self) -> bool:
-        """Tell whether it has come to an end."""
-        return self.error is not None or self.has_succeeded
-
-    @property
-    def has_news(self) -> bool:
-        """Tell whether it came to an end by itself."""
-        return self.has_succeeded or (self.error is not None and self._ended < self._ends)
-
-    @property
-    def is_answered(self) -> bool:
-        """Tell whether somebody said no; an end after a long silence is none."""
-        return self.error is not None and self._ended - self._began < self.patience
-
-    def over(self, wire: Wire) -> None:
-        """Note what it goes over; another wire was that of somebody's first try, elsewhere."""
-        if self.wire:
-            self.wire.close()
-        self.wire = wire
-
-    def end_if_due(self, now: float) -> None:
-        """End it if its time is over, from another thread."""
-        if self.wire and now >= self._ends:
-            self.wire.cut()
-
-    def end_within(self, seconds: float) -> None:
-        """Have it last no longer than that."""
-        self._ends = min(self._ends, self._clock() + seconds)
-
-    def _try(self) -> None:
-        try:
-            self._probe(self)
-        except Exception as error:
-            self._ended, self.error = self._clock(), error
-        else:
-            self._ended, self.has_succeeded = self._clock(), True
-        finally:
-            if self.wire:
-                self.wire.close()
-        self._tell()
-
-
-Probe = Callable[[Knock], None]
-
-
-def spacing_seconds(unanswered: int) -> float:
-    """Return how long after so many probes that reached a silent server the next one comes."""
-    return QUICK_SECONDS if unanswered < HELD else min(QUICK_SECONDS * 2 ** (unanswered - HELD + 1), SLOWEST_SECONDS)
-
-
-def held_seconds(unanswered: int) -> float:
-    """Return how long a probe may be silent: until so many others have come after it."""
-    return sum(map(spacing_seconds, range(unanswered, unanswered + HELD)))

@@ -144,13 +144,13 @@ class Connection:
     def __init__(self, stats: Stats) -> None:
         self.stats, self.process = stats, getpid()
         self.use: Use | None = None
-        self.uses = 0
         self.connecting()
 
     def connecting(self) -> None:
         """Begin anew: nothing is known of the one that was here before."""
         self.state: State = "connecting"
         self.wire: Wire | None = None
+        self.uses = 0
         self.opened = self.used = 0.0
         self.is_counted = False
         self.expires = inf

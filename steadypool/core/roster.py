@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from steadypool.core import leaks
 from steadypool.core.classify import Verdict
 from steadypool.core.connection import Connection, Use
-from steadypool.core.stats import Stats, Took
+from steadypool.core.stats import CloseReason, Stats, Took
 
 C = TypeVar("C", bound=Connection)
 
@@ -71,11 +71,11 @@ class Roster(Generic[C]):
         if verdict.counts:
             self._stats.note(verdict.counts)
 
-    def condemn(self) -> None:
+    def condemn(self, reason: CloseReason = "doomed") -> None:
         """Have no connection used again that there is now: the server goes away, or takes no writes."""
         for each in self.all():
             if each.state in ("idle", "in use"):
-                each.condemned = each.condemned or "doomed"
+                each.condemned = each.condemned or reason
 
     def cut_overdue(self, now: float, longest_call: float) -> bool:
         """End the calls whose time is over; tell whether the server was silent in one of them."""

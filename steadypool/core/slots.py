@@ -1,7 +1,7 @@
 """Who may have a connection, and which: a fair semaphore and the stack of idle connections, under one lock."""
 
 from collections.abc import Callable, Iterator
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -43,21 +43,23 @@ class Slots(Roster[C]):
         self.permits, self.most_waiting = permits, most_waiting
         self.limit = permits
         """As many as may be out: fewer where the server allows for fewer connections."""
-        self._make, self._kept, self._next = make, kept, reversed if lifo else iter
+        self._make, self._next = make, reversed if lifo else iter
+        self._kept = self._most_kept = kept
         self._grow_at, self._pause = 0.0, GROW_AFTER_SECONDS[0]
 
     # ---- acquire ----
 
-    def take(self, use: Use, seconds: float, *, first: bool = False) -> C:
+    def take(self, use: Use, seconds: float | None, *, first: bool = False) -> C:
         """Return an idle connection, or one that is still to be made; wait for it so many seconds, in the deadline.
 
-        Raises PoolExhaustedError. Whoever is interrupted may hold one all the same, or stand in the queue, and has to
-        `claim` it. `first` is for who has had a turn that came to nothing.
+        None means for ever. Raises PoolExhaustedError. Whoever is interrupted may hold one all the same, or stand in
+        the queue, and has to `claim` it. `first` is for who has had a turn that came to nothing.
         """
         with self._lock:
             if not self._queue and len(self._out) - len(self._written_off) < self.limit:
                 return self._give(use)
             turn = self._join(use, first=first)
+        seconds = TIMEOUT_MAX if seconds is None else min(seconds, TIMEOUT_MAX)
         if use.deadline is not None:
             seconds = min(seconds, use.deadline.left)
         if not turn.acquire(timeout=max(0.0, seconds)):
@@ -179,21 +181,27 @@ class Slots(Roster[C]):
                 self.serve()
             return uses
 
-    def evict(self, why: Callable[[C, bool], CloseReason | None]) -> list[tuple[C, CloseReason]]:
-        """Take out and return the idle ones for which there is a reason; `why` is told whether a better one is kept."""
-        unneeded: list[tuple[C, CloseReason]] = []
+    def evict(self, why: Callable[[C, bool], CloseReason | None]) -> Iterator[tuple[C, CloseReason]]:
+        """Take out and return the idle ones for which there is a reason; `why` is told whether a better one is kept.
+
+        One after the other: while one is being closed, the others are there for whoever needs one.
+        """
+        kept = False
         with self._lock:
-            kept = False
-            for each in reversed(list(self.idle)):
-                if reason := why(each, kept):
-                    unneeded.append((each, reason))
-                    del self.idle[each]
-                else:
+            there = list(self.idle)
+        for each in reversed(there):
+            with self._lock:
+                if each not in self.idle:
+                    continue
+                reason = why(each, kept)
+                if reason is None:
                     kept = True
-        return unneeded
+                    continue
+                del self.idle[each]
+            yield each, reason
 
     def close(self) -> Iterator[C]:
-        """Return one idle connection after the other, and keep none from now on."""
+        """Return one idle connection after the other, and keep none until it is opened again."""
         while True:
             with self._lock:
                 self._kept = 0
@@ -201,6 +209,11 @@ class Slots(Roster[C]):
                     return
                 each, _ = self.idle.popitem()
             yield each
+
+    def open_again(self) -> None:
+        """Keep connections, if it was closed."""
+        with self._lock:
+            self._kept = self._most_kept
 
     # ---- what the server allows ----
 

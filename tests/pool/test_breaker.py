@@ -8,21 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from steadypool.core.breaker import (
+from steadypool.core.breaker import MOST_KNOCKS, OPEN_AFTER_SECONDS, Breaker
+from steadypool.core.deadline import Account, Deadline
+from steadypool.core.errors import DatabaseDownError
+from steadypool.core.knock import (
     HELD,
-    MOST_KNOCKS,
-    OPEN_AFTER_SECONDS,
     PATIENCE_SECONDS,
     PAUSE_SECONDS,
     QUICK_SECONDS,
     SLOWEST_SECONDS,
-    Breaker,
     Knock,
     held_seconds,
     spacing_seconds,
 )
-from steadypool.core.deadline import Account, Deadline
-from steadypool.core.errors import DatabaseDownError
 
 
 class Database:

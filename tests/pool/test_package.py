@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from testkit import ROOT
+from tests.support.locks import locked
 
 SMALLEST = re.compile(r"## The smallest program\n.*?```python\n(.*?)```", re.DOTALL)
 NEEDED = ("sqlalchemy", "typing-extensions", "pymysql")
@@ -21,14 +22,6 @@ def run(*command: str | Path, cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def locked(*names: str) -> str:
-    """Return what requirements.txt pins of these packages, with their hashes."""
-    entries = re.findall(r"^[\w.-]+==.*(?:\n    --hash=.*)*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    chosen = [entry for entry in entries if entry.partition("==")[0] in names]
-    assert len(chosen) == len(names)
-    return "\n".join(chosen) + "\n"
 
 
 @pytest.fixture(scope="module")

@@ -165,7 +165,7 @@ def test_no_counter_falls_when_a_pool_is_replaced(worker: Worker) -> None:
 
     seen = reported(app)
     assert (seen["borrowed"], seen["opened"], seen["idle"]) == (3, 2, 1)
-    assert seen["closed"] == {"surplus": 1}
+    assert seen["closed"] == {"disposed": 1}
     assert seen["hold"]["count"] == 3
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from steadypool import deadline, read
-from steadypool.core.breaker import PATIENCE_SECONDS
+from steadypool.core.knock import PATIENCE_SECONDS
 from steadypool.errors import PoolError
 from testkit.fault_servers import Kind
 from testkit.proxy import Proxy

@@ -1,0 +1,128 @@
+"""SQLAlchemy's own tests of its pool, run on ours; `.venv/bin/python -m tests.pool.sqlalchemy_suite` tells the outcome.
+
+They are not in this project: pip downloads the source distribution that requirements.txt locks, and checks its hash.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from testkit import ROOT
+from testkit.servers import MissingError
+from tests.pool.sqlalchemy_differences import DIFFERENCES
+from tests.support.locks import locked
+
+FILES = ("test/engine/test_pool.py", "test/engine/test_reconnect.py")
+SECONDS = 240
+NEEDED = re.compile(r"[^/]+/(test/|lib/|pyproject\.toml$|setup\.cfg$)")
+"""Of the distribution: the tests, what they stand on, how they are configured."""
+DATABASE = re.compile(r"_sqlite\+\w+(?=::)")
+"""What SQLAlchemy adds to the name of a class that is run on a database."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run ended."""
+
+    outcomes: dict[str, str]
+    """Of each test: passed, failed or skipped."""
+    pools: int
+    """How many of our pools were made."""
+    said: str
+
+    def those(self, outcome: str) -> set[str]:
+        """Return the tests that ended so."""
+        return {test for test, each in self.outcomes.items() if each == outcome}
+
+
+def run_suite() -> Run:
+    """Return how SQLAlchemy's tests end on our pool; raises MissingError where pip cannot have them."""
+    with tempfile.TemporaryDirectory(prefix="sqlalchemy-") as folder:
+        return _run(_unpacked(Path(folder)), Path(folder, "outcomes.json"))
+
+
+def _unpacked(folder: Path) -> Path:
+    """Return the folder of the source distribution."""
+    (folder / "locked.txt").write_text(locked("sqlalchemy"))
+    # To download a source pip asks it who it is. An isolated build would fetch the newest back end for that.
+    _pip("install", "--target", folder / "back-end", "--no-deps", "-r", ROOT / "requirements-build.txt")
+    wanted = ("--no-deps", "--no-binary", "sqlalchemy", "--no-build-isolation", "-r", folder / "locked.txt")
+    _pip("download", "--dest", folder, *wanted, PYTHONPATH=str(folder / "back-end"))
+    (source,) = folder.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(folder, [member for member in archive if NEEDED.match(member.name)], filter="data")
+    return folder / source.name.removesuffix(".tar.gz")
+
+
+def _pip(command: str, *arguments: str | Path, **environ: str) -> None:
+    pip = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    asked = subprocess.run(
+        [*pip, "--retries", "1", *arguments], env={**os.environ, **environ}, capture_output=True, text=True, check=False
+    )
+    if "DO NOT MATCH THE HASHES" in asked.stderr:
+        raise ValueError(asked.stderr)
+    if asked.returncode != 0:
+        raise MissingError(f"pip cannot reach its index, or has no sources there: {asked.stderr.strip()[-500:]}")
+
+
+def _run(folder: Path, answer: Path) -> Run:
+    # With SQLAlchemy's settings and no plugin but the one; -s: on the SQLAlchemy that is installed.
+    ours = (
+        "-p",
+        "tests.pool.sqlalchemy_stand_in",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        folder,
+        "--dburi",
+        "sqlite://",
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    environ |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "STEADYPOOL_OUTCOMES": str(answer)}
+    run = subprocess.run(
+        [sys.executable, "-s", "-m", "pytest", "-c", "pyproject.toml", "-q", "--tb=short", *ours, *FILES],
+        cwd=folder,
+        env=environ | {"HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    if run.returncode not in (0, 1):  # all passed, or some failed: else it did not come so far
+        raise RuntimeError(run.stdout + run.stderr)
+    told = json.loads(answer.read_text())
+    outcomes = {
+        DATABASE.sub("", name).removeprefix("test/engine/"): outcome for name, outcome in told["outcomes"].items()
+    }
+    return Run(outcomes, told["pools"], run.stdout)
+
+
+def main() -> int:
+    """Print how they end; return 1 where that is not what the list of differences says."""
+    run = run_suite()
+    count = Counter(run.outcomes.values())
+    print(f"{count['passed']} pass, {count['failed']} fail, {count['skipped']} are left out (they need another server)")
+    for test in sorted(run.those("failed") & DIFFERENCES.keys()):
+        print(f"differs on purpose: {test}\n  {DIFFERENCES[test]}")
+    unexpected = sorted(run.those("failed") - DIFFERENCES.keys())
+    if unexpected:
+        print(run.said)
+    for test in unexpected:
+        print(f"fails: {test}")
+    listed_in_vain = sorted(DIFFERENCES.keys() - run.those("failed"))
+    for test in listed_in_vain:
+        print(f"is listed, but does not fail: {test}")
+    return 1 if unexpected or listed_in_vain else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
