@@ -20,9 +20,8 @@ connection has just been closed is often free a moment later; a server that is f
 class Slots(Roster[C]):
     """At most `permits` connections in use or being made, and at most `kept` idle ones.
 
-    A plain semaphore lets newcomers overtake those who wait; here everybody joins the queue, and whoever gives a
-    permit back serves its head. The one that was used last is the first to be used again (`lifo`), so that those which
-    are not needed stay at the bottom. Nothing slow happens under the lock.
+    A plain semaphore lets newcomers overtake; here everybody joins the queue, and whoever gives a permit back serves its
+    head. What was used last is used first (`lifo`): those not needed stay at the bottom. Nothing slow under the lock.
 
     Permits are not counted but held, each by a connection: an exception from outside may come between any two steps,
     and to give back twice, or what one never had, must do no harm. So each step puts in before it takes out. What is
@@ -65,6 +64,8 @@ class Slots(Roster[C]):
         if not turn.acquire(timeout=max(0.0, seconds)):
             with self._lock:
                 self._queue.pop(use, None)
+                if use.connection is not None and use.connection.use is use:
+                    self._take_out(use.connection)  # as in `serve`
         given: C | None = use.connection  # perhaps at the last moment
         if given is None or given.use is not use:
             raise PoolExhaustedError(
@@ -75,19 +76,22 @@ class Slots(Roster[C]):
     def exchange(self, connection: C, use: Use) -> C:
         """Return another one for one that was not fit, on the same permit."""
         with self._lock:
-            connection.use = None
             given = self._give(use, fresh=use.fresh)
             self._out.discard(connection)
+            connection.use = None
             return given
 
     def _give(self, use: Use, *, fresh: bool = False) -> C:
         given = next(self._next(self.idle)) if self.idle and not fresh else self._make()
         use.connection, given.use = given, use
+        self._take_out(given)
+        return given
+
+    def _take_out(self, given: C) -> None:
         self._out.add(given)
         if given.state == "idle":
             given.state = "in use"
         self.idle.pop(given, None)
-        return given
 
     def _join(self, use: Use, *, first: bool) -> Lock:
         if not first and self.in_use >= self._limit_now() and len(self._queue) >= self.most_waiting:
@@ -105,15 +109,16 @@ class Slots(Roster[C]):
         return turn
 
     def serve(self) -> None:
-        """Let those in who may be let in by now."""
+        """Let those in who may be let in by now. Their locks are only alarm clocks: an interruption loses nobody."""
         with self._lock:
             while self._queue:
                 use, turn = next(iter(self._queue.items()))
-                if use.connection is None or use.connection.use is not use:
-                    if self.in_use >= self._limit_now():
-                        return
+                if use.connection is not None and use.connection.use is use:
+                    self._take_out(use.connection)  # whoever served it was interrupted
+                elif self.in_use >= self._limit_now():
+                    return
+                else:
                     self._give(use)
-                # The lock is only an alarm clock: an interruption must not lose who is served.
                 self._queue.pop(use, None)
                 turn.release()
 
@@ -152,8 +157,8 @@ class Slots(Roster[C]):
     def give_up_turn(self, connection: C) -> None:
         """Give back the permit of one that could not be made, for a use that goes on."""
         with self._lock:
-            connection.use = None
             self._out.discard(connection)
+            connection.use = None
             self.serve()
 
     def claim(self, use: Use) -> C | None:
@@ -171,7 +176,8 @@ class Slots(Roster[C]):
     def write_off(self, now: float) -> list[Use]:
         """Give others the permits of uses whose deadline is over and that are not back; return them, once."""
         with self._lock:
-            self._out.difference_update([each for each in self._out if each.use is None])  # an exchange broke off
+            # Where an exchange broke off.
+            self._out.difference_update([each for each in self._out if not (each.use and each.use.connection is each)])
             late = [each for each in self._out if each.use is not None and each.use.is_overstayed(now)]
             uses = [each.use for each in late if each.use is not None]
             self._written_off.update(late)

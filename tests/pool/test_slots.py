@@ -1,0 +1,1074 @@
+"""Who may have a connection, and which: in order, bounded, and neither a permit nor a connection is ever lost."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from math import inf
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from steadypool.core.connection import GRACE_SECONDS, Connection, Hand, Use
+from steadypool.core.deadline import Account, Deadline
+from steadypool.core.errors import PoolExhaustedError, QueueFullError
+from steadypool.core.slots import GROW_AFTER_SECONDS, Slots
+from steadypool.core.stats import CloseReason, Stats
+from testkit.waiting import eventually
+from tests.support.throwing import Thrown, thrown_at_line
+
+FILES = ("steadypool/core/slots.py", "steadypool/core/roster.py")
+
+
+class Made(Connection):
+    """A connection to nowhere."""
+
+    dbapi_connection: Any = None
+    name = ""
+    holder: object = None
+    """Who has it, by their own word."""
+
+    def answers(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return self.name or super().__repr__()
+
+
+class Wire:
+    """What is cut and closed."""
+
+    def __init__(self) -> None:
+        self.cuts = 0
+
+    def is_quiet(self) -> bool:
+        return True
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+    def close(self) -> None:
+        pass
+
+
+def slots_of(
+    permits: int, *, kept: int = 8, most_waiting: int = 20, lifo: bool = True, make: Callable[[], None] | None = None
+) -> Slots[Made]:
+    """Return slots; `make` is called whenever a connection is to be made."""
+    stats = Stats()
+
+    def made() -> Made:
+        if make:
+            make()
+        return Made(stats)
+
+    return Slots(made, stats, permits=permits, kept=kept, most_waiting=most_waiting, lifo=lifo)
+
+
+def a_use(ends: float | None = None) -> Use:
+    now = time.monotonic()
+    return Use(now, None if ends is None else Deadline(now, ends, Account()), Hand())
+
+
+def take(slots: Slots[Made], seconds: float = 0.0, use: Use | None = None, *, first: bool = False) -> Made:
+    """Take a connection, make it if need be, and have it granted."""
+    use = use or a_use()
+    try:
+        taken = slots.take(use, seconds, first=first)
+    except PoolExhaustedError:
+        assert slots.claim(use) is None
+        raise
+    if taken.state == "connecting":
+        taken.made(inf)
+    assert (taken.state, taken.use) == ("in use", use)
+    use.granted = time.monotonic()
+    slots.took.append((use.granted - use.asked, None, 0.0))
+    return taken
+
+
+def use_of(connection: Made) -> Use:
+    assert connection.use is not None
+    return connection.use
+
+
+def give_back(slots: Slots[Made], connection: Made) -> None:
+    assert slots.give_back(connection, time.monotonic())
+
+
+def close(slots: Slots[Made], connection: Made) -> None:
+    use = use_of(connection)
+    connection.end("error")
+    slots.leave(connection, use)
+
+
+def settle(slots: Slots[Made], use: Use) -> None:
+    """Do what the pool does after an exception, and then its housekeeping."""
+    held = slots.claim(use)
+    if held is not None:
+        held.end("error")
+        slots.leave(held, use)
+    slots.write_off(time.monotonic())
+    slots.serve()
+
+
+def filled(slots: Slots[Made], *names: str) -> Slots[Made]:
+    """Have idle connections with these names, the last of which came last."""
+    made = [take(slots) for _ in names]
+    for each, name in zip(made, names, strict=True):
+        each.name = name
+        give_back(slots, each)
+    return slots
+
+
+def names_of(slots: Slots[Made], number: int) -> list[str]:
+    """Take so many, and return their names in the order in which they came."""
+    return [take(slots).name for _ in range(number)]
+
+
+def assert_whole(slots: Slots[Made], held: list[Made], where: object = "") -> None:
+    """Nobody but these holds one, all permits can be had, and no connection is given to two."""
+    seen = {"in_use": slots.in_use, "waiting": slots.waiting, "out": len(slots.out())}
+    assert seen == {"in_use": len(held), "waiting": 0, "out": len(held)}, where
+    assert not set(slots.idle) & set(slots.out()), where
+    had = [*held, *(take(slots) for _ in range(slots.permits - len(held)))]
+    assert len({id(each) for each in had}) == slots.permits, where
+    with pytest.raises(PoolExhaustedError):
+        take(slots)
+    for each in had:
+        close(slots, each)
+    assert (slots.in_use, slots.out()) == (0, []), where
+
+
+# ---- the queue ----
+
+
+def queue_up(slots: Slots[Made], name: int, served: list[int]) -> threading.Thread:
+    """Start a thread that waits for a connection, and return when it stands in the queue."""
+    before = slots.waiting
+
+    def wait() -> None:
+        connection = take(slots, 10)
+        served.append(name)
+        give_back(slots, connection)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert eventually(lambda: slots.waiting > before, 5)
+    return thread
+
+
+def test_twenty_threads_are_served_in_the_order_in_which_they_came() -> None:
+    slots, served = slots_of(1), list[int]()
+    held = take(slots)
+    threads = [queue_up(slots, name, served) for name in range(20)]
+
+    give_back(slots, held)
+    for thread in threads:
+        thread.join(5)
+
+    assert served == list(range(20))
+    assert (slots.in_use, slots.waiting, list(slots.idle)) == (0, 0, [held])
+
+
+def test_a_newcomer_does_not_overtake_who_waits() -> None:
+    slots, served = slots_of(1), list[int]()
+    held = take(slots)
+    waiting = queue_up(slots, 1, served)
+
+    give_back(slots, held)
+    take(slots, 5)  # the permit was handed over: this one has to wait its turn
+
+    waiting.join(5)
+    assert served == [1]
+
+
+def test_a_newcomer_does_not_overtake_who_was_not_served_yet_though_a_permit_is_free() -> None:
+    slots, served = slots_of(2), list[int]()
+    take(slots)
+    slots.keep_to(1)
+    slots._grow_at = inf
+    waiting = queue_up(slots, 1, served)
+    slots.keep_to(2)
+
+    take(slots, 5)
+
+    waiting.join(5)
+    assert served == [1]
+
+
+def test_one_more_than_may_wait_is_refused_at_once() -> None:
+    slots, served = slots_of(1, most_waiting=2), list[int]()
+    held = take(slots)
+    threads = [queue_up(slots, name, served) for name in range(2)]
+
+    began = time.monotonic()
+    with pytest.raises(QueueFullError, match=r"all 1 connections are in use and 2 threads wait already"):
+        take(slots, 10)
+
+    assert time.monotonic() - began < 0.1
+    give_back(slots, held)
+    for thread in threads:
+        thread.join(5)
+
+
+def test_nobody_waits_longer_than_their_time() -> None:
+    slots = slots_of(1)
+    take(slots)
+
+    began = time.monotonic()
+    with pytest.raises(PoolExhaustedError, match=r"in use for 0\.20 s"):
+        take(slots, 0.2)
+
+    assert 0.19 < time.monotonic() - began < 0.5
+    assert (slots.waiting, slots.in_use) == (0, 1)
+
+
+def test_one_may_wait_for_ever() -> None:
+    slots = slots_of(1)
+    held, use = take(slots), a_use()
+    waiting = threading.Thread(target=slots.take, args=(use, None), daemon=True)
+    waiting.start()
+    assert eventually(lambda: slots.waiting == 1)
+    waiting.join(0.1)
+    assert waiting.is_alive()
+
+    give_back(slots, held)
+
+    waiting.join(5)
+    assert held.use is use
+
+
+def test_nobody_waits_past_their_deadline() -> None:
+    slots = slots_of(1)
+    take(slots)
+
+    began = time.monotonic()
+    with pytest.raises(PoolExhaustedError, match=r"in use for 0\.\d\d s"):
+        take(slots, 10, a_use(ends=began + 0.1))
+
+    assert 0.09 < time.monotonic() - began < 0.5
+
+
+def test_with_no_time_left_a_free_permit_is_taken_nevertheless() -> None:
+    slots = slots_of(1, most_waiting=0)
+
+    take(slots, -1)
+
+    assert slots.in_use == 1
+
+
+def give_up(slots: Slots[Made]) -> None:
+    with pytest.raises(PoolExhaustedError):
+        take(slots, 0.05)
+
+
+def test_who_gives_up_is_not_served_in_the_place_of_the_next() -> None:
+    slots, served = slots_of(1), list[int]()
+    held = take(slots)
+    impatient = threading.Thread(target=give_up, args=(slots,))
+    impatient.start()
+    assert eventually(lambda: slots.waiting == 1)
+    patient = queue_up(slots, 1, served)
+    impatient.join(5)
+
+    give_back(slots, held)
+    patient.join(5)
+
+    assert served == [1]
+
+
+def test_neither_permits_nor_connections_are_lost_or_doubled_by_threads_that_give_up_at_the_last_moment() -> None:
+    slots, wrong = slots_of(3, kept=2, most_waiting=100), list[object]()
+    most = gave_up = 0
+
+    def come_and_go(seed: int) -> None:
+        nonlocal most, gave_up
+        dice = random.Random(seed)
+        for _ in range(500):
+            try:
+                connection = take(slots, dice.choice([0, 0.0005, 0.001]))
+            except PoolExhaustedError:
+                gave_up += 1
+                continue
+            if connection.holder is not None or connection.state != "in use":
+                wrong.append(connection)
+            connection.holder = seed
+            most = max(most, slots.in_use)
+            if dice.random() < 0.2:
+                time.sleep(0.0005)  # so that others' time runs out just when this one leaves
+            connection.holder = None
+            if dice.random() < 0.2 or not slots.give_back(connection, time.monotonic()):
+                close(slots, connection)
+
+    threads = [threading.Thread(target=come_and_go, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert gave_up > 0, "nobody gave up: the test shows nothing"
+    assert not wrong
+    assert most <= 3
+    assert (slots.in_use, slots.waiting, slots.out()) == (0, 0, [])
+    assert len(slots.idle) == slots.alive() <= 2
+
+
+# ---- permits that are held ----
+
+
+def test_to_give_back_twice_does_no_harm() -> None:
+    slots = slots_of(1)
+    connection = take(slots)
+    use = use_of(connection)
+
+    give_back(slots, connection)
+    assert not slots.give_back(connection, time.monotonic())
+    slots.leave(connection, use)
+
+    assert (slots.in_use, list(slots.idle), connection.state) == (0, [connection], "idle")
+
+
+def test_to_leave_too_late_takes_nothing_from_who_has_it_by_now() -> None:
+    slots = slots_of(1)
+    connection = take(slots)
+    late = use_of(connection)
+    give_back(slots, connection)
+    assert take(slots) is connection
+
+    slots.leave(connection, late)
+
+    assert (slots.in_use, slots.out()) == (1, [connection])
+    assert use_of(connection) is not late
+    assert slots.claim(late) is None
+
+
+def test_to_leave_twice_gives_one_permit_back() -> None:
+    slots = slots_of(2)
+    connection, other = take(slots), take(slots)
+    use = use_of(connection)
+
+    close(slots, connection)
+    slots.leave(connection, use)
+
+    assert (slots.in_use, slots.out()) == (1, [other])
+    assert (connection.state, connection.use) == ("closed", None)
+
+
+def test_another_one_comes_on_the_same_permit() -> None:
+    slots = filled(slots_of(2), "older", "unfit")
+    use = a_use()
+    unfit = take(slots, use=use)
+    assert unfit.name == "unfit"
+    unfit.end("stale")
+
+    other = slots.exchange(unfit, use)
+
+    assert (other.name, other.state, use_of(other)) == ("older", "in use", use)
+    assert (unfit.use, slots.in_use, slots.out(), len(slots.idle)) == (None, 1, [other], 0)
+
+
+def test_who_wants_a_fresh_one_has_it_made_though_others_are_idle() -> None:
+    slots = filled(slots_of(2), "kept", "replaced")
+    use = a_use()
+    use.fresh = True
+    replaced = take(slots, use=use)
+
+    made = slots.exchange(replaced, use)
+
+    assert (made.state, made.name) == ("connecting", "")
+    assert [each.name for each in slots.idle] == ["kept"]
+    assert slots.out() == [made]
+
+
+def test_who_had_a_turn_that_came_to_nothing_comes_before_all_who_wait() -> None:
+    slots, served = slots_of(2, most_waiting=2), list[int]()
+    use = a_use()
+    vain, held = slots.take(use, 0), take(slots)
+    threads = [queue_up(slots, name, served) for name in range(2)]
+
+    def try_again() -> None:
+        again = take(slots, 10, use, first=True)
+        served.append(9)
+        give_back(slots, again)
+
+    slots.keep_to(1)
+    slots._grow_at = inf
+    vain.end("error")
+    slots.give_up_turn(vain)
+    again = threading.Thread(target=try_again)
+    again.start()
+    assert eventually(lambda: slots.waiting == 3), "as many as may wait, and the one who comes again"
+    give_back(slots, held)
+    for thread in (again, *threads):
+        thread.join(5)
+
+    assert served == [9, 0, 1]
+    assert vain.use is None
+
+
+def test_a_permit_that_comes_to_nothing_is_given_to_who_waits() -> None:
+    slots, served = slots_of(1), list[int]()
+    use = a_use()
+    vain = slots.take(use, 0)
+    thread = queue_up(slots, 1, served)
+
+    vain.end("error")
+    slots.give_up_turn(vain)
+    thread.join(5)
+
+    assert served == [1]
+    assert slots.claim(use) is None
+
+
+# ---- idle connections ----
+
+
+@pytest.mark.parametrize(("lifo", "order"), [(True, ["c", "b", "a"]), (False, ["a", "b", "c"])])
+def test_which_of_the_idle_ones_is_used_next(lifo: bool, order: list[str]) -> None:
+    assert names_of(filled(slots_of(3, lifo=lifo), "a", "b", "c"), 3) == order
+
+
+def test_what_was_never_granted_is_not_kept() -> None:
+    slots = slots_of(1)
+    made = slots.take(a_use(), 0).made(inf)
+
+    assert not slots.give_back(made, time.monotonic())
+    assert (made.state, slots.in_use) == ("in use", 1)
+
+
+def test_no_more_are_kept_than_that() -> None:
+    slots = slots_of(3, kept=2)
+    first, second, third = take(slots), take(slots), take(slots)
+    give_back(slots, first)
+    give_back(slots, second)
+
+    assert not slots.give_back(third, time.monotonic())
+
+    assert (slots.in_use, third.state, len(slots.idle)) == (1, "in use", 2), "it has its permit until it is closed"
+    close(slots, third)
+    assert (slots.in_use, len(slots.idle), slots.alive()) == (0, 2, 2)
+
+
+def test_what_is_unneeded_is_taken_out_and_the_rest_stays_in_order() -> None:
+    slots, asked = filled(slots_of(4), "a", "b", "c", "d"), list[tuple[str, bool]]()
+
+    def why(connection: Made, better_is_kept: bool) -> CloseReason | None:
+        asked.append((connection.name, better_is_kept))
+        return "idle" if connection.name in "bd" else None
+
+    assert [(each.name, why) for each, why in slots.evict(why)] == [("d", "idle"), ("b", "idle")]
+    assert asked == [("d", False), ("c", False), ("b", True), ("a", True)]
+    assert names_of(slots, 2) == ["c", "a"]
+
+
+def test_what_comes_back_while_it_is_sorted_out_is_not_lost() -> None:
+    """The garbage collector may return a forgotten connection at any time, in the same thread."""
+    slots = slots_of(4)
+    late = take(slots)
+    late.name = "late"
+    filled(slots, "a", "b", "c")
+
+    def why(connection: Made, _: bool) -> CloseReason | None:
+        if connection.name == "b":
+            give_back(slots, late)
+        return "idle" if connection.name == "b" else None
+
+    assert [each.name for each, _ in slots.evict(why)] == ["b"]
+    assert names_of(slots, 3) == ["late", "c", "a"]
+
+
+def test_what_is_taken_while_another_one_is_being_closed_is_not_sorted_out() -> None:
+    slots = filled(slots_of(3), "a", "b", "c")
+
+    closed = []
+    for each, _ in slots.evict(lambda *_: "idle"):
+        closed.append(each.name)
+        if each.name == "c":
+            assert names_of(slots, 1) == ["b"]
+
+    assert closed == ["c", "a"]
+    assert (slots.in_use, len(slots.idle)) == (1, 0)
+
+
+def test_a_connection_is_its_users_until_it_is_back() -> None:
+    slots, use = filled(slots_of(1), "a"), a_use()
+    connection = take(slots, use=use)
+    assert slots.claim(use) is connection
+
+    give_back(slots, connection)
+
+    assert connection.use is None
+    assert slots.claim(use) is None
+    assert names_of(slots, 1) == ["a"]
+
+
+def taken_by_half(slots: Slots[Made]) -> tuple[Made, Use]:
+    """Break off between the steps of `take`: it belongs to a use, and is idle still, for others to take."""
+    (connection,), interrupted = slots.idle, a_use()
+    connection.use, interrupted.connection = interrupted, connection
+    slots._out.add(connection)
+    return connection, interrupted
+
+
+def test_what_was_taken_by_half_is_one_uses_alone() -> None:
+    slots, other = filled(slots_of(2), "a"), a_use()
+    connection, interrupted = taken_by_half(slots)
+
+    assert take(slots, use=other) is connection
+
+    assert slots.claim(interrupted) is None
+    assert slots.claim(other) is connection
+    assert slots.in_use == 1
+
+
+def test_what_is_claimed_is_not_idle_any_more() -> None:
+    slots = filled(slots_of(2), "a")
+    connection, interrupted = taken_by_half(slots)
+
+    assert slots.claim(interrupted) is connection
+    assert len(slots.idle) == 0
+
+
+def test_after_closing_none_is_kept_until_it_is_opened_again() -> None:
+    slots = slots_of(3)
+    late = take(slots)
+    filled(slots, "a", "b")
+
+    assert [each.name for each in slots.close()] == ["b", "a"]
+    assert not slots.give_back(late, time.monotonic())
+
+    slots.open_again()
+    assert slots.give_back(late, time.monotonic())
+
+
+# ---- what the server allows ----
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that the slots see, in its first place."""
+    now = [1000.0]
+    monkeypatch.setattr("steadypool.core.slots.monotonic", lambda: now[0])
+    return now
+
+
+def test_no_more_are_let_in_than_the_server_allows(clock: list[float]) -> None:
+    slots = slots_of(3)
+    take(slots)
+    take(slots)
+
+    assert slots.keep_to(2), "that is news"
+    assert not slots.keep_to(2), "it is not any more"
+
+    with pytest.raises(PoolExhaustedError, match=r"all 2 connections that the server allows, of 3, were in use"):
+        take(slots)
+    slots.most_waiting = 0
+    with pytest.raises(QueueFullError, match=r"all 2 connections that the server allows, of 3, are in use"):
+        take(slots)
+
+
+def test_now_and_then_one_more_finds_out_whether_the_server_allows_for_it(clock: list[float]) -> None:
+    slots = slots_of(5)
+    pause, longest = GROW_AFTER_SECONDS
+    take(slots)
+    pauses = []
+    for _ in range(10):
+        slots.keep_to(1)
+        began = clock[0]
+        with pytest.raises(PoolExhaustedError):
+            take(slots)
+        while True:
+            clock[0] += pause / 2
+            with suppress(PoolExhaustedError):
+                close(slots, take(slots))
+                break
+        pauses.append(clock[0] - began)
+
+    assert pauses[:4] == pytest.approx([pause, 2 * pause, 4 * pause, 8 * pause], abs=pause)
+    assert pauses[-1] == pytest.approx(longest, abs=pause)
+    take(slots)
+    with pytest.raises(PoolExhaustedError):
+        take(slots)  # one more, and not two
+
+
+def test_where_the_server_allows_for_one_more_so_many_are_let_in_from_now_on(clock: list[float]) -> None:
+    slots = slots_of(3)
+    slots.keep_to(1)
+
+    assert not slots.grow_to(2)
+    assert slots.limit == 2
+    assert not slots.grow_to(1), "it does not shrink"
+    assert slots.limit == 2
+    assert slots.grow_to(7), "no limit any more"
+    assert slots.limit == slots.permits == 3
+
+    slots.keep_to(1)
+    clock[0] += GROW_AFTER_SECONDS[0]
+    assert slots._limit_now() == 2, "the pause begins anew"
+
+
+def test_who_waits_is_let_in_when_the_server_allows_for_more() -> None:
+    slots, served = slots_of(2), list[int]()
+    take(slots)
+    slots.keep_to(1)
+    slots._grow_at = inf
+    thread = queue_up(slots, 1, served)
+
+    slots.grow_to(2)
+
+    thread.join(5)
+    assert served == [1]
+
+
+def test_who_waits_is_let_in_by_the_housekeeping_once_the_pause_is_over(clock: list[float]) -> None:
+    slots, served = slots_of(2), list[int]()
+    take(slots)
+    slots.keep_to(1)
+    thread = queue_up(slots, 1, served)
+    slots.serve()
+    assert slots.waiting == 1
+
+    clock[0] += GROW_AFTER_SECONDS[0]
+    slots.serve()
+
+    thread.join(5)
+    assert served == [1]
+
+
+# ---- looking after ----
+
+
+def overdue(slots: Slots[Made]) -> Made:
+    """Return a connection whose user's time was over long ago, and which was cut."""
+    now = time.monotonic()
+    connection = take(slots, use=a_use(ends=now - 10))
+    connection.over(Wire())
+    use_of(connection).granted = use_of(connection).call_began = now - 11
+    assert slots.cut_overdue(now, inf)
+    return connection
+
+
+def test_calls_are_cut_as_long_as_they_are_overdue_and_the_silence_is_told_once() -> None:
+    slots = slots_of(3)
+    in_time = take(slots, use=a_use(ends=inf))
+    in_time.over(Wire())
+    late = overdue(slots)
+    nothing_to_cut = take(slots, use=a_use(ends=0.0))
+
+    assert not slots.cut_overdue(time.monotonic(), inf)
+
+    assert (late.wire.cuts, in_time.wire.cuts) == (2, 0)  # type: ignore[union-attr]
+    assert [use_of(each).overdue for each in (late, in_time, nothing_to_cut)] == [True, False, True]
+
+
+def test_the_server_is_not_suspected_where_the_driver_was_not_waiting_for_it() -> None:
+    slots = slots_of(1)
+    connection = take(slots, use=a_use(ends=0.0))
+    connection.over(Wire())
+
+    assert not slots.cut_overdue(time.monotonic(), inf)
+    assert use_of(connection).overdue
+
+
+def test_what_was_cut_is_not_kept() -> None:
+    slots = slots_of(1)
+    connection = overdue(slots)
+
+    assert not slots.give_back(connection, time.monotonic())
+    assert slots.in_use == 1
+
+
+def test_who_does_not_bring_it_back_in_time_loses_the_permit_once() -> None:
+    slots, served = slots_of(1), list[int]()
+    connection = overdue(slots)
+    use = use_of(connection)
+    thread = queue_up(slots, 1, served)
+
+    assert slots.write_off(use.deadline.ends + GRACE_SECONDS - 0.01) == []  # type: ignore[union-attr]
+    assert slots.write_off(time.monotonic()) == [use]
+    assert slots.write_off(time.monotonic()) == []
+
+    thread.join(5)
+    assert served == [1]
+    assert (use.written_off, slots.in_use, slots.out()) == (True, 0, [connection])
+    close(slots, connection)
+    assert (slots.in_use, slots.out()) == (0, [])
+    assert_whole(slots, [])
+
+
+def test_no_connection_that_there_is_now_is_used_again_but_one_that_is_being_made() -> None:
+    slots = slots_of(4)
+    in_use, connecting, worn = take(slots), slots.take(a_use(), 0), take(slots)
+    worn.condemned = "expired"
+    filled(slots, "idle")
+    (idle,) = slots.idle
+
+    slots.condemn()
+
+    reasons = [each.condemned for each in (in_use, idle, connecting, worn)]
+    assert reasons == ["doomed", "doomed", None, "expired"]
+    connecting.made(inf)
+    slots.condemn("error")
+    assert connecting.condemned == "error"
+
+
+def test_what_is_told_of_one_moment() -> None:
+    slots = filled(slots_of(4, kept=2), "a", "b")
+    in_use, connecting = take(slots), slots.exchange(take(slots), a_use())
+    in_use.dbapi_connection = driver = object()
+
+    seen = slots.snapshot(time.monotonic())
+
+    gauges = {name: seen[name] for name in ("size", "in_use", "idle", "waiting")}
+    assert gauges == {"size": 4, "in_use": 2, "idle": 0, "waiting": 0}
+    assert (seen["borrowed"], seen["hold"]["count"], seen["wait"]["count"]) == (4, 2, 4)
+    assert set(slots.out()) == set(slots.all()) == set(slots.left_behind()) == {in_use, connecting}
+    assert set(slots.uses()) == {in_use.use, connecting.use}
+    assert slots.of(driver) is in_use.use
+    assert slots.of(object()) is None
+    give_back(slots, in_use)
+    assert slots.of(driver) is None
+    assert set(slots.all()) == set(slots.left_behind()) == {in_use, connecting}
+    assert slots.alive() == 1
+
+
+def test_each_use_is_counted_when_it_has_ended_and_once() -> None:
+    slots = slots_of(2)
+    kept, closed = take(slots), take(slots)
+    use = use_of(closed)
+    for each in (kept, closed):
+        use_of(each).busy = 1.0
+    assert slots.snapshot(time.monotonic())["borrowed"] == 2
+
+    give_back(slots, kept)
+    close(slots, closed)
+    slots.leave(closed, use)
+    slots.count()
+
+    seen = slots.snapshot(time.monotonic())
+    assert (seen["borrowed"], seen["hold"]["count"], seen["busy_seconds"]) == (2, 2, 2.0)
+
+
+# ---- what comes between two steps ----
+
+
+class Turn:
+    """A lock of somebody who waits: what happens meanwhile happens in the same thread."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def __init__(self) -> None:
+        self._is_locked = False
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        if timeout is not None and (meanwhile := Turn.meanwhile):
+            Turn.meanwhile = None
+            tracing = sys.gettrace()
+            sys.settrace(None)
+            meanwhile()
+            sys.settrace(tracing)
+        was_free, self._is_locked = not self._is_locked, True
+        return was_free
+
+    def release(self) -> None:
+        if not self._is_locked:
+            raise RuntimeError("release unlocked lock")
+        self._is_locked = False
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("steadypool.core.slots.Lock", Turn)
+    monkeypatch.setattr(Turn, "meanwhile", None)
+
+
+def done_while_waiting(slots: Slots[Made], waiting: int, do: Callable[[], None]) -> list[Made]:
+    """Do something while so many stand in the queue; return what they are given, in their order."""
+    if not waiting:
+        do()
+        return []
+    others: list[Made] = []
+
+    def go_on() -> None:
+        others.extend(done_while_waiting(slots, waiting - 1, do))
+
+    Turn.meanwhile = go_on
+    mine = take(slots, 1)
+    assert Turn.meanwhile is None, "it did not wait"
+    return [mine, *others]
+
+
+@contextmanager
+def collected_at_line(number: int, slots: Slots[Made], forgotten: Made) -> Iterator[list[int]]:
+    """Have the garbage collector find a connection at the n-th line that this thread executes here; yield at which.
+
+    What it finds while this thread has the lock is given back later: so does the pool.
+    """
+    where: list[int] = []
+    lock: Any = slots._lock
+    executed = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal executed
+        if not frame.f_code.co_filename.endswith(FILES):
+            return None
+        if event == "line" and not where:
+            executed += 1
+            if executed == number:
+                where.append(frame.f_lineno)
+                if not lock._is_owned():
+                    close(slots, forgotten)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield where
+    finally:
+        sys.settrace(before)
+        if forgotten.state != "closed":
+            close(slots, forgotten)
+
+
+@pytest.mark.usefixtures("turns")
+def test_who_is_interrupted_in_the_queue_claims_nothing_and_does_not_stand_there_any_more() -> None:
+    slots, use = slots_of(1), a_use()
+    held = take(slots)
+
+    def interrupt() -> None:
+        raise Thrown
+
+    Turn.meanwhile = interrupt
+    with pytest.raises(Thrown):
+        slots.take(use, 10)
+    assert slots.waiting == 1
+
+    assert slots.claim(use) is None
+
+    assert_whole(slots, [held])
+
+
+Step = Callable[[Slots[Made], Use], Callable[[], object]]
+"""What prepares a step for a use, and returns it."""
+
+
+def making_one(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    return lambda: slots.take(use, 0)
+
+
+def taking_an_idle_one(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    filled(slots, "idle")
+    return lambda: slots.take(use, 0)
+
+
+def exchanging(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    connection = take(slots, use=use)
+    connection.end("stale")
+    return lambda: slots.exchange(connection, use)
+
+
+def giving_back(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    connection = take(slots, use=use)
+    return lambda: slots.give_back(connection, time.monotonic())
+
+
+def leaving(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    connection = take(slots, use=use)
+    connection.end("error")
+    return lambda: slots.leave(connection, use)
+
+
+def giving_up_a_turn(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    connection = slots.take(use, 0)
+    connection.end("error")
+    return lambda: slots.give_up_turn(connection)
+
+
+def claiming(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    take(slots, use=use)
+    return lambda: slots.claim(use)
+
+
+def cutting(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    now = time.monotonic()
+    use.deadline, use.granted = Deadline(now, now - 10, Account()), now
+    take(slots, use=use)
+    return lambda: slots.cut_overdue(now, inf)
+
+
+def writing_off(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    cutting(slots, use)()
+    return lambda: slots.write_off(time.monotonic())
+
+
+def leaving_late(slots: Slots[Made], use: Use) -> Callable[[], object]:
+    """Its permit is somebody else's by now, and that one has left as well."""
+    writing_off(slots, use)()
+    close(slots, take(slots))
+    return lambda: slots.leave(use.connection, use)
+
+
+TAKING: list[Step] = [making_one, taking_an_idle_one]
+HOLDING: list[Step] = [exchanging, giving_back, leaving, giving_up_a_turn, claiming, cutting, writing_off]
+STEPS = [(step, 0) for step in (*TAKING, *HOLDING, leaving_late)] + [(step, n) for step in HOLDING for n in (1, 2)]
+
+
+def sweep(at_line: Callable[[int], object], *, at_least: int = 2) -> None:
+    """Have something happen at the first line, at the second, until none is left."""
+    line = 1
+    while at_line(line):
+        line += 1
+    assert line > at_least, "hardly a line was executed"
+
+
+@pytest.mark.usefixtures("turns")
+@pytest.mark.parametrize(("step", "waiting"), STEPS)
+def test_at_whatever_line_it_breaks_off_each_connection_has_one_owner_and_no_permit_is_lost(
+    step: Step, waiting: int
+) -> None:
+    def at_line(line: int) -> list[str]:
+        slots, use, met = slots_of(2), a_use(), list[str]()
+        other = take(slots)
+        do = step(slots, use)
+
+        def break_off() -> None:
+            with thrown_at_line(FILES, line) as where, suppress(Thrown):
+                do()
+            met.extend(where)
+            settle(slots, use)
+            if waiting > 1:
+                close(slots, other)
+
+        given = done_while_waiting(slots, waiting, break_off)
+        assert_whole(slots, given if waiting > 1 else [other, *given], met)
+        return met
+
+    sweep(at_line)
+
+
+@pytest.mark.usefixtures("turns")
+def test_who_was_served_by_halves_and_waits_no_longer_has_a_connection_of_their_own_or_none() -> None:
+    """At whatever line it breaks off, before the housekeeping comes."""
+
+    def at_line(line: int) -> list[str]:
+        slots, use, met, given = slots_of(2), a_use(), list[str](), list[Made]()
+        other = take(slots)
+        do = giving_back(slots, use)
+
+        def break_off() -> None:
+            with thrown_at_line(FILES, line) as where, suppress(Thrown):
+                do()
+            met.extend(where)
+
+        with suppress(PoolExhaustedError):
+            given += done_while_waiting(slots, 1, break_off)
+        settle(slots, use)
+        assert_whole(slots, [other, *given], met)
+        return met
+
+    sweep(at_line, at_least=10)
+
+
+@pytest.mark.usefixtures("turns")
+@pytest.mark.parametrize("come", [None, give_back, close])
+def test_at_whatever_line_who_waits_is_interrupted_nothing_is_lost(
+    come: Callable[[Slots[Made], Made], None] | None,
+) -> None:
+    """They wait in vain, or somebody gives back a good connection meanwhile, or closes one."""
+
+    def at_line(line: int) -> list[str]:
+        slots, use, held = slots_of(1), a_use(), list[Made]()
+        held.append(take(slots))
+        Turn.meanwhile = (lambda: come(slots, held.pop())) if come else None
+        with thrown_at_line(FILES, line) as met, suppress(Thrown, PoolExhaustedError):
+            slots.take(use, 0)
+        Turn.meanwhile = None
+        settle(slots, use)
+        assert_whole(slots, held, met)
+        return met
+
+    sweep(at_line, at_least=10)
+
+
+@pytest.mark.usefixtures("turns")
+@pytest.mark.parametrize(("step", "waiting"), STEPS)
+def test_what_the_garbage_collector_gives_back_in_the_middle_is_given_out_once(step: Step, waiting: int) -> None:
+    def at_line(line: int) -> list[int]:
+        slots, use, met = slots_of(3), a_use(), list[int]()
+        other, forgotten = take(slots), take(slots)
+        do = step(slots, use)
+
+        def collect() -> None:
+            with collected_at_line(line, slots, forgotten) as where:
+                do()
+            met.extend(where)
+            settle(slots, use)
+
+        given = done_while_waiting(slots, waiting, collect)
+        assert_whole(slots, [other, *given], met)
+        return met
+
+    sweep(at_line)
+
+
+Looks = Callable[[Slots[Made]], object]
+
+
+def sorting_out(slots: Slots[Made]) -> list[Made]:
+    return [each for each, _ in slots.evict(lambda *_: "idle")]
+
+
+def closing(slots: Slots[Made]) -> list[Made]:
+    return list(slots.close())
+
+
+LOOKS: dict[str, Looks] = {
+    "all": Slots.all,
+    "uses": Slots.uses,
+    "alive": Slots.alive,
+    "of": lambda slots: slots.of(object()),
+    "condemn": Slots.condemn,
+    "cut overdue": lambda slots: slots.cut_overdue(time.monotonic(), inf),
+    "write off": lambda slots: slots.write_off(time.monotonic()),
+    "snapshot": lambda slots: slots.snapshot(time.monotonic()),
+    "evict none": lambda slots: list(slots.evict(lambda *_: None)),
+    "evict all": sorting_out,
+    "close": closing,
+}
+
+
+@pytest.mark.usefixtures("turns")
+@pytest.mark.parametrize("waiting", [0, 1])
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_the_garbage_collector_gives_back_does_not_disturb_who_looks_after_the_connections(
+    look: str, waiting: int
+) -> None:
+    """One is idle, for the server allows for no more; who waits for it gets it in the middle."""
+
+    def at_line(line: int) -> list[int]:
+        slots, met, taken_out = slots_of(3), list[int](), list[Made]()
+        forgotten, other = take(slots), take(slots)
+        filled(slots, "idle")
+        slots.keep_to(2)
+        slots._grow_at = inf
+
+        def collect() -> None:
+            with collected_at_line(line, slots, forgotten) as where:
+                seen = LOOKS[look](slots)
+            met.extend(where)
+            if LOOKS[look] in (sorting_out, closing):
+                assert isinstance(seen, list)
+                taken_out.extend(seen)
+
+        given = done_while_waiting(slots, waiting, collect)
+        assert not {*taken_out} & {*given, *slots.idle}, "it is closed under who has it"
+        slots.grow_to(3)
+        assert_whole(slots, [other, *given], met)
+        return met
+
+    sweep(at_line)
