@@ -13,15 +13,15 @@ from steadypool.core.stats import CloseReason, Stats
 C = TypeVar("C", bound=Connection)
 
 GROW_AFTER_SECONDS = (0.05, 5.0)
-"""How long after the server refused a connection the next is asked for, and the longest: it doubles. A place whose
-connection has just been closed is often free a moment later; a server that is full stays so."""
+"""How long after the server refused a connection the next is asked for, and the longest: it doubles. The place of one
+that was just closed is often free a moment later."""
 
 
 class Slots(Roster[C]):
     """At most `permits` connections in use or being made, and at most `kept` idle ones.
 
-    A plain semaphore lets newcomers overtake; here everybody joins the queue, and whoever gives a permit back serves its
-    head. What was used last is used first (`lifo`): those not needed stay at the bottom. Nothing slow under the lock.
+    A plain semaphore lets newcomers overtake; here all join the queue, and who gives a permit back serves its head. What
+    was used last is used first (`lifo`): those not needed stay at the bottom. Nothing slow happens under the lock.
 
     Permits are not counted but held, each by a connection: an exception from outside may come between any two steps,
     and to give back twice, or what one never had, must do no harm. So each step puts in before it takes out. What is
@@ -66,7 +66,7 @@ class Slots(Roster[C]):
                 self._queue.pop(use, None)
                 if use.connection is not None and use.connection.use is use:
                     self._take_out(use.connection)  # as in `serve`
-        given: C | None = use.connection  # perhaps at the last moment
+        given: C | None = use.connection  # at the last moment
         if given is None or given.use is not use:
             raise PoolExhaustedError(
                 f"all {self._all()} were in use for {seconds:.2f} s; see what holds them, or raise POOL_SIZE"
@@ -176,8 +176,7 @@ class Slots(Roster[C]):
     def write_off(self, now: float) -> list[Use]:
         """Give others the permits of uses whose deadline is over and that are not back; return them, once."""
         with self._lock:
-            # Where an exchange broke off.
-            self._out.difference_update([each for each in self._out if not (each.use and each.use.connection is each)])
+            self._out -= {each for each in self._out if not (each.use and each.use.connection is each)}  # broken off
             late = [each for each in self._out if each.use is not None and each.use.is_overstayed(now)]
             uses = [each.use for each in late if each.use is not None]
             self._written_off.update(late)

@@ -35,13 +35,13 @@ class Place:
         return steady(self.engine)
 
     def warm_up(self) -> None:
-        self.pool._is_watched = True  # by the test alone, at the moments that it chooses
+        self.pool._is_awake = True  # by the test alone, at the moments that it chooses
         self.engine.connect().close()
 
     def replace_pool(self) -> None:
         self._before = self.pool
         self.engine.dispose()
-        self.pool._is_watched = True
+        self.pool._is_awake = True
 
     def tidy(self) -> None:
         for pool in (self._before, self.pool):
