@@ -25,6 +25,7 @@ from tests.conftest import dispose
 @pytest.fixture(scope="module", autouse=True)
 def only_what_is_new_is_looked_through() -> None:
     """Keep what thousands of tests have left away from the garbage collector, which would stop all for a second."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
