@@ -1,6 +1,6 @@
 """The pool's entry: SQLAlchemy's record of a connection, which is our connection as well."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool.base import _ConnectionRecord
@@ -8,14 +8,11 @@ from sqlalchemy.pool.base import _ConnectionRecord
 from steadypool.core.connection import Connection
 from steadypool.recovery import is_of
 
-if TYPE_CHECKING:
-    from steadypool.pool import SteadyPool
-
 
 class Entry(Connection, _ConnectionRecord):
     """One connection of a pool, as SQLAlchemy's events and its `Connection` know it."""
 
-    def __init__(self, pool: "SteadyPool") -> None:
+    def __init__(self, pool: Any) -> None:  # a SteadyPool, which makes these
         Connection.__init__(self, pool.stats)
         _ConnectionRecord.__init__(self, pool, connect=False)
         self.pool = pool

@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 class Life(Surface):
     """The part of a pool that has nothing to do with acquire and release."""
 
-    stats: Stats
     driver: Driver
     rounds: Rounds[Entry]
     longest_call_seconds: float
@@ -32,11 +31,6 @@ class Life(Surface):
     came_back: deque[Entry]
     """What was released in the middle of something else."""
     _made_with: dict[str, Any]
-
-    @property
-    def dialect(self) -> Any:
-        """SQLAlchemy's word for the database and the driver; an engine that is given a pool brings its own."""
-        return self._dialect
 
     def _begin(self, stats: Stats) -> None:
         raise NotImplementedError

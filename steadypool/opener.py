@@ -4,7 +4,6 @@ import logging
 import threading
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
 
@@ -15,9 +14,7 @@ from steadypool.core.errors import DatabaseDownError, DatabaseMisconfiguredError
 from steadypool.entry import Entry
 from steadypool.errors import PUBLIC, PoolError
 from steadypool.recovery import kind_of
-
-if TYPE_CHECKING:
-    from steadypool.pool import SteadyPool
+from steadypool.surface import Surface
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +22,7 @@ log = logging.getLogger(__name__)
 class Opener:
     """Opens the connections of one pool."""
 
-    def __init__(self, pool: "SteadyPool") -> None:
+    def __init__(self, pool: Surface) -> None:
         self._pool = pool
         self.first = threading.RLock()
         """Held by who makes the first connection."""

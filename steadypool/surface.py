@@ -7,16 +7,23 @@ from sqlalchemy import Pool
 
 from steadypool.core.breaker import Breaker
 from steadypool.core.slots import Slots
+from steadypool.core.stats import Stats
 from steadypool.entry import Entry
 
 
 class Surface(Pool):
     """What can be asked of a pool without changing anything."""
 
+    stats: Stats
     pool_size: int
     slots: Slots[Entry]
     breaker: Breaker
     _timeout: float | None
+
+    @property
+    def dialect(self) -> Any:
+        """SQLAlchemy's word for the database and the driver; an engine that is given a pool brings its own."""
+        return self._dialect
 
     def snapshot(self) -> dict[str, Any]:
         """Return gauges, counters and histograms; docs/pool.md says how to read them."""

@@ -20,8 +20,8 @@ that was just closed is often free a moment later."""
 class Slots(Roster[C]):
     """At most `permits` connections in use or being made, and at most `kept` idle ones.
 
-    A plain semaphore lets newcomers overtake; here all join the queue, who gives a permit back serves its head. What was
-    used last is used first (`lifo`): those not needed stay at the bottom. Nothing slow happens under the lock.
+    A semaphore lets newcomers overtake; here all join the queue, and whoever gives a permit back serves its head. What
+    was used last is used first (`lifo`): those not needed stay at the bottom. Nothing slow happens under the lock.
 
     Permits are not counted but held, each by a connection: an exception from outside may come between any two steps,
     and to give back twice, or what one never had, must do no harm. So each step puts in before it takes out. What is

@@ -45,6 +45,7 @@ FILES = (
     "steadypool/pool.py",
     "steadypool/lookup.py",
     "steadypool/events.py",
+    "steadypool/entry.py",
     "steadypool/core/slots.py",
     "steadypool/core/connection.py",
 )
