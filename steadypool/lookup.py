@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
-from sqlalchemy import Dialect, Engine, Select
+from sqlalchemy import Dialect, Engine, Select, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from steadypool import retry
@@ -50,7 +50,7 @@ class Lookup(Generic[*Columns]):
 
         try:
             return lend(pool, send)
-        except pool.dialect.loaded_dbapi.Error as error:
+        except (pool.dialect.loaded_dbapi.Error, exc.DBAPIError) as error:  # the second, of the first connection
             is_dead = used is not None and pool.dialect.is_disconnect(error, used, None)
             again = is_dead or (used is not None and TABLE[kind_of(error, pool.dialect)].read != "raise")
         return self._fetch_by_core(engine, values, again=again)

@@ -209,7 +209,7 @@ def test_one_timeout_costs_one_connection(
 @pytest.mark.parametrize("direction", ["to server", "to client"])
 @pytest.mark.parametrize(
     "by",
-    ["read", pytest.param("lookup", marks=pytest.mark.xfail(reason="what gets to know the server is not repeated"))],
+    ["read", "lookup"],
 )
 def test_a_connect_that_is_cut_anywhere_is_repeated(
     fault_server: FaultServer, make_service: Callable[..., Service], proxy: Proxy, direction: Direction, by: str
