@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
-from app.logging import borrower
+from app.logging import holder
 from config import Settings
 from steadypool import Lookup, PoolPolicy, Role, create_pool_engine, deadline, is_refused, read
 
@@ -62,7 +62,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def bind(url: URL, policy: PoolPolicy, role: Role) -> dict[str, Any]:
     """Return the options of an engine: `pool_size`, `max_overflow`, `pool_recycle`, `pool_pre_ping` among them."""
-    return {"url": url, "policy": policy, "role": role, "borrower": borrower, **policy.engine_options()}
+    return {"url": url, "policy": policy, "role": role, "holder": holder, **policy.engine_options()}
 
 
 def reading(query: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:

@@ -93,7 +93,7 @@ def seconds_since_start() -> float | None:
     return perf_counter() - current[1] if current else None
 
 
-def borrower() -> Mapping[str, object]:
+def holder() -> Mapping[str, object]:
     """Return what a log line about this request's connection says of it."""
     return add_request_id(None, "", {})
 

@@ -12,7 +12,7 @@ from steadypool import events
 from steadypool.connecting import Connector
 from steadypool.core.policy import PoolPolicy
 from steadypool.drivers import Role, driver_named, sqlite
-from steadypool.pool import Borrower, SteadyPool
+from steadypool.pool import Holder, SteadyPool
 
 EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")
 ISOLATION = ("get_isolation_level", "set_isolation_level", "reset_isolation_level")
@@ -23,13 +23,13 @@ def create_pool_engine(
     policy: PoolPolicy = PoolPolicy(),  # noqa: B008 -- it is frozen
     *,
     role: Role = "writer",
-    borrower: Borrower = dict,
+    holder: Holder = dict,
     **options: Any,
 ) -> Engine:
     """Return an engine on this URL; nothing connects yet.
 
     A `writer` works in transactions; a `reader` in autocommit, one command a read; a `migration` keeps nothing and is
-    under no time limit. What `borrower` returns goes into log lines about a connection that is held for too long.
+    under no time limit. What `holder` returns goes into log lines about a connection that is held for too long.
     `options` are those of `sqlalchemy.create_engine`; what is in `connect_args` has the last word with the driver.
     Raises ValueError where another option says otherwise than the policy or the role.
     """
@@ -45,7 +45,7 @@ def create_pool_engine(
         options = {name: value for name, value in options.items() if name not in policy.engine_options()}
         ours = _pool_options(role)
     else:
-        ours = said | {"policy": policy, "driver": driver, "borrower": borrower}
+        ours = said | {"policy": policy, "driver": driver, "holder": holder}
     # Values are what people typed; they do not belong in a log.
     options = {"hide_parameters": True, "connect_args": connect_args} | options | ours
     # By the name that instrumentation puts its own in the place of.

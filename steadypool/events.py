@@ -120,7 +120,7 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
 
 
 def _timed(use: Use, call: Callable[..., T], *values: Any) -> T:
-    """Have the watchdog look after a call, and count for how long it kept the connection busy."""
+    """Have the housekeeping look after a call, and count for how long it kept the connection busy."""
     use.call_began = monotonic()
     try:
         return call(*values)
@@ -153,7 +153,7 @@ def leaves_no_trace(context: Any) -> bool:
     """
     options, compiled = context.execution_options, context.compiled
     if options.get(STREAMS):
-        return False  # it may be left before its end, and the rest would wait for the next borrower
+        return False  # it may be left before its end, and the rest would wait for the next holder
     if options.get(LEAVES_NO_TRACE):
         return True
     if compiled is None:  # a string for the driver
@@ -167,7 +167,7 @@ def leaves_no_trace(context: Any) -> bool:
 
 
 def is_lost(connection: Connection) -> bool:
-    """Tell whether an error has ended the connection's transaction since it was borrowed."""
+    """Tell whether an error has ended the connection's transaction since it was acquired."""
     use = use_of(connection)
     return use is not None and use.lost
 

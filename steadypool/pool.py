@@ -36,7 +36,7 @@ from steadypool.forking import begin_anew_after_fork, disown
 from steadypool.life import Life
 from steadypool.opener import Opener
 
-Borrower = Callable[[], Mapping[str, object]]
+Holder = Callable[[], Mapping[str, object]]
 
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class SteadyPool(Life):
 
     What QueuePool takes it takes as well, with the same meaning. `timeout` bounds the wait for a permit (None: no end)
     and `recycle` a connection's life (seconds, -1: no end); `pre_ping` has an idle one validated. The rest is in the
-    policy. `borrower` says for whom a connection is acquired.
+    policy. `holder` says for whom a connection is acquired.
     """
 
     _is_asyncio = False  # as QueuePool says it: threads wait here, whatever the dialect
@@ -64,7 +64,7 @@ class SteadyPool(Life):
         pre_ping: bool = False,
         policy: PoolPolicy | None = None,
         driver: Driver | None = None,
-        borrower: Borrower = dict,
+        holder: Holder = dict,
         **more: Any,
     ) -> None:
         super().__init__(creator, **more)
@@ -75,7 +75,7 @@ class SteadyPool(Life):
         self.longest_call_seconds = self.policy.longest_call_seconds
         self._is_bare = driver is None
         self._resets = self._reset_on_return is not ResetStyle.reset_none
-        self.driver, self.borrower, self._timeout = driver or Driver(self.policy, "writer"), borrower, timeout
+        self.driver, self.holder, self._timeout = driver or Driver(self.policy, "writer"), holder, timeout
         self._made_with: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": max_overflow,
@@ -85,7 +85,7 @@ class SteadyPool(Life):
             "pre_ping": pre_ping,
             "policy": self.policy,
             "driver": self.driver,
-            "borrower": borrower,
+            "holder": holder,
         }
         self.compiled: dict[Any, Any] = {}
         """What Lookups are in this dialect."""
@@ -127,14 +127,14 @@ class SteadyPool(Life):
             raise
         use.changed = not self._resets
         if self.policy.leak_seconds:
-            use.borrower, use.borrowed_at = self.borrower(), stack_of(sys._getframe(1))
+            use.holder, use.acquired_at = self.holder(), stack_of(sys._getframe(1))
         return proxy
 
     def acquire(self, use: Use) -> Entry:
         """Return a connection without a proxy; `_do_return_conn` takes it back."""
         try:
             entry = self._find(use)
-            use.borrower = self.borrower()
+            use.holder = self.holder()
             self._grant(use, entry)
         except BaseException as error:
             self._give_up(use, error)

@@ -15,7 +15,7 @@ from app.operations.totals import Totals
 from steadypool import Event
 
 Document = dict[str, Any]
-COUNTERS = ("borrowed", "opened", *get_args(Event), "probes")
+COUNTERS = ("acquired", "opened", *get_args(Event), "probes")
 
 
 def overview(reporter: Reporter, server: ServerView) -> Document:

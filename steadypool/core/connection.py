@@ -66,16 +66,16 @@ class Use:
     """A call has begun that has not ended well: an answer may be left unread, or a transaction open."""
     committing = False
     lost = False
-    """An error has ended the transaction, whether the borrower takes notice or not."""
+    """An error has ended the transaction, whether the holder takes notice or not."""
     overdue = False
     """It was cut at its deadline."""
     written_off = False
     """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""
     reported = False
     proxy: "ReferenceType[Any] | None" = None
-    borrower: Mapping[str, object] = {}
+    holder: Mapping[str, object] = {}
     """What log lines about it say of who it is for, such as a request id."""
-    borrowed_at: Stack = ()
+    acquired_at: Stack = ()
 
     def __init__(self, asked: float, deadline: Deadline | None, hand: Hand) -> None:
         self.asked, self.deadline = asked, deadline
@@ -224,7 +224,7 @@ class Connection:
     def seen(self, now: float) -> dict[str, Any] | None:
         """Return what can be told of it, times in seconds; None while nothing can."""
         use = self.use
-        held = {} if use is None else {"held_seconds": now - (use.granted or now), "borrower": dict(use.borrower)}
+        held = {} if use is None else {"held_seconds": now - (use.granted or now), "holder": dict(use.holder)}
         if self.state in ("idle", "in use"):
             times = {"age_seconds": now - self.opened, "idle_seconds": now - self.used}
             return {"state": self.state, **times, "uses": self.uses, **held}

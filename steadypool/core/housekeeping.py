@@ -15,7 +15,7 @@ from weakref import WeakSet
 from steadypool.core.threads import start_thread
 
 TICK_SECONDS = 0.05
-"""How late the watchdog may be. Waking twenty times a second costs a few thousandths of a core."""
+"""How late the housekeeping may be. Waking twenty times a second costs a few thousandths of a core."""
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def watch_over(pool: Watched) -> None:
 def _start() -> None:
     global _thread
     if _thread is None or not _thread.is_alive():
-        _thread = start_thread("pool-watchdog", _run)
+        _thread = start_thread("pool-housekeeping", _run)
 
 
 def _run() -> None:
@@ -54,7 +54,7 @@ def _run() -> None:
             try:
                 pool.patrol(time.monotonic())
             except Exception:
-                log.exception("the watchdog met an error; it goes on")
+                log.exception("the housekeeping met an error; it goes on")
 
 
 def _pools() -> list[Watched]:

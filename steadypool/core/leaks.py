@@ -1,4 +1,4 @@
-"""Who has held a connection for too long: from which line it was borrowed, and what its holder does now."""
+"""Who has held a connection for too long: from which line it was acquired, and what its holder does now."""
 
 import gc
 import logging
@@ -20,9 +20,9 @@ def report(use: Use, now: float, after: float) -> bool:
     log.warning(
         "a connection has been held for %.1f s\nborrowed at (innermost call first):\n%sits holder is now at:\n%s",
         now - use.granted,
-        _borrowed_at(use),
+        _acquired_at(use),
         _printed(_stack_of_thread(use.thread)),
-        extra=use.borrower,
+        extra=use.holder,
     )
     return True
 
@@ -30,22 +30,22 @@ def report(use: Use, now: float, after: float) -> bool:
 def report_return(use: Use, now: float) -> None:
     """Tell that a use that was warned about is over."""
     if use.reported and use.granted is not None:
-        log.info("the connection came back after %.1f s", now - use.granted, extra=use.borrower)
+        log.info("the connection came back after %.1f s", now - use.granted, extra=use.holder)
 
 
 def report_written_off(use: Use) -> None:
     """Warn that somebody keeps a connection whose request is over; its place in the pool is given to others."""
     log.warning(
-        "a connection was not returned; it is cut, and written off; borrowed at:\n%s",
-        _borrowed_at(use),
-        extra=use.borrower,
+        "a connection was not returned; it is cut, and written off; acquired at:\n%s",
+        _acquired_at(use),
+        extra=use.holder,
     )
 
 
 def report_dropped(use: Use) -> None:
     """Warn that a connection was recovered which its holder forgot."""
     log.warning(
-        "a connection was dropped without being returned; borrowed at:\n%s", _borrowed_at(use), extra=use.borrower
+        "a connection was dropped without being returned; acquired at:\n%s", _acquired_at(use), extra=use.holder
     )
 
 
@@ -58,8 +58,8 @@ def look_for_circles() -> None:
     start_thread("look-for-circles", gc.collect)
 
 
-def _borrowed_at(use: Use) -> str:
-    return _printed(use.borrowed_at) if use.borrowed_at else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"
+def _acquired_at(use: Use) -> str:
+    return _printed(use.acquired_at) if use.acquired_at else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"
 
 
 def _stack_of_thread(thread: int) -> Stack:

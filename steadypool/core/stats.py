@@ -14,7 +14,7 @@ CloseReason = Literal[
     "idle",  # not needed for a while
     "stale",  # the server, or something on the way, had closed it
     "error",  # an error ended it
-    "overdue",  # the watchdog cut it
+    "overdue",  # the housekeeping cut it
     "changed",  # its session was changed by something else than plain statements
     "dropped",  # the holder forgot to return it
     "replaced",  # a second try wanted a new one
@@ -79,7 +79,7 @@ class Stats:
     def __init__(self) -> None:
         self.lock = RLock()
         """That of the slots as well."""
-        self.borrowed = self.opened = 0
+        self.acquired = self.opened = 0
         self.events: Counter[Event] = Counter()
         self.closed: Counter[CloseReason] = Counter()
         self.wait, self.hold, self.open = Histogram(), Histogram(), Histogram()
@@ -91,7 +91,7 @@ class Stats:
         with self.lock:
             self.busy_seconds += busy
             if waited is not None:
-                self.borrowed += 1
+                self.acquired += 1
                 self.wait.add(waited)
             if held is not None:
                 self.hold.add(held)
@@ -132,7 +132,7 @@ class Stats:
         alive = self.opened - self.closed.total()
         open_seconds = self._seconds_of_closed + alive * now - self._sum_of_births
         return {
-            "borrowed": self.borrowed,
+            "acquired": self.acquired,
             "opened": self.opened,
             "closed": dict(self.closed),
             **{event: self.events[event] for event in get_args(Event)},

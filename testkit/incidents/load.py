@@ -28,6 +28,6 @@ def pool_exhausted(scene: Scene) -> None:
 
 @incident()
 def leak(scene: Scene) -> None:
-    """Every 0.6 s a request keeps the connection it has borrowed, for good: in the end more than any pool has."""
+    """Every 0.6 s a request keeps the connection it has acquired, for good: in the end more than any pool has."""
     for _ in range(2):
         scene.again_and_again(lambda: scene.ask_once("/leak"), every=0.6)

@@ -31,7 +31,7 @@ TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
 NOTHING, BREAKER = {"size": 8, "idle": 3, "waiting": 2}, ("closed", "suspect", "open")
 NOW = {"size", "in_use", "idle", "waiting", "breaker"}
 TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}
-COUNTED = {"borrowed", "opened", "closed"} | TROUBLE
+COUNTED = {"acquired", "opened", "closed"} | TROUBLE
 RECENT = COUNTED | {"wait", "hold", "open", "dead_time"}
 
 
@@ -173,9 +173,7 @@ def long_past(told: dict[str, Any]) -> dict[str, Any]:
     ]
     pools = {name: {"now": past[-1], "recent": grown, "history": past} for name in ("reader", "writer")}
     lent = {"state": "in use", "held_seconds": 1.5, "age_seconds": 99.9, "idle_seconds": 2.5, "uses": 12345}
-    seen = [
-        {"pool": "reader", "worker": 1, "borrower": {"request_id": f"{number:032x}"}} | lent for number in range(140)
-    ]
+    seen = [{"pool": "reader", "worker": 1, "holder": {"request_id": f"{number:032x}"}} | lent for number in range(140)]
     sessions = [{"id": 1_000_000 + number, "state": "Query: Sending data", "seconds": 0.0} for number in range(101)]
     return told | {"pools": pools, "connections": seen, "server": {"sessions": sessions, "silence": ""}}
 

@@ -89,9 +89,9 @@ def test_a_long_loan_is_told_once_with_both_stacks_and_the_request(
     asking.join(5)
     (back,) = events(capsys, 3, "the connection came back after")
 
-    borrowed, now = warning["event"].split("its holder is now at:")
-    assert "in hold" in borrowed
-    assert "engines" in borrowed
+    acquired, now = warning["event"].split("its holder is now at:")
+    assert "in hold" in acquired
+    assert "engines" in acquired
     assert "let_go" in now
     assert (warning["level"], warning["request_id"]) == ("warning", "r-1")
     assert (back["level"], back["request_id"]) == ("info", "r-1")

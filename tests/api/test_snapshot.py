@@ -22,7 +22,7 @@ from tests.support.pools import steady
 
 GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
 TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}
-COUNTERS = {"borrowed", "opened", "closed"} | TROUBLE
+COUNTERS = {"acquired", "opened", "closed"} | TROUBLE
 HISTOGRAMS = {"wait", "hold", "open"}
 TIMES = {"connection_seconds", "busy_seconds", "dead_time"}
 
@@ -64,7 +64,7 @@ def test_gauges_and_counters_of_a_few_loans(engine: Engine, pool: SteadyPool) ->
     use(engine)
 
     seen = pool.snapshot()
-    assert (seen["in_use"], seen["idle"], seen["opened"], seen["borrowed"]) == (0, 2, 2, 3)
+    assert (seen["in_use"], seen["idle"], seen["opened"], seen["acquired"]) == (0, 2, 2, 3)
     assert (seen["wait"]["count"], seen["hold"]["count"], seen["open"]["count"]) == (3, 3, 2)
     assert (seen["closed"], seen["retried"], seen["leaked"]) == ({}, 0, 0)
 

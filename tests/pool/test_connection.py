@@ -451,10 +451,10 @@ def test_of_one_that_is_being_made_nothing_is_told_until_the_driver_begins(clock
     connection.use = use
     assert connection.seen(clock.now) is None
 
-    use.call_began, use.borrower = clock.now, {"request_id": "7"}
+    use.call_began, use.holder = clock.now, {"request_id": "7"}
 
     seen = connection.seen(clock.now + 2)
-    assert seen == {"state": "connecting", "held_seconds": 2.0, "borrower": {"request_id": "7"}}
+    assert seen == {"state": "connecting", "held_seconds": 2.0, "holder": {"request_id": "7"}}
 
 
 def test_what_is_told_of_one_in_use_and_of_an_idle_one(clock: Clock, use: Use, connection: Watched) -> None:
@@ -462,10 +462,10 @@ def test_what_is_told_of_one_in_use_and_of_an_idle_one(clock: Clock, use: Use, c
     times = {"age_seconds": 5.0, "idle_seconds": 5.0, "uses": 3}
 
     told = connection.seen(clock.now + 5)
-    assert told == {"state": "in use", **times, "held_seconds": 0.0, "borrower": {}}, "it is not granted yet"
+    assert told == {"state": "in use", **times, "held_seconds": 0.0, "holder": {}}, "it is not granted yet"
     use.granted = clock.now + 1
     told = connection.seen(clock.now + 5)
-    assert told == {"state": "in use", **times, "held_seconds": 4.0, "borrower": {}}
+    assert told == {"state": "in use", **times, "held_seconds": 4.0, "holder": {}}
 
     connection.use, connection.state = None, "idle"
     assert connection.seen(clock.now + 5) == {"state": "idle", **times}
@@ -895,7 +895,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
     @invariant()
     def all_is_counted(self) -> None:
         seen = self.slots.snapshot(self.clock.now)
-        assert seen["borrowed"] == self.granted
+        assert seen["acquired"] == self.granted
         assert seen["opened"] - sum(seen["closed"].values()) == self.slots.alive()
         assert seen["connection_seconds"] >= 0
 

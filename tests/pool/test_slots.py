@@ -726,7 +726,7 @@ def test_what_is_told_of_one_moment() -> None:
 
     gauges = {name: seen[name] for name in ("size", "in_use", "idle", "waiting")}
     assert gauges == {"size": 4, "in_use": 2, "idle": 0, "waiting": 0}
-    assert (seen["borrowed"], seen["hold"]["count"], seen["wait"]["count"]) == (4, 2, 4)
+    assert (seen["acquired"], seen["hold"]["count"], seen["wait"]["count"]) == (4, 2, 4)
     assert set(slots.out()) == set(slots.all()) == set(slots.left_behind()) == {in_use, connecting}
     assert set(slots.uses()) == {in_use.use, connecting.use}
     assert slots.of(driver) is in_use.use
@@ -743,7 +743,7 @@ def test_each_use_is_counted_when_it_has_ended_and_once() -> None:
     use = use_of(closed)
     for each in (kept, closed):
         use_of(each).busy = 1.0
-    assert slots.snapshot(time.monotonic())["borrowed"] == 2
+    assert slots.snapshot(time.monotonic())["acquired"] == 2
 
     give_back(slots, kept)
     close(slots, closed)
@@ -751,7 +751,7 @@ def test_each_use_is_counted_when_it_has_ended_and_once() -> None:
     slots.count()
 
     seen = slots.snapshot(time.monotonic())
-    assert (seen["borrowed"], seen["hold"]["count"], seen["busy_seconds"]) == (2, 2, 2.0)
+    assert (seen["acquired"], seen["hold"]["count"], seen["busy_seconds"]) == (2, 2, 2.0)
 
 
 # ---- what comes between two steps ----

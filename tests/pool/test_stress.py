@@ -69,7 +69,7 @@ def test_whatever_becomes_of_connections_nothing_is_lost_or_lent_twice(stress: S
     assert driver.wrong == []
     assert set(stress.children) == {"exit code 0"}, stress.children
     assert seen["opened"] - sum(seen["closed"].values()) == seen["idle"] == len(driver.open), accounts(stress)
-    assert seen["borrowed"] == stress.acquired["granted"]
+    assert seen["acquired"] == stress.acquired["granted"]
     assert seen["leaked"] == stress.done["leaked"]
     assert {error: seen[event] for error, event in REFUSED.items()} == {name: stress.acquired[name] for name in REFUSED}
     assert stress.acquired["PoolExhaustedError"] > 0

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from testkit.fault_servers import FaultServer
 from tests.support.pools import steady
 
-WATCHDOG = "pool-watchdog"
+WATCHDOG = "pool-housekeeping"
 LAST_THREADS_SECONDS = 6.0
 """The drivers in C count whole seconds, psycopg at least two: for so long a thread may wait for a connect of theirs."""
 
@@ -43,7 +43,7 @@ def assert_no_orphans(server: FaultServer, user: str, within: float) -> None:
 
 @contextmanager
 def leaving_nothing() -> Iterator[None]:
-    """At the end there are as many open files as at the beginning and, but for the watchdog, the same threads."""
+    """At the end there are as many open files as at the beginning and, but for the housekeeping, the same threads."""
     threads, files = set(threading.enumerate()), _open_files()
     yield
 

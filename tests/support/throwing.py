@@ -24,7 +24,7 @@ from steadypool import Lookup, deadline, in_transaction, read
 from testkit.waiting import eventually
 
 HOUSEKEEPING_SECONDS = 8.0
-"""The watchdog looks twice, a second apart; on a machine with other things to do."""
+"""The housekeeping looks twice, a second apart; on a machine with other things to do."""
 
 LONGEST_SECONDS = 20.0
 """For which exceptions are thrown, at the most."""

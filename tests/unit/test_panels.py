@@ -79,7 +79,7 @@ def test_what_wants_a_look_is_said(differing: dict[str, Any], text: str) -> None
     [
         {"now": {"in_use": 1}},
         {"now": {"breaker": "suspect"}},
-        {"recent": {"borrowed": 1}},
+        {"recent": {"acquired": 1}},
         {"recent": {"closed": {"idle": 1}}},
     ],
 )

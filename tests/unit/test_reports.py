@@ -86,14 +86,14 @@ def test_whoever_is_asked_knows_of_all(worker: Worker) -> None:
 
     seen = reported(one)
 
-    assert (seen["borrowed"], seen["idle"], seen["size"], seen["breaker"]["closed"]) == (2, 2, 16, 2)
+    assert (seen["acquired"], seen["idle"], seen["size"], seen["breaker"]["closed"]) == (2, 2, 16, 2)
 
 
 def test_each_reports_by_itself_once_a_second(worker: Worker) -> None:
     one, other = worker(1), worker(2)
     borrow(other)
 
-    assert eventually(lambda: reported(one)["borrowed"] == 1, seconds=5)
+    assert eventually(lambda: reported(one)["acquired"] == 1, seconds=5)
 
 
 def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worker) -> None:
@@ -105,7 +105,7 @@ def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worke
     borrow(second)
 
     seen = reported(second)
-    assert (seen["borrowed"], seen["opened"], seen["closed"], seen["idle"]) == (2, 2, {"disposed": 1}, 1)
+    assert (seen["acquired"], seen["opened"], seen["closed"], seen["idle"]) == (2, 2, {"disposed": 1}, 1)
     # What was read as JSON and what was counted here are the same buckets.
     assert seen["hold"]["buckets"][BUCKETS[-1]] == seen["hold"]["count"] == 2
 
@@ -117,7 +117,7 @@ def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(wor
 
     seen = reported(one)
 
-    assert (seen["borrowed"], seen["size"], seen["idle"]) == (1, 8, 0)
+    assert (seen["acquired"], seen["size"], seen["idle"]) == (1, 8, 0)
 
 
 def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, directory: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, director
 
     seen = reported(app)
 
-    assert (seen["borrowed"], seen["size"]) == (3, 8)
+    assert (seen["acquired"], seen["size"]) == (3, 8)
     assert [report.is_alive for report in read_reports(directory)] == [True, False]
 
 
@@ -164,7 +164,7 @@ def test_no_counter_falls_when_a_pool_is_replaced(worker: Worker) -> None:
     borrow(app)
 
     seen = reported(app)
-    assert (seen["borrowed"], seen["opened"], seen["idle"]) == (3, 2, 1)
+    assert (seen["acquired"], seen["opened"], seen["idle"]) == (3, 2, 1)
     assert seen["closed"] == {"disposed": 1}
     assert seen["hold"]["count"] == 3
 
@@ -205,7 +205,7 @@ def test_the_last_report_is_of_the_pools_that_are_there_then(worker: Worker, dir
 
     (report,) = read_reports(directory)
     assert report.ended
-    assert report.pools["reader"]["borrowed"] == 1
+    assert report.pools["reader"]["acquired"] == 1
     assert report.pools["reader"]["closed"] == {"disposed": 1}
 
 
@@ -241,7 +241,7 @@ def test_what_another_version_left_is_passed_over(worker: Worker, directory: Pat
     app = worker(1)
     borrow(app)
 
-    assert reported(app)["borrowed"] == 1
+    assert reported(app)["acquired"] == 1
     assert overview(app.extensions["reporter"], ServerView())["pools"]["reader"]["now"]["size"] == 8
 
 
@@ -252,7 +252,7 @@ def test_a_directory_that_is_gone_is_made_again(worker: Worker, directory: Path)
     # In one step: its own thread writes into it.
     directory.rename(directory.with_name("elsewhere"))
 
-    assert reported(app)["borrowed"] == 1
+    assert reported(app)["acquired"] == 1
 
 
 def test_a_directory_that_cannot_be_used_is_said_once_and_fails_nobody(
@@ -280,7 +280,7 @@ def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask],
     document = overview(app.extensions["reporter"], ServerView())
 
     assert document["pools"]["reader"]["now"] == {"size": 8, "in_use": 0, "idle": 1, "waiting": 0, "breaker": "closed"}
-    assert document["pools"]["reader"]["recent"]["borrowed"] == 1
+    assert document["pools"]["reader"]["recent"]["acquired"] == 1
     assert [(seen["state"], seen["uses"]) for seen in document["connections"]] == [("idle", 1)]
 
 
@@ -288,20 +288,20 @@ def test_the_last_five_minutes_of_two_workers(worker: Worker, directory: Path) -
     """One has been there for longer than that, lends one connection every five seconds; one came ten seconds ago."""
     app = worker(3)
     tick = int(time.monotonic() // SAMPLE_SECONDS)
-    leave_history(directory, 1, range(tick - SAMPLES + 1, tick + 1), borrowed=lambda at: 1000 + at - tick)
-    leave_history(directory, 2, range(tick - 1, tick + 1), borrowed=lambda at: 50)
+    leave_history(directory, 1, range(tick - SAMPLES + 1, tick + 1), acquired=lambda at: 1000 + at - tick)
+    leave_history(directory, 2, range(tick - 1, tick + 1), acquired=lambda at: 50)
 
     reader = overview(app.extensions["reporter"], ServerView())["pools"]["reader"]
 
-    assert reader["recent"]["borrowed"] == SAMPLES - 1 + 50
-    assert [moment["borrowed"] for moment in reader["history"][-4:]] == [1, 1, 51, 1]
+    assert reader["recent"]["acquired"] == SAMPLES - 1 + 50
+    assert [moment["acquired"] for moment in reader["history"][-4:]] == [1, 1, 51, 1]
     assert [moment["seconds_ago"] for moment in reader["history"][-2:]] == [SAMPLE_SECONDS, 0]
     assert len(reader["history"]) == SAMPLES - 1
 
 
-def leave_history(directory: Path, number: int, ticks: range, borrowed: Callable[[int], int]) -> None:
+def leave_history(directory: Path, number: int, ticks: range, acquired: Callable[[int], int]) -> None:
     samples: list[dict[str, Any]] = [
-        {"tick": at, "pools": {"reader": totals.of(busy_snapshot(borrowed(at)))}} for at in ticks
+        {"tick": at, "pools": {"reader": totals.of(busy_snapshot(acquired(at)))}} for at in ticks
     ]
     (directory / f"samples-{number}.json").write_text(json.dumps(samples))
     last = Report(worker=number, pid=1, started=0.0, at=time.monotonic(), pools=samples[-1]["pools"])
@@ -327,9 +327,9 @@ def test_a_breaker_that_was_open_for_a_moment_is_seen_later(
     assert [moment["breaker"] for moment in history[-2:]] == ["open", "closed"]
 
 
-def busy_snapshot(borrowed: int = 3) -> dict[str, Any]:
+def busy_snapshot(acquired: int = 3) -> dict[str, Any]:
     stats = Stats()
-    for _ in range(borrowed):
+    for _ in range(acquired):
         stats.note_use(0.001, 0.001, 0.0)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)
@@ -340,6 +340,6 @@ def test_a_connection_that_is_being_made_is_told_of_too() -> None:
     assert connection.seen(now=1.0) is None
 
     connection.use = Use(0.0, None, hand)
-    connection.use.call_began, connection.use.borrower = 1.0, {"request_id": "abc"}
+    connection.use.call_began, connection.use.holder = 1.0, {"request_id": "abc"}
 
-    assert connection.seen(now=3.0) == {"state": "connecting", "held_seconds": 2.0, "borrower": {"request_id": "abc"}}
+    assert connection.seen(now=3.0) == {"state": "connecting", "held_seconds": 2.0, "holder": {"request_id": "abc"}}

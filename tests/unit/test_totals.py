@@ -17,7 +17,7 @@ def seen(*waits: float, breaker: str = "closed", in_use: int = 1) -> totals.Tota
 def test_workers_are_added_up_whatever_state_their_breakers_are_in() -> None:
     both = totals.added([seen(0.0001, 0.2), seen(0.2, breaker="open", in_use=3)])
 
-    assert (both["size"], both["in_use"], both["borrowed"]) == (16, 4, 3)
+    assert (both["size"], both["in_use"], both["acquired"]) == (16, 4, 3)
     assert both["breaker"] == {"closed": 1, "suspect": 0, "open": 1}
     assert (both["wait"]["count"], both["wait"]["buckets"][0.0005], both["wait"]["buckets"][0.25]) == (3, 1, 3)
 
@@ -25,7 +25,7 @@ def test_workers_are_added_up_whatever_state_their_breakers_are_in() -> None:
 def test_who_has_ended_is_counted_but_has_no_connections() -> None:
     both = totals.added([seen(0.1), totals.without_gauges(seen(0.1, in_use=5))])
 
-    assert (both["in_use"], both["borrowed"]) == (1, 2)
+    assert (both["in_use"], both["acquired"]) == (1, 2)
 
 
 def test_nothing_adds_up_to_nothing() -> None:
@@ -35,7 +35,7 @@ def test_nothing_adds_up_to_nothing() -> None:
 def test_a_difference_is_what_has_been_added_and_never_below_zero() -> None:
     grown = totals.difference(seen(0.1, 0.1, 0.1), seen(0.1, in_use=5))
 
-    assert (grown["borrowed"], grown["wait"]["count"], grown["in_use"]) == (2, 2, 0)
+    assert (grown["acquired"], grown["wait"]["count"], grown["in_use"]) == (2, 2, 0)
     assert grown["wait"]["sum_seconds"] == pytest.approx(0.2)
 
 

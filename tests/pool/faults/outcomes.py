@@ -1,4 +1,4 @@
-"""All that may become of a borrowed connection, by threads that take turns at random."""
+"""All that may become of an acquired connection, by threads that take turns at random."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LONGEST_SECONDS = 60
 
 
 class OwnError(Exception):
-    """An error of whoever borrowed."""
+    """An error of whoever acquired."""
 
 
 class Outcomes:
-    """What borrowers do; `done` counts what was really done."""
+    """What holders do; `done` counts what was really done."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.done = engine, Counter[str]()
@@ -37,7 +37,7 @@ class Outcomes:
 
     def run(self, number: int, threads: int) -> None:
         """Do so many things, shared out among threads; only the errors that belong to them may come."""
-        with ThreadPoolExecutor(threads + 1, "borrower") as pool:
+        with ThreadPoolExecutor(threads + 1, "holder") as pool:
             ends = [pool.submit(self._do_some, seed, number // threads) for seed in range(threads)]
             collector = pool.submit(self._collect_garbage, ends)
             for end in [*ends, collector]:

@@ -53,7 +53,7 @@ def test_a_forgotten_transaction_is_dropped_without_asking_the_server(service: S
 
 
 @on_mariadb
-def test_a_finalizer_that_waits_does_not_hold_up_the_watchdog(
+def test_a_finalizer_that_waits_does_not_hold_up_the_housekeeping(
     make_service: Callable[..., Service], proxy: Proxy
 ) -> None:
     found, over = threading.Event(), threading.Event()

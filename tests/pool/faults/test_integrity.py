@@ -28,16 +28,16 @@ THREADS = 8
 
 
 def assert_all_is_there(engine: Engine) -> None:
-    """Nothing is lent, every connection that was opened is idle or closed, and all can be borrowed at once."""
+    """Nothing is lent, every connection that was opened is idle or closed, and all can be acquired at once."""
     pool = steady(engine)
     gc.collect()
     assert eventually(lambda: pool.snapshot()["breaker"] == "closed")
     seen = pool.snapshot()
     assert (seen["in_use"], seen["waiting"]) == (0, 0), seen
     assert seen["opened"] - sum(seen["closed"].values()) == seen["idle"], seen
-    with ExitStack() as borrowed:
+    with ExitStack() as acquired:
         for _ in range(SIZE):
-            connection = borrowed.enter_context(engine.connect())
+            connection = acquired.enter_context(engine.connect())
             assert connection.scalar(select(literal(7))) == 7
         assert pool.snapshot()["in_use"] == SIZE
 

@@ -1,4 +1,4 @@
-"""Whose rows may be seen is set when a connection is borrowed, and holds for every way to read."""
+"""Whose rows may be seen is set when a connection is acquired, and holds for every way to read."""
 
 from __future__ import annotations
 
