@@ -56,7 +56,7 @@ class Connector:
         breaker.probe = partial(self._probe, pool)
         use.call_began = began = monotonic()
         try:
-            connection = self._create(record, record.over)
+            connection = self._create(record, record.note_wire)
             self._note_wire(record, connection)
         except Exception as error:
             if not pool.opener.is_at_limit(error):
@@ -103,7 +103,7 @@ class Connector:
     def _note_wire(self, entry: Entry, connection: DBAPIConnection) -> None:
         try:
             if entry.wire is None and (wire := self._driver.wire_of(connection)):
-                entry.over(wire)
+                entry.note_wire(wire)
         except BaseException:
             self._dialect.do_close(connection)
             raise
@@ -140,7 +140,7 @@ class Connector:
         knock.has_arrived = lambda: self._driver.arrives_unseen or knock.wire is not None
         with deadline.within(knock.seconds):
             try:
-                self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), knock.over))
+                self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), knock.note_wire))
             except Exception as error:
                 if not pool.opener.is_at_limit(error):  # else it is there: what comes back will do
                     raise

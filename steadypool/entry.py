@@ -40,7 +40,7 @@ class Entry(Connection, _ConnectionRecord):
             super().invalidate(e, soft)
         finally:
             if self.dbapi_connection is None:
-                self.end("overdue" if self.use and self.use.overdue else "error")
+                self.end("overdue" if self.use and self.use.was_cut else "error")
 
     def answers(self) -> bool:
         """Ping the server."""

@@ -84,26 +84,27 @@ def ended(dialect: Dialect, call: Callable[[Any], None], *, keeps: bool) -> Call
     A ROLLBACK that fails while another error is on its way does not take its place; the connection is not kept.
     """
 
-    def end(connection: Any) -> None:
-        use = _use_on(connection)
-        if use is None or not is_sent(connection):
-            return call(connection)
+    def end(proxy: Any) -> None:
+        use = _use_on(proxy)
+        if use is None or not is_sent(proxy):
+            return call(proxy)
         # From here on silence means that nobody knows what was kept.
         use.committing, use.unfinished = keeps, True
         first = None if keeps else sys.exc_info()[1]
         try:
-            _timed(use, call, connection)
+            _timed(use, call, proxy)
         except Exception:
             if first is None:
                 raise
+            use.connection.condemned = "error"  # whatever the caller goes on to do with it
         else:
             use.unfinished = False
         return None
 
-    def is_sent(connection: Any) -> bool:
+    def is_sent(proxy: Any) -> bool:
         # In autocommit the dialect itself leaves the ROLLBACK out.
         may_skip = not keeps and dialect.skip_autocommit_rollback
-        return not (may_skip and dialect.detect_autocommit_setting(connection.dbapi_connection))
+        return not (may_skip and dialect.detect_autocommit_setting(proxy.dbapi_connection))
 
     return end
 
@@ -185,6 +186,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     overdue, is_dead = use.is_over(monotonic()), context.is_disconnect
     verdict = judge(error, context.dialect, phase, overdue=overdue, is_dead=is_dead, in_flight=in_flight)
     use.connection.pool.slots.obey(verdict)
+    # If so, SQLAlchemy calls Entry.invalidate, which closes and counts it, and our `_do_return_conn`, which gives its
+    # permit to the next; then the caller sees the error.
     context.is_disconnect = verdict.closes
     if context.execution_context is None and context.statement is None and not verdict.closes:
         # A COMMIT that is refused may leave its transaction open, for the COMMIT of whoever comes next to keep it.
@@ -192,8 +195,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     use.unfinished = context.is_disconnect
     # MySQL rolls back in a deadlock and would begin anew with the next statement. PostgreSQL refuses all that follows
     # and answers COMMIT with ROLLBACK, which is no error; only a savepoint brings it back.
-    is_over = context.dialect.name == "postgresql" and not connection.in_nested_transaction()
-    use.lost = use.lost or is_over or verdict.unit == "again"
+    ends_transaction = context.dialect.name == "postgresql" and not connection.in_nested_transaction()
+    use.lost = use.lost or ends_transaction or verdict.unit == "again"
     # Never all of them on suspicion: each is tested before its next use, without a round trip.
     context.invalidate_pool_on_disconnect = False
     if verdict.raises is None or not isinstance(error, Exception):  # Ctrl-C stays what it is

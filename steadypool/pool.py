@@ -200,7 +200,7 @@ class SteadyPool(Life):
             now = monotonic()
             reason = self._why_not_kept(entry, use, now)
             if reason or not self.slots.give_back(entry, now):
-                self._close(entry, reason or ("overdue" if use.overdue else "surplus"))
+                self._close(entry, reason or ("overdue" if use.was_cut else "surplus"))
                 self.slots.leave(entry, use)
             if use.reported:
                 leaks.report_return(use, now)
@@ -210,14 +210,14 @@ class SteadyPool(Life):
 
     def _why_not_kept(self, entry: Entry, use: Use, now: float) -> CloseReason | None:
         if entry.dbapi_connection is None:
-            return "detached"  # unless it was closed after an error, and counted then
+            return "detached"  # or `Entry.invalidate` has closed it after an error, and counted that
         if use.granted is None:
             return "error"
         if use.proxy is not None and use.proxy() is None:  # nobody returned it; the garbage collector found it
             self.slots.note_dropped(use)
             if not self._resets:
                 return "dropped"  # whatever was done with it
-        if use.overdue:
+        if use.was_cut:
             return "overdue"
         if use.unfinished:
             return "error"

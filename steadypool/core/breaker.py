@@ -148,7 +148,8 @@ class Breaker:
             self.silent = not answers
             unanswered = unanswered + 1 if self.silent and knocks[-1].has_arrived() else 0
             if self.state == "suspect" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
-                self.state, self._opened = "open", self._clock()
+                self._opened = self._clock()  # first: whoever is under way compares with it
+                self.state = "open"
                 log.error("database down: %s", answers[0] if answers else f"no answer within {patience:.1f} s")
             knocks = [knock for knock in knocks if not knock.is_over]
             # Jitter, so that many processes do not knock in step.

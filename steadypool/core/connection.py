@@ -41,7 +41,7 @@ class Hand:
 class Use:
     """One use, from the question for a connection to its release.
 
-    The thread that asked writes it; `overdue`, `written_off` and `reported` are written by the housekeeping, under the
+    The thread that asked writes it; `was_cut`, `written_off` and `reported` are written by the housekeeping, under the
     lock of the slots.
     """
 
@@ -67,7 +67,7 @@ class Use:
     committing = False
     lost = False
     """An error has ended the transaction, whether the holder takes notice or not."""
-    overdue = False
+    was_cut = False
     """It was cut at its deadline."""
     written_off = False
     """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""
@@ -90,12 +90,12 @@ class Use:
 
     def is_over(self, now: float) -> bool:
         """Tell whether its time is over: its deadline, or it was cut in a call that took too long."""
-        return self.overdue or (self.deadline is not None and self.deadline.is_over(now))
+        return self.was_cut or (self.deadline is not None and self.deadline.is_over(now))
 
     def is_overstayed(self, now: float) -> bool:
         """Tell whether whoever acquired it has had time enough to notice that it was cut."""
         is_over = self.deadline is not None and self.deadline.is_over(now - GRACE_SECONDS)
-        return is_over and self.overdue and self.granted is not None and not self.written_off
+        return is_over and self.was_cut and self.granted is not None and not self.written_off
 
     def end_call(self) -> None:
         """Count the time for which the driver was busy, if it was."""
@@ -159,7 +159,7 @@ class Connection:
         self.condemned: CloseReason | None = None
         """Why it is not to be used again, however good it looks."""
 
-    def over(self, wire: Wire) -> None:
+    def note_wire(self, wire: Wire) -> None:
         """Note what it goes over; another wire was that of somebody's first try, elsewhere."""
         if self.wire:
             self.wire.close()

@@ -54,7 +54,7 @@ class Knock:
         """Tell whether somebody said no; an end after a long silence is none."""
         return self.error is not None and self._ended - self._began < self.patience
 
-    def over(self, wire: Wire) -> None:
+    def note_wire(self, wire: Wire) -> None:
         """Note what it goes over; another wire was that of somebody's first try, elsewhere."""
         if self.wire:
             self.wire.close()

@@ -14,7 +14,7 @@ STATEMENT_SHARE = 2 / 3
 and nothing goes on for a client that has gone."""
 
 LONGEST_CALL_SECONDS = 35.0
-"""When the housekeeping ends a call that is under no deadline. SQLite's own wait for another writer (30 s) is shorter."""
+"""When the housekeeping ends a call under no deadline. SQLite's own wait for another writer (30 s) is shorter."""
 
 
 @dataclass(frozen=True, kw_only=True)

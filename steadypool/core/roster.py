@@ -84,8 +84,8 @@ class Roster(Generic[C]):
             # Again as long as it lasts: a thread that overslept may begin something only now.
             for each in self._out:
                 if (use := each.use) is not None and use.is_due(now, longest_call):
-                    silent = silent or (each.wire is not None and use.call_began is not None and not use.overdue)
-                    use.overdue = True
+                    silent = silent or (each.wire is not None and use.call_began is not None and not use.was_cut)
+                    use.was_cut = True
                     if each.wire:
                         each.wire.cut()
         return silent

@@ -128,13 +128,11 @@ class Slots(Roster[C]):
         """Keep a good connection for the next and give its permit back; return False where it is to be closed."""
         with self._lock:
             use = connection.use
-            if use is None or use.granted is None or use.overdue or len(self.idle) >= self._kept:
+            if use is None or use.granted is None or use.was_cut or len(self.idle) >= self._kept:
                 return False
             self.idle[connection] = None
             connection.state, connection.used, use.ended = "idle", now, now
             self.took.append((None, now - use.granted, use.busy))
-            if self._written_off:
-                self._written_off.discard(connection)
             self._out.discard(connection)
             connection.use = None
             if self._queue:

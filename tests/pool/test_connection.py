@@ -127,7 +127,7 @@ def use(clock: Clock, hand: Hand) -> Use:
 def connection(clock: Clock) -> Watched:
     """One that was just made, for 100 seconds at the most."""
     made = Watched(Stats())
-    made.over(Wire())
+    made.note_wire(Wire())
     return made.made(100)
 
 
@@ -162,7 +162,7 @@ def test_a_use_is_overstayed_some_time_after_it_was_cut_and_once(clock: Clock, u
     use.granted = clock.now
 
     assert not use.is_overstayed(late), "nobody has cut it"
-    use.overdue = True
+    use.was_cut = True
     assert use.is_overstayed(late)
     assert not use.is_overstayed(late - 0.01), "it may just come back"
     use.written_off = True
@@ -171,7 +171,7 @@ def test_a_use_is_overstayed_some_time_after_it_was_cut_and_once(clock: Clock, u
 
 def test_what_is_not_granted_yet_or_has_no_deadline_is_never_overstayed(clock: Clock, use: Use, hand: Hand) -> None:
     endless = Use(clock.now, None, hand)
-    endless.granted, endless.overdue, use.overdue = clock.now, True, True
+    endless.granted, endless.was_cut, use.was_cut = clock.now, True, True
 
     assert not use.is_overstayed(inf)
     assert not endless.is_overstayed(inf)
@@ -308,7 +308,7 @@ def test_at_whatever_line_it_breaks_off_as_many_are_closed_as_were_opened(clock:
 
 def test_what_was_never_made_is_not_counted_but_its_wire_is_let_go() -> None:
     connection, wire = Watched(Stats()), Wire()
-    connection.over(wire)
+    connection.note_wire(wire)
 
     connection.end("error")
 
@@ -317,9 +317,9 @@ def test_what_was_never_made_is_not_counted_but_its_wire_is_let_go() -> None:
 
 def test_another_wire_takes_the_place_of_the_first() -> None:
     connection, first, second = Watched(Stats()), Wire(), Wire()
-    connection.over(first)
+    connection.note_wire(first)
 
-    connection.over(second)
+    connection.note_wire(second)
 
     assert connection.wire is second
     assert (first.is_closed, second.is_closed) == (True, False)
@@ -432,7 +432,7 @@ def test_a_ping_is_watched_like_a_statement_and_counted_even_if_it_fails(
 def test_why_an_idle_one_may_go(
     clock: Clock, connection: Watched, idle: float, more: bool, quiet: bool, condemned: Any, reason: str | None
 ) -> None:
-    connection.over(Wire(quiet=quiet))
+    connection.note_wire(Wire(quiet=quiet))
     connection.condemned = condemned
 
     assert connection.why_unneeded(clock.now + idle, more) == reason
@@ -717,7 +717,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 9), recycle=st.sampled_from([2.0, inf]), wait_timeout=st.sampled_from([None, 3.0]))
     def connect(self, pick: int, recycle: float = inf, wait_timeout: float | None = None) -> None:
         holder, connection = one_of(self.some("connecting"), pick)
-        connection.over(Wire())
+        connection.note_wire(Wire())
         connection.wait_timeout = wait_timeout
         connection.made(recycle)
         self.grant(holder)
@@ -749,7 +749,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
     def release(self, pick: int) -> None:
         holder, connection = one_of(self.some("in use"), pick)
         kept = 0 if self.is_closed else self.KEPT
-        is_kept = not holder.use.overdue and len(self.slots.idle) < kept
+        is_kept = not holder.use.was_cut and len(self.slots.idle) < kept
 
         assert self.slots.give_back(connection, self.clock.now) is is_kept
         if not is_kept:
@@ -799,9 +799,9 @@ class EverythingAtOnce(RuleBasedStateMachine):
     def look_after_calls(self, seconds: float) -> None:
         now = self.clock.now = self.clock.now + seconds
         due = {holder.use for holder in self.holders if holder.use.is_due(now, self.LONGEST_CALL)}
-        is_silent = any(use.call_began is not None and not use.overdue and use.connection.wire for use in due)
+        is_silent = any(use.call_began is not None and not use.was_cut and use.connection.wire for use in due)
         assert self.slots.cut_overdue(now, self.LONGEST_CALL) is is_silent
-        assert all(use.overdue for use in due)
+        assert all(use.was_cut for use in due)
         assert all(use.connection.wire is None or use.connection.wire.is_cut for use in due)
 
         late = {use for use in self.slots.uses() if use.is_overstayed(now)}

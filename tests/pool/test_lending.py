@@ -37,7 +37,7 @@ def raise_when_overdue(error: BaseException) -> Callable[..., None]:
     def take_and_wait(slots: Slots[Any], use: Use, seconds: float, **options: Any) -> None:
         take(slots, use, seconds, **options)
         end = time.monotonic() + 5
-        while not use.overdue:
+        while not use.was_cut:
             assert time.monotonic() < end, "the housekeeping sleeps"
             time.sleep(0.01)
         raise error

@@ -647,7 +647,7 @@ def overdue(slots: Slots[Made]) -> Made:
     """Return a connection whose user's time was over long ago, and which was cut."""
     now = time.monotonic()
     connection = take(slots, use=a_use(ends=now - 10))
-    connection.over(Wire())
+    connection.note_wire(Wire())
     use_of(connection).granted = use_of(connection).call_began = now - 11
     assert slots.cut_overdue(now, inf)
     return connection
@@ -656,23 +656,23 @@ def overdue(slots: Slots[Made]) -> Made:
 def test_calls_are_cut_as_long_as_they_are_overdue_and_the_silence_is_told_once() -> None:
     slots = slots_of(3)
     in_time = take(slots, use=a_use(ends=inf))
-    in_time.over(Wire())
+    in_time.note_wire(Wire())
     late = overdue(slots)
     nothing_to_cut = take(slots, use=a_use(ends=0.0))
 
     assert not slots.cut_overdue(time.monotonic(), inf)
 
     assert (late.wire.cuts, in_time.wire.cuts) == (2, 0)  # type: ignore[union-attr]
-    assert [use_of(each).overdue for each in (late, in_time, nothing_to_cut)] == [True, False, True]
+    assert [use_of(each).was_cut for each in (late, in_time, nothing_to_cut)] == [True, False, True]
 
 
 def test_the_server_is_not_suspected_where_the_driver_was_not_waiting_for_it() -> None:
     slots = slots_of(1)
     connection = take(slots, use=a_use(ends=0.0))
-    connection.over(Wire())
+    connection.note_wire(Wire())
 
     assert not slots.cut_overdue(time.monotonic(), inf)
-    assert use_of(connection).overdue
+    assert use_of(connection).was_cut
 
 
 def test_what_was_cut_is_not_kept() -> None:
