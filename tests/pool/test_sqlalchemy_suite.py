@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from testkit import ROOT
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
 from tests.pool.sqlalchemy_differences import DIFFERENCES
@@ -32,3 +33,7 @@ def test_they_were_run_and_on_our_pool(run: Run) -> None:
     assert len(of_the_pool) >= TESTS_OF_THE_POOL
     assert of_the_pool.isdisjoint(run.those("skipped"))
     assert run.pools >= TESTS_OF_THE_POOL
+
+
+def test_the_readme_says_how_many_differ() -> None:
+    assert f"but for {len(DIFFERENCES)} whose reasons stand in a list" in (ROOT / "steadypool/README.md").read_text()
