@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from testkit.databases import Database
+from testkit.waiting import eventually
 from tests.deploy.proxying import NAME, Nginx
 from tests.serve.conftest import borrow_environment, copy_project
 from tests.serve.serving import Answer, Serving
@@ -134,7 +135,8 @@ def test_a_request_has_one_id_in_both_logs_and_the_answer(behind: Serving, nginx
     assert kept == "from-the-client.1"
     assert len(made) == 32
     assert [event["request_id"] for event in behind.events("request")][-2:] == [kept, made]
-    assert all(name in nginx.log() for name in (kept, made))
+    # nginx writes its line once the answer is out.
+    assert eventually(lambda: all(name in nginx.log() for name in (kept, made)))
     assert "London" not in nginx.log()
 
 
