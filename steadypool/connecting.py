@@ -3,11 +3,12 @@
 import ssl
 import struct
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
-from sqlalchemy import Engine, exc
+from sqlalchemy import Dialect, Engine, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
@@ -77,18 +78,26 @@ class Connector:
         if self._own:
             try:
                 return self._own(record)
+            except (self._dialect.loaded_dbapi.Error, exc.SQLAlchemyError):
+                raise
             except Exception as error:
                 self._raise_judged(error)
         positional, arguments = list(self._positional), dict(self._arguments)
         try:
             for listener in self._dialect.dispatch.do_connect:
-                if (made := listener(self._dialect, record, positional, arguments)) is not None:
+                if (made := listener(self._reaching(note), record, positional, arguments)) is not None:
                     return made  # type: ignore[no-any-return]
         except (self._dialect.loaded_dbapi.Error, exc.SQLAlchemyError):
             raise
         except Exception as error:  # a service of tokens that is down: it is asked again
             raise self._failed(error) from error
         return self._reach(positional, arguments, note)
+
+    def _reaching(self, note: Note) -> Dialect:
+        """Return the dialect for a listener, whose own call of its `connect` is bounded and noted as well."""
+        dialect = copy(self._dialect)
+        dialect.connect = lambda *positional, **arguments: self._reach(list(positional), arguments, note)  # type: ignore[method-assign]
+        return dialect
 
     def _reach(self, positional: list[Any], arguments: dict[str, Any], note: Note) -> DBAPIConnection:
         """Return a new driver connection to where these arguments lead."""

@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, ExceptionContext
+from sqlalchemy import Connection, Dialect, Engine, ExceptionContext, PoolProxiedConnection
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.interfaces import DBAPICursor
 
@@ -36,16 +36,29 @@ COMMIT = re.compile(r"\s*(XA\s+)?COMMIT\b", re.IGNORECASE)
 class WatchedConnection(Connection):
     """A Connection that shows each of its statements, so that it is known what they leave behind."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        if (use := use_of(self)) is not None:
-            use.changed = False
+    def __init__(self, engine: Engine, connection: PoolProxiedConnection | None = None, **options: Any) -> None:
+        proxy = acquired(engine, engine.raw_connection) if connection is None else connection
+        if (use := _use_on(proxy)) is not None:
+            use.changed = False  # before anybody listens to `engine_connect`, who may change it
+        super().__init__(engine, proxy, **options)
 
 
 class WatchedOptionEngine(OptionEngine):
     """What `Engine.execution_options` returns."""
 
     _connection_cls = WatchedConnection
+
+
+WatchedOptionEngine._option_cls = WatchedOptionEngine
+
+
+def acquired(engine: Engine, get: Callable[[], PoolProxiedConnection]) -> PoolProxiedConnection:
+    """Return what a pool brings; what a driver raises meanwhile SQLAlchemy's events hear of, as in `Engine.connect`."""
+    try:
+        return get()
+    except engine.dialect.loaded_dbapi.Error as error:
+        Connection._handle_dbapi_exception_noconnection(error, engine.dialect, engine)
+        raise
 
 
 def use_of(connection: Connection) -> Use | None:
@@ -186,6 +199,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     overdue, is_dead = use.is_over(monotonic()), context.is_disconnect
     verdict = judge(error, context.dialect, phase, overdue=overdue, is_dead=is_dead, in_flight=in_flight)
     use.connection.pool.slots.obey(verdict)
+    if verdict.condemns and context.engine is not None and isinstance(context.engine.pool, SteadyPool):
+        context.engine.pool.slots.condemn()  # its own may have been disposed of, and this be the next
     # If so, SQLAlchemy calls Entry.invalidate, which closes and counts it, and our `_do_return_conn`, which gives its
     # permit to the next; then the caller sees the error.
     context.is_disconnect = verdict.closes

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from steadypool.core.connection import Connection
+from steadypool.core.stats import Stats
 from steadypool.core.wire import Wire
 from steadypool.drivers import Driver
 
@@ -40,10 +41,12 @@ def disown(connections: Iterable[Connection], driver: Driver) -> None:
     """
     for each in connections:
         connection: Any = each.dbapi_connection
-        _inherited.append((each, connection))
+        _inherited.append((each, connection, each.wire))
         with suppress(Exception):  # closed, by psycopg's word
             if (fileno := driver.file_descriptor(connection)) is not None:
                 _silence(fileno, each.wire)
+        # Whatever is done with it later: the parent's locks may be held, by threads that are not here.
+        each.stats, each.wire = Stats(), None
 
 
 def _silence(fileno: int, wire: Wire | None) -> None:

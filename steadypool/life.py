@@ -17,6 +17,9 @@ from steadypool.surface import Surface
 
 log = logging.getLogger(__name__)
 
+_ending: "set[Life]" = set()
+"""Pools that were disposed of while something was lent: nobody else has them, and it is to come back."""
+
 
 class Life(Surface):
     """The part of a pool that has nothing to do with acquire and release."""
@@ -68,6 +71,7 @@ class Life(Surface):
     def dispose(self) -> None:
         """Close what is idle; what is lent is closed when it comes back. Whoever uses it again finds it empty."""
         self._is_disposed = True
+        _ending.add(self)
         self.breaker.retire()
         self.slots.count()
         self.slots.condemn("disposed")
@@ -79,10 +83,10 @@ class Life(Surface):
 
     def wake(self) -> None:
         """Begin: at the first use, in a process of its own, and where a pool that was disposed of is used again."""
+        self._is_awake = True  # first: whoever disposes of it meanwhile has it woken again
         watch_over(self)
         self.breaker.resume()
         self.slots.open_again()
-        self._is_awake = True
 
     def recreate(self) -> Self:
         """Return a new pool with the same settings and listeners, which goes on counting where this one is."""
@@ -110,5 +114,7 @@ class Life(Surface):
         """Look after all connections once; the housekeeping calls."""
         while self.came_back:
             self._do_return_conn(self.came_back.popleft())
+        if self._is_disposed and not (self.slots.out() or self.came_back):
+            _ending.discard(self)
         # Of a pool that was disposed of nobody may know any more: it keeps not even the last one for good.
         self.rounds.go(now, self.longest_call_seconds, keep_one=not self._is_disposed)

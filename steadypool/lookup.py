@@ -29,7 +29,10 @@ T = TypeVar("T")
 
 
 class Lookup(Generic[*Columns]):
-    """A plain SELECT of numbers and text, with `bindparam` where its values go; made once, at import."""
+    """A plain SELECT of numbers and text, with `bindparam` where its values go; made once, at import.
+
+    Each pool that it is used with keeps it for good, in the words of its database.
+    """
 
     def __init__(self, statement: "Select[*Columns]") -> None:
         if not is_plain(statement):

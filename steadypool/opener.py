@@ -11,6 +11,7 @@ from steadypool.core import deadline
 from steadypool.core.classify import TABLE
 from steadypool.core.connection import Use
 from steadypool.core.errors import DatabaseDownError, DatabaseMisconfiguredError, PoolExhaustedError, QueueFullError
+from steadypool.core.errors import PoolError as CorePoolError
 from steadypool.entry import Entry
 from steadypool.errors import PUBLIC, PoolError
 from steadypool.recovery import kind_of
@@ -76,14 +77,14 @@ class Opener:
     def failed(self, use: Use, error: BaseException) -> PoolError | None:
         """Count an error that ended an acquire; return what is to be raised in its place, if not itself."""
         pool, down = self._pool, ""
-        if isinstance(error, PoolExhaustedError):
+        if isinstance(error, PoolExhaustedError) and type(error) in PUBLIC:  # not another pool's, in a listener
             if pool.breaker.state == "open":  # those in front wait for the database
                 down = f"no connection could be made; {error}"
             else:
                 pool.stats.note("refused" if isinstance(error, QueueFullError) else "timed_out")
         elif isinstance(error, DatabaseDownError | DatabaseMisconfiguredError):
             pool.stats.note("turned_away")
-        elif isinstance(error, Exception) and use.is_over(monotonic()):
+        elif isinstance(error, Exception) and not isinstance(error, CorePoolError) and use.is_over(monotonic()):
             down = "no connection could be made within the deadline"
         if down:
             pool.stats.note("turned_away")

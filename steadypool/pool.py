@@ -4,7 +4,6 @@ A subclass of `sqlalchemy.Pool`. QueuePool is one as well, but cannot be told to
 to limit how many wait, or to let idle connections go (docs/decisions/0007).
 """
 
-import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -37,9 +36,6 @@ from steadypool.life import Life
 from steadypool.opener import Opener
 
 Holder = Callable[[], Mapping[str, object]]
-
-
-log = logging.getLogger(__name__)
 
 
 class SteadyPool(Life):
@@ -120,6 +116,8 @@ class SteadyPool(Life):
         try:
             entry = self._find(use, fresh=fresh)
             proxy = Proxy(self, entry, use)
+            if proxy._echo:
+                self.logger.debug("Connection %r checked out from pool", proxy.dbapi_connection)
             _ConnectionFairy._checkout(self, fairy=proxy)
             self._grant(use, entry)
         except BaseException as error:
@@ -181,7 +179,7 @@ class SteadyPool(Life):
         if use.deadline is not None:
             use.charge_wait(monotonic())
         if (told := self.opener.failed(use, error)) is not None:
-            raise told from (error.__cause__ if type(error) in PUBLIC else error)
+            raise told from (error.__cause__ if type(told) is PUBLIC.get(type(error)) else error)
 
     # ---- release ----
 
@@ -246,5 +244,6 @@ class Proxy(_ConnectionFairy):
         use.proxy = entry.fairy_ref = ref(self, partial(_forgotten, pool, entry))
 
 
-def _forgotten(pool: Pool, entry: Entry, _: object) -> None:
-    _finalize_fairy(None, entry, pool, False, is_gc_cleanup=True)
+def _forgotten(pool: Pool, entry: Entry, _: object, is_over: Callable[[], bool] = sys.is_finalizing) -> None:
+    if not is_over():  # at the end of the interpreter others may keep their locks for good
+        _finalize_fairy(None, entry, pool, pool._should_log_debug(), is_gc_cleanup=True)

@@ -19,7 +19,8 @@ def kind_of(error: BaseException | None, dialect: Dialect | None = None) -> Kind
     if isinstance(error, exc.DBAPIError):
         own = error.orig
         kind = driver_of(own).kind(own) if own is not None and _is_of_a_driver(own) else Kind.MISTAKE
-        return Kind.CONNECTION_DEAD if error.connection_invalidated and kind is Kind.MISTAKE else kind
+        is_dead = error.connection_invalidated and kind in (Kind.MISTAKE, Kind.FULL, Kind.DENIED)
+        return Kind.CONNECTION_DEAD if is_dead else kind
     if error is None or dialect is None or not is_of(dialect, error):
         return Kind.MISTAKE
     return driver_of(error).kind(error)

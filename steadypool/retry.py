@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from random import SystemRandom
 from typing import TypeVar
 
@@ -114,12 +115,7 @@ def connect_anew(engine: Engine) -> Connection:
     """Return what `Engine.connect` does, on a connection that is made now."""
     if not isinstance(engine.pool, SteadyPool):
         return engine.connect()
-    try:
-        proxy = engine.pool.connect(fresh=True)
-    except engine.dialect.loaded_dbapi.Error as error:
-        Connection._handle_dbapi_exception_noconnection(error, engine.dialect, engine)
-        raise
-    return engine._connection_cls(engine, proxy)
+    return events.WatchedConnection(engine, events.acquired(engine, partial(engine.pool.connect, fresh=True)))
 
 
 def _note(engine: Engine, event: Event) -> None:

@@ -110,7 +110,8 @@ class Breaker:
     def end_overdue(self, now: float) -> None:
         """End the probes whose time is over."""
         for knock in self._knocks:
-            knock.end_if_due(now)
+            if not knock.is_over:
+                knock.end_if_due(now)
 
     def _note_misconfigured(self, error: DatabaseMisconfiguredError) -> None:
         with self._lock:

@@ -53,7 +53,7 @@ def _run() -> None:
         for pool in _pools():
             try:
                 pool.patrol(time.monotonic())
-            except Exception:
+            except BaseException:  # whatever a listener raises: without this thread nothing is ever cut
                 log.exception("the housekeeping met an error; it goes on")
 
 
