@@ -18,7 +18,7 @@ from steadypool.surface import Surface
 log = logging.getLogger(__name__)
 
 _ending: "set[Life]" = set()
-"""Pools that were disposed of while something was lent: nobody else has them, and it is to come back."""
+"""Pools that were disposed of and have something left: nobody else has them, and it is to come back or to be closed."""
 
 
 class Life(Surface):
@@ -84,6 +84,8 @@ class Life(Surface):
     def wake(self) -> None:
         """Begin: at the first use, in a process of its own, and where a pool that was disposed of is used again."""
         self._is_awake = True  # first: whoever disposes of it meanwhile has it woken again
+        if self._is_disposed:
+            _ending.add(self)
         watch_over(self)
         self.breaker.resume()
         self.slots.open_again()
@@ -114,7 +116,7 @@ class Life(Surface):
         """Look after all connections once; the housekeeping calls."""
         while self.came_back:
             self._do_return_conn(self.came_back.popleft())
-        if self._is_disposed and not (self.slots.out() or self.came_back):
+        if self._is_disposed and not (self.slots.all() or self.came_back):
             _ending.discard(self)
-        # Of a pool that was disposed of nobody may know any more: it keeps not even the last one for good.
-        self.rounds.go(now, self.longest_call_seconds, keep_one=not self._is_disposed)
+        # Whoever was about to use a pool when it was disposed of may leave one in it, and nobody know of that any more.
+        self.rounds.go(now, self.longest_call_seconds, keeps=not self._is_disposed)

@@ -34,7 +34,7 @@ class Rounds(Generic[C]):
         self._forsaken: set[Use] = set()
         self._next_tidy = 0.0
 
-    def go(self, now: float, longest_call: float, *, keep_one: bool = True) -> None:
+    def go(self, now: float, longest_call: float, *, keeps: bool = True) -> None:
         """Look at everything once; a call that is under no deadline may take so many seconds."""
         self._breaker.end_overdue(now)
         if self._slots.cut_overdue(now, longest_call):
@@ -47,15 +47,19 @@ class Rounds(Generic[C]):
             if any(reported):
                 leaks.look_for_circles()
         if now >= self._next_tidy:
-            self.tidy(now, keep_one=keep_one)
+            self.tidy(now, keeps=keeps)
 
-    def tidy(self, now: float, *, keep_one: bool) -> None:
+    def tidy(self, now: float, *, keeps: bool) -> None:
         """Evict what nobody needs, and take back what nobody can release any more.
 
         That takes two looks: the garbage collector may just do it.
         """
         self._next_tidy = now + TIDY_EVERY_SECONDS
-        for connection, reason in self._slots.evict(lambda idle, more: idle.why_unneeded(now, more or not keep_one)):
+
+        def why(idle: C, more: bool) -> CloseReason | None:
+            return idle.why_unneeded(now, more) or (None if keeps else "disposed")
+
+        for connection, reason in self._slots.evict(why):
             self._close(connection, reason)
         forsaken = {use for use in self._slots.uses() if use.is_forsaken}
         for use in forsaken & self._forsaken:
