@@ -134,7 +134,10 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
 
 
 def _timed(use: Use, call: Callable[..., T], *values: Any) -> T:
-    """Have the housekeeping look after a call, and count for how long it kept the connection busy."""
+    """Have the housekeeping look after a call, and count for how long it kept the connection busy.
+
+    From here on its thread may shut the wire (`Roster.cut_overdue`); the call then raises, in this one.
+    """
     use.call_began = monotonic()
     try:
         return call(*values)
@@ -201,8 +204,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     use.connection.pool.slots.obey(verdict)
     if verdict.condemns and context.engine is not None and isinstance(context.engine.pool, SteadyPool):
         context.engine.pool.slots.condemn()  # its own may have been disposed of, and this be the next
-    # If so, SQLAlchemy calls Entry.invalidate, which closes and counts it, and our `_do_return_conn`, which gives its
-    # permit to the next; then the caller sees the error.
+    # If so, on its way out SQLAlchemy's `_handle_dbapi_exception` invalidates the Connection: `Entry.invalidate` closes and
+    # counts, `_do_return_conn` gives the permit to the next. All in this thread, before the caller sees the error.
     context.is_disconnect = verdict.closes
     if context.execution_context is None and context.statement is None and not verdict.closes:
         # A COMMIT that is refused may leave its transaction open, for the COMMIT of whoever comes next to keep it.

@@ -208,7 +208,7 @@ class SteadyPool(Life):
 
     def _why_not_kept(self, entry: Entry, use: Use, now: float) -> CloseReason | None:
         if entry.dbapi_connection is None:
-            return "detached"  # or `Entry.invalidate` has closed it after an error, and counted that
+            return "detached"  # or `Entry.invalidate` has closed and counted it: then only `leave` does anything
         if use.granted is None:
             return "error"
         if use.proxy is not None and use.proxy() is None:  # nobody returned it; the garbage collector found it

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Knows whether the database can be reached."""
+    """Knows whether the database can be reached; each pool has one."""
 
     def __init__(self, clock: Callable[[], float] = monotonic, rest: Rest | None = None) -> None:
         self._clock = clock

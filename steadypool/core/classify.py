@@ -73,6 +73,7 @@ def classify(kind: Kind, phase: Phase, *, overdue: bool = False) -> Verdict:
     """
     verdict = TABLE[kind]
     if phase == "commit" and verdict.commit == "unknown":
+        # Not counted as an event: the caller is told, and `closed` has why the connection went.
         return verdict._replace(raises=OutcomeUnknownError, counts=None)
     if overdue and phase == "statement" and kind is not Kind.TRY_AGAIN:
         return verdict._replace(raises=DeadlineExceededError, counts="overran", read="raise")

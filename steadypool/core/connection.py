@@ -41,6 +41,7 @@ class Hand:
 class Use:
     """One use, from the question for a connection to its release.
 
+    `deadline` is the one of its thread when it asked; one that begins later does not count.
     The thread that asked writes it; `was_cut`, `written_off` and `reported` are written by the housekeeping, under the
     lock of the slots.
     """
@@ -70,7 +71,10 @@ class Use:
     was_cut = False
     """It was cut at its deadline."""
     written_off = False
-    """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's."""
+    """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's.
+
+    Never without a deadline: nobody knows then how long it may take.
+    """
     reported = False
     proxy: "ReferenceType[Any] | None" = None
     holder: Mapping[str, object] = {}

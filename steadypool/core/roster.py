@@ -78,17 +78,19 @@ class Roster(Generic[C]):
                 each.condemned = each.condemned or reason
 
     def cut_overdue(self, now: float, longest_call: float) -> bool:
-        """End the calls whose time is over; tell whether the server was silent in one of them."""
-        silent = False
+        """End the calls whose time is over; tell whether a server was silent in one of them."""
+        waited_in_vain = False
         with self._lock:
             # Again as long as it lasts: a thread that overslept may begin something only now.
             for each in self._out:
                 if (use := each.use) is not None and use.is_due(now, longest_call):
-                    silent = silent or (each.wire is not None and use.call_began is not None and not use.was_cut)
+                    waited_in_vain = waited_in_vain or (
+                        each.wire is not None and use.call_began is not None and not use.was_cut
+                    )
                     use.was_cut = True
                     if each.wire:
                         each.wire.cut()
-        return silent
+        return waited_in_vain
 
     def note_dropped(self, use: Use) -> None:
         """Count a connection that was recovered which its holder forgot, and warn of it."""
