@@ -204,8 +204,8 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     use.connection.pool.slots.obey(verdict)
     if verdict.condemns and context.engine is not None and isinstance(context.engine.pool, SteadyPool):
         context.engine.pool.slots.condemn()  # its own may have been disposed of, and this be the next
-    # If so, on its way out SQLAlchemy's `_handle_dbapi_exception` invalidates the Connection: `Entry.invalidate` closes and
-    # counts, `_do_return_conn` gives the permit to the next. All in this thread, before the caller sees the error.
+    # If so, SQLAlchemy's `_handle_dbapi_exception` invalidates the Connection on its way out: `Entry.invalidate` closes
+    # and counts, `_do_return_conn` gives the permit to the next. All in this thread, before the caller sees the error.
     context.is_disconnect = verdict.closes
     if context.execution_context is None and context.statement is None and not verdict.closes:
         # A COMMIT that is refused may leave its transaction open, for the COMMIT of whoever comes next to keep it.
