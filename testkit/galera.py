@@ -11,7 +11,7 @@ import secrets
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pymysql  # type: ignore[import-untyped]
@@ -148,13 +148,15 @@ def _start(yard: Yard) -> Cluster:
         )
         inner.connect(made, aliases=[own])
         nodes.append(Node(name, made, password, port))
-    writer_port, reader_port = free_port(), free_port()
-    proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
-    proxy.put_archive("/usr/local/etc/haproxy", _archive("haproxy.cfg", HAPROXY))
     for node in nodes:
         node.inside.start()
-    cluster = Cluster(nodes, inner, password, writer_port, reader_port)
+    # Asked for only now: nobody else is to take them while the nodes find each other.
+    cluster = Cluster(nodes, inner, password, 0, 0)
     cluster.wait_until_whole()
+    writer_port, reader_port = free_port(), free_port()
+    cluster = replace(cluster, writer_port=writer_port, reader_port=reader_port)
+    proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
+    proxy.put_archive("/usr/local/etc/haproxy", _archive("haproxy.cfg", HAPROXY))
     nodes[0].ask("CREATE USER haproxy@'%'")
     proxy.start()
     wait_for(lambda: Node("proxy", proxy, password, reader_port).status("wsrep_ready") == "ON", "be seen by HAProxy")

@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -173,8 +174,11 @@ class Stress:
 
     def fork(self) -> None:
         """Let a child use the pool, whatever the other threads are doing, and end without a goodbye."""
+        tracing = sys.gettrace()
+        sys.settrace(None)  # what measures coverage has a lock of its own, which another thread may hold at the fork
         if (child := os.fork()) == 0:
             self._live_as_child()
+        sys.settrace(tracing)
         self._count(self.children, ended(child))
 
     def _live_as_child(self) -> None:
