@@ -100,6 +100,7 @@ ERRORS = [BoomError, Stop, KeyboardInterrupt]
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server: FaultServer, way: Way) -> None:
+    assert_answers_its_own(engine)  # connected: else the first exception may come before the statement
     for error in ERRORS:
         with pytest.raises(error), way(error):
             read(engine, lambda connection: connection.execute(SLEEP[fault_server.is_mysql]))
