@@ -98,7 +98,7 @@ def test_nor_does_what_pytest_imports_for_them(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, "tests/pool"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,
