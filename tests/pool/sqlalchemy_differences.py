@@ -11,7 +11,7 @@ DIFFERENCES = {
         "what was lent before dispose() is closed when it comes back, not kept for the next"
     ),
     "test_pool.py::QueuePoolTest::test_invalidate_close_interrupted": (
-        "checkedin() counts connections; an invalidated one is none, though its record is used again"
+        "checkedin() counts connections; an invalidated one is none, and leaves no record behind"
     ),
     "test_pool.py::QueuePoolTest::test_invalidate_interrupted_before_close": (
         "checkedin() counts connections; this one is closed when it comes back, not at the next checkout"
