@@ -86,7 +86,7 @@ class Connector:
         try:
             for listener in self._dialect.dispatch.do_connect:
                 if (made := listener(self._reaching(note), record, positional, arguments)) is not None:
-                    return made  # type: ignore[no-any-return]
+                    return made  # type: ignore[no-any-return] # a listener's
         except (self._dialect.loaded_dbapi.Error, exc.SQLAlchemyError):
             raise
         except Exception as error:  # a service of tokens that is down: it is asked again
@@ -96,7 +96,10 @@ class Connector:
     def _reaching(self, note: Note) -> Dialect:
         """Return the dialect for a listener, whose own call of its `connect` is bounded and noted as well."""
         dialect = copy(self._dialect)
-        dialect.connect = lambda *positional, **arguments: self._reach(list(positional), arguments, note)  # type: ignore[method-assign]
+        # Of this copy alone.
+        dialect.connect = (  # type: ignore[method-assign] # as engine.py does in the dialect of one engine
+            lambda *positional, **arguments: self._reach(list(positional), arguments, note)
+        )
         return dialect
 
     def _reach(self, positional: list[Any], arguments: dict[str, Any], note: Note) -> DBAPIConnection:

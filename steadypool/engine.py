@@ -83,7 +83,7 @@ def _transaction_options(role: Role) -> dict[str, Any]:
 def _watch(engine: Engine, connector: Connector, role: Role) -> None:
     """Attach to an engine what its options alone cannot express, in the order in which it happens."""
     # No listener of do_connect: the first that returns a connection is the last that is asked.
-    engine.pool._creator = connector.create  # type: ignore[assignment]
+    engine.pool._creator = connector.create  # type: ignore[assignment] # the setter takes it
     event.listen(engine, "connect", connector.introduce)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", sqlite.enforce_foreign_keys)

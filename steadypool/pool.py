@@ -176,8 +176,7 @@ class SteadyPool(Life):
     def _give_up(self, use: Use, error: BaseException) -> None:
         """Give back what was acquired by halves; raise what the error is to the world, if that is another one."""
         self._settle(use, "error")
-        if use.deadline is not None:
-            use.charge_wait(monotonic())
+        use.charge_wait(monotonic())
         if (told := self.opener.failed(use, error)) is not None:
             raise told from (error.__cause__ if type(told) is PUBLIC.get(type(error)) else error)
 
@@ -185,7 +184,7 @@ class SteadyPool(Life):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         entry: Any = record
-        if self.stats.lock._is_owned():  # type: ignore[attr-defined]
+        if self.stats.lock._is_owned():  # type: ignore[attr-defined] # threading's own
             self.came_back.append(entry)  # by a finalizer, in the middle of what this thread does with the slots
             return
         use: Use | None = entry.use

@@ -284,7 +284,7 @@ def test_an_end_is_counted_once_and_lets_go_of_the_wire(clock: Clock, connection
 
     assert connection.stats.closed == {"expired": 1}
     assert connection.wire is not None
-    assert connection.wire.is_closed  # type: ignore[attr-defined]
+    assert connection.wire.is_closed  # type: ignore[attr-defined] # the fake
     assert connection.stats.snapshot(clock.now + 10)["connection_seconds"] == pytest.approx(3)
 
 
@@ -407,7 +407,7 @@ def test_a_ping_is_watched_like_a_statement_and_counted_even_if_it_fails(
         clock.now += 2
         raise OSError("of the driver")
 
-    connection.answers = answer_late  # type: ignore[method-assign]
+    connection.answers = answer_late  # type: ignore[method-assign] # for this one
     with pytest.raises(OSError, match="of the driver"):
         connection.why_unfit(use, PING_AFTER)
 
@@ -875,7 +875,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
 
         elsewhere = {*self.made} - {*slots.out(), *slots.idle}
         assert all((each.state, each.use) == ("closed", None) for each in elsewhere)
-        assert all(each.wire is None or each.wire.is_closed for each in elsewhere)  # type: ignore[attr-defined]
+        assert all(each.wire is None or each.wire.is_closed for each in elsewhere)  # type: ignore[attr-defined] # the fake
 
     @invariant()
     def nobody_is_let_in_who_may_not_be_and_nobody_waits_who_may(self) -> None:

@@ -17,7 +17,7 @@ from tests.support.policies import POLICY
 from tests.support.pools import steady
 from tests.support.stress import ended
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # that is what is tried
 
 
 @pytest.mark.parametrize("somebody_is_in_the_pool", [False, True])
@@ -27,7 +27,7 @@ def test_what_the_parent_forgot_is_left_alone(tmp_path: Path, somebody_is_in_the
     driver = FakeDriver()
     engine = create_pool_engine(f"sqlite:///{tmp_path}/none.sqlite3", POLICY, creator=driver.connect)
     pool = steady(engine)
-    pool.forget_parent = after_collecting(pool.forget_parent)  # type: ignore[method-assign]
+    pool.forget_parent = after_collecting(pool.forget_parent)  # type: ignore[method-assign] # for this one
     gc.disable()
     circle: list[Any] = [engine.connect()]
     circle.append(circle)

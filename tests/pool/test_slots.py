@@ -662,7 +662,7 @@ def test_calls_are_cut_as_long_as_they_are_overdue_and_the_silence_is_told_once(
 
     assert not slots.cut_overdue(time.monotonic(), inf)
 
-    assert (late.wire.cuts, in_time.wire.cuts) == (2, 0)  # type: ignore[union-attr]
+    assert (late.wire.cuts, in_time.wire.cuts) == (2, 0)  # type: ignore[union-attr] # they have one
     assert [use_of(each).was_cut for each in (late, in_time, nothing_to_cut)] == [True, False, True]
 
 
@@ -689,7 +689,7 @@ def test_who_does_not_bring_it_back_in_time_loses_the_permit_once() -> None:
     use = use_of(connection)
     thread = queue_up(slots, 1, served)
 
-    assert slots.write_off(use.deadline.ends + GRACE_SECONDS - 0.01) == []  # type: ignore[union-attr]
+    assert slots.write_off(use.deadline.ends + GRACE_SECONDS - 0.01) == []  # type: ignore[union-attr] # they have one
     assert slots.write_off(time.monotonic()) == [use]
     assert slots.write_off(time.monotonic()) == []
 

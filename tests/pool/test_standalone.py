@@ -127,7 +127,7 @@ def test_who_still_has_a_connection_that_was_taken_back_does_no_harm_to_the_next
         kept.append(proxy)
 
     event.listen(pool, "checkout", keep)
-    pool._grant = Mock(side_effect=Interruption)  # type: ignore[method-assign]
+    pool._grant = Mock(side_effect=Interruption)  # type: ignore[method-assign] # for this one
     with pytest.raises(Interruption):
         pool.connect()
     del pool._grant

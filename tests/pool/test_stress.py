@@ -51,7 +51,7 @@ def stress(tmp_path: Path) -> Iterator[Stress]:
     policy = replace(POLICY, size=SIZE, max_waiting=WAITING, timeout_seconds=0.05)
     url = f"sqlite:///{tmp_path}/none.sqlite3"
     engine = create_pool_engine(url, policy, role="reader", creator=driver.connect)
-    steady(engine).driver.wire_of = FakeWire  # type: ignore[method-assign]
+    steady(engine).driver.wire_of = FakeWire  # type: ignore[method-assign] # for this one
     yield Stress(engine, driver)
     engine.dispose()
 

@@ -100,7 +100,7 @@ def no_room(place: Place, asked: int) -> Steps:
     held = place.engine.connect()
     place.pool.slots.condemn()
     event.listen(place.engine, "do_connect", refuse)
-    place.pool.opener.is_at_limit = lambda error: True  # type: ignore[method-assign]
+    place.pool.opener.is_at_limit = lambda error: True  # type: ignore[method-assign] # for this one
     entry: Any = held.connection._connection_record
     entry.condemned = None
     try:

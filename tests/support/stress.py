@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import signal
@@ -11,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +19,7 @@ from steadypool import SteadyPool, deadline
 from steadypool.errors import PoolError
 from steadypool.recovery import unwrapped
 from steadypool.retry import connect_anew
+from tests.support.crowd import share_out
 from tests.support.fake_driver import FakeDriver
 from tests.support.pools import steady
 
@@ -39,17 +38,7 @@ class Stress:
 
     def run(self, number: int, threads: int) -> None:
         """Do so many things, shared out among threads."""
-        with ThreadPoolExecutor(threads + 1, "stress") as workers:
-            ends = [workers.submit(self._do_some, seed, number // threads) for seed in range(threads)]
-            collector = workers.submit(self._collect_garbage, ends)
-            for end in [*ends, collector]:
-                end.result()
-
-    def _collect_garbage(self, ends: list[Future[None]]) -> None:
-        """Find what nobody refers to any more from another thread than that which made it."""
-        while not all(end.done() for end in ends):
-            gc.collect()
-            time.sleep(0.005)
+        share_out(self._do_some, number, threads)
 
     def _do_some(self, seed: int, number: int) -> None:
         choose, end = random.Random(seed), time.monotonic() + LONGEST_SECONDS

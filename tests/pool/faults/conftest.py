@@ -15,6 +15,7 @@ from testkit.proxy import Proxy
 from tests.pool import library
 from tests.pool.service import Service
 from tests.support.breakable import only_what_is_new_is_looked_through
+from tests.support.ledger import Witness, witness_of
 
 __all__ = ["only_what_is_new_is_looked_through"]
 
@@ -47,3 +48,10 @@ def make_service(seeded: Database, proxy: Proxy) -> Iterator[Callable[..., Servi
 def service(make_service: Callable[..., Service]) -> Service:
     """A service with the default policy."""
     return make_service()
+
+
+@pytest.fixture
+def witness(seeded: Database) -> Iterator[Witness]:
+    """Who looks on the server itself at what was kept."""
+    with witness_of(seeded) as made:
+        yield made

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy import Engine, event, exc, literal, select, table
@@ -17,6 +15,7 @@ from steadypool import deadline
 from steadypool.errors import PoolError, PoolExhaustedError
 from steadypool.recovery import unwrapped
 from steadypool.retry import connect_anew
+from tests.support.crowd import share_out
 from tests.support.pools import steady
 
 NOW = select(literal(1))
@@ -37,17 +36,7 @@ class Outcomes:
 
     def run(self, number: int, threads: int) -> None:
         """Do so many things, shared out among threads; only the errors that belong to them may come."""
-        with ThreadPoolExecutor(threads + 1, "holder") as pool:
-            ends = [pool.submit(self._do_some, seed, number // threads) for seed in range(threads)]
-            collector = pool.submit(self._collect_garbage, ends)
-            for end in [*ends, collector]:
-                end.result()
-
-    def _collect_garbage(self, ends: list[Future[None]]) -> None:
-        """Find what nobody refers to any more from another thread than that which made it."""
-        while not all(end.done() for end in ends):
-            gc.collect()
-            time.sleep(0.005)
+        share_out(self._do_some, number, threads)
 
     def _do_some(self, seed: int, number: int) -> None:
         choose, end = random.Random(seed), time.monotonic() + LONGEST_SECONDS

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from steadypool import PoolPolicy, create_pool_engine, deadline, in_transaction
 from steadypool.drivers import sqlite
-from testkit.databases import Database, plain_engine
+from testkit.databases import plain_engine
 from testkit.fault_servers import FaultServer, Kind
 from tests.pool.service import Service
 from tests.support.kinds import on, on_mysql_family, on_postgresql
-from tests.support.ledger import Unit, Witness, metadata, witness_of
+from tests.support.ledger import Unit, Witness, metadata
 from tests.support.policies import POLICY
 from tests.support.pools import steady
 
@@ -192,12 +192,6 @@ def test_nor_on_a_server(service: Service, witness: Witness, write: Write) -> No
     write(engine, innocent)
 
     assert (witness.times(forgotten), witness.times(innocent)) == (0, 1)
-
-
-@pytest.fixture
-def witness(seeded: Database) -> Iterator[Witness]:
-    with witness_of(seeded) as made:
-        yield made
 
 
 @on_postgresql

@@ -15,12 +15,11 @@ from sqlalchemy.orm import Session, aliased
 from steadypool import in_transaction, read
 from steadypool.errors import PoolError
 from steadypool.lookup import lend
-from testkit.databases import Database
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.pool.service import Service
 from tests.pool.tables import Book
-from tests.support.ledger import Unit, Witness, witness_of
+from tests.support.ledger import Unit, Witness
 from tests.support.pools import steady
 
 LONGEST_SECONDS = 0.5
@@ -30,12 +29,6 @@ SILENT = (exc.DBAPIError, PoolError, pymysql.Error, psycopg.Error)
 
 # SQLAlchemy does not close the cursor of a connection that is lost; psycopg's and PyMySQL's complain when they go.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture
-def witness(seeded: Database) -> Iterator[Witness]:
-    with witness_of(seeded) as made:
-        yield made
 
 
 @pytest.fixture

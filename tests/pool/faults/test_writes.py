@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -19,7 +19,7 @@ from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.pool.service import Service
 from tests.support.kinds import on_mysql_family, on_postgresql
-from tests.support.ledger import Unit, Witness, ledger, witness_of
+from tests.support.ledger import Unit, Witness, ledger
 
 MOST_PACKETS = 60
 
@@ -33,12 +33,6 @@ class Told(NamedTuple):
 
 ALLOWED = {"kept": {1}, "unknown": {0, 1}, "failed": {0}}
 """How often a unit may be in the table, by what its caller was told."""
-
-
-@pytest.fixture
-def witness(seeded: Database) -> Iterator[Witness]:
-    with witness_of(seeded) as made:
-        yield made
 
 
 @pytest.fixture
