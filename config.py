@@ -419,7 +419,7 @@ class Settings(BaseSettings):
     pool_pre_ping: bool = True
     pool_ping_after_seconds: float = Field(30.0, ge=0, le=86_400, allow_inf_nan=False)
     pool_timeout_seconds: float = Field(1.0, gt=0, le=60, allow_inf_nan=False)
-    pool_max_waiting: int = Field(64, ge=0, le=10_000)
+    pool_max_pending: int = Field(64, ge=0, le=10_000)
     pool_leak_seconds: float = Field(10.0, ge=0, le=86_400, allow_inf_nan=False)
     pool_budget: Annotated[Literal["refuse", "warn", "off"], BeforeValidator(str.lower)] = "warn"
     writer_pool_size: int = Field(2, ge=1, le=1000)

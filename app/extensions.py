@@ -126,7 +126,7 @@ def pool_policy(settings: Settings, size: int) -> PoolPolicy:
         pre_ping=settings.pool_pre_ping,
         timeout_seconds=settings.pool_timeout_seconds,
         ping_after_seconds=settings.pool_ping_after_seconds,
-        max_waiting=settings.pool_max_waiting,
+        max_pending=settings.pool_max_pending,
         leak_seconds=settings.pool_leak_seconds,
         deadline_seconds=settings.request_deadline_seconds,
         tls=settings.database_tls,

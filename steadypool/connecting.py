@@ -61,7 +61,7 @@ class Connector:
             self._note_wire(record, connection)
         except Exception as error:
             if not pool.opener.is_at_limit(error):
-                breaker.suspect(error)
+                breaker.trip(error)
             raise
         use.opening = monotonic() - began
         breaker.connected(use.opening)

@@ -81,12 +81,12 @@ class Opener:
             if pool.breaker.state == "open":  # those in front wait for the database
                 down = f"no connection could be made; {error}"
             else:
-                pool.stats.note("refused" if isinstance(error, QueueFullError) else "timed_out")
+                pool.stats.note("rejected" if isinstance(error, QueueFullError) else "timeouts")
         elif isinstance(error, DatabaseDownError | DatabaseMisconfiguredError):
-            pool.stats.note("turned_away")
+            pool.stats.note("unavailable")
         elif isinstance(error, Exception) and not isinstance(error, CorePoolError) and use.is_over(monotonic()):
             down = "no connection could be made within the deadline"
         if down:
-            pool.stats.note("turned_away")
+            pool.stats.note("unavailable")
             return PUBLIC[DatabaseDownError](down)
         return PUBLIC[type(error)](str(error)) if type(error) in PUBLIC else None

@@ -97,7 +97,7 @@ class SteadyPool(Life):
             stats,
             permits=permits,
             kept=kept,
-            most_waiting=self.policy.max_waiting,
+            most_pending=self.policy.max_pending,
             lifo=self.use_lifo,
         )
         self.opener, self.came_back = Opener(self), deque[Entry]()

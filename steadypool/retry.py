@@ -100,7 +100,7 @@ def _connect(engine: Engine, *, fresh: bool = False) -> Connection:
             return connect_anew(engine) if fresh else engine.connect()
         except exc.DBAPIError:
             if deadline.current() is None or deadline.is_over():
-                _note(engine, "turned_away")
+                _note(engine, "unavailable")
                 raise
         pause = _rest(pause)  # the breaker knows nothing of what fails after the login
 

@@ -58,4 +58,4 @@ class Surface(Pool):
     def status(self) -> str:
         """Return the gauges in words."""
         slots = self.slots
-        return f"{slots.in_use} of {slots.permits} in use, {self.checkedin()} idle, {slots.waiting} waiting"
+        return f"{slots.in_use} of {slots.permits} in use, {self.checkedin()} idle, {slots.pending} pending"

@@ -137,7 +137,7 @@ def _settings(settings: Settings) -> Finding:
 
 def judge_threads(settings: Settings) -> Finding:
     """Return what to think of the number of threads beside the sizes of the pools."""
-    threads, overflow, waiting = settings.threads, settings.pool_max_overflow, settings.pool_max_waiting
+    threads, overflow, waiting = settings.threads, settings.pool_max_overflow, settings.pool_max_pending
     if settings.pool_strategy == "request":
         return Finding("ok", f"THREADS={threads}, each opens its own connection")
     sizes = {"POOL_SIZE": settings.pool_size + overflow, "WRITER_POOL_SIZE": settings.writer_pool_size + overflow}
@@ -146,8 +146,8 @@ def judge_threads(settings: Settings) -> Finding:
         if capacity > threads:
             return Finding("warning", f"{said}: some are never used", f"lower {name} to {threads} at the most")
         if name == "POOL_SIZE" and threads > capacity + waiting:
-            remedy = f"lower THREADS, or raise POOL_MAX_WAITING to {threads - capacity}"
-            return Finding("warning", f"{said} and POOL_MAX_WAITING={waiting}: a full house gets 503 at once", remedy)
+            remedy = f"lower THREADS, or raise POOL_MAX_PENDING to {threads - capacity}"
+            return Finding("warning", f"{said} and POOL_MAX_PENDING={waiting}: a full house gets 503 at once", remedy)
     return Finding("ok", f"THREADS={threads} share {' and '.join(f'{name} {size}' for name, size in sizes.items())}")
 
 

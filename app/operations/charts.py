@@ -65,7 +65,7 @@ def of_pool(history: Sequence[Sample]) -> list[Chart]:
 
 
 def bands(history: Iterable[Sample]) -> list[Box]:
-    """Return when the breaker was suspect or open, neighbours of one state joined."""
+    """Return when the breaker was half-open or open, neighbours of one state joined."""
     found: list[Box] = []
     for state, samples in groupby(history, key=lambda sample: str(sample["breaker"])):
         if state != "closed":
@@ -127,7 +127,7 @@ def rounded_up(number: float) -> int:
 
 
 def _use(history: Sequence[Sample]) -> Chart:
-    top = rounded_up(max(_highest(history, "size"), _highest(history, "waiting")))
+    top = rounded_up(max(_highest(history, "size"), _highest(history, "pending")))
     scale = linear(top)
     in_use = steps(history, lambda sample: sample["in_use"], scale)
     lines = [
@@ -136,26 +136,26 @@ def _use(history: Sequence[Sample]) -> Chart:
         _line("mean", "in use, mean", history, lambda sample: sample["mean_in_use"], scale),
         _line("idle", "idle", history, lambda sample: sample["idle"], scale),
         _line("size", "size", history, lambda sample: sample["size"], scale),
-        _line("waiting", "waiting", history, lambda sample: sample["waiting"] or None, scale),
+        _line("pending", "pending", history, lambda sample: sample["pending"] or None, scale),
     ]
-    highest = {name: _highest(history, name) for name in ("size", "in_use", "idle", "waiting")}
+    highest = {name: _highest(history, name) for name in ("size", "in_use", "idle", "pending")}
     summary = (
         f"At most {highest['in_use']} of {highest['size']} connections were in use, {highest['idle']} idle, "
-        f"and {highest['waiting']} threads waiting."
+        f"and {highest['pending']} threads pending."
     )
     return _chart("Connections", summary, [f"{top}", f"{top // 2}", "0"], history, lines)
 
 
 def _times(history: Sequence[Sample]) -> Chart:
     lines = [
-        _line(f"{name}-{kind}", f"{name}, {words}", history, _seconds(name, f"{kind}_seconds"), logarithmic)
-        for name in ("hold", "wait")
+        _line(f"{name}-{kind}", f"{name}, {words}", history, _seconds(f"{name}_time", f"{kind}_seconds"), logarithmic)
+        for name in ("use", "wait")
         for kind, words in (("p99", "99 %"), ("mean", "mean"))
     ]
-    longest = {name: _longest(history, name) for name in ("wait", "hold")}
-    summary = f"In the slowest five seconds 99 % took: to wait {longest['wait']}, to hold {longest['hold']}."
+    wait, use = _longest(history, "wait_time"), _longest(history, "use_time")
+    summary = f"In the slowest five seconds 99 % took: to wait {wait}, to be used {use}."
     ticks = [wording.duration(SHORTEST_SECONDS * 10**power) for power in reversed(range(DECADES + 1))]
-    return _chart("Wait and hold", summary, ticks, history, lines)
+    return _chart("Wait and use", summary, ticks, history, lines)
 
 
 def _changes(history: Sequence[Sample]) -> Chart:
@@ -174,18 +174,18 @@ def _changes(history: Sequence[Sample]) -> Chart:
 
 
 def _trouble(history: Sequence[Sample]) -> Chart:
-    refused = [sample["refused"] + sample["timed_out"] + sample["turned_away"] for sample in history]
+    failed = [sample["rejected"] + sample["timeouts"] + sample["unavailable"] for sample in history]
     retried = [sample["retried"] for sample in history]
-    both = list(map(sum, zip(refused, retried, strict=True)))
+    both = list(map(sum, zip(failed, retried, strict=True)))
     top = rounded_up(max([0, *both]))
     scale = linear(top)
-    first = [(scale(lost), float(HEIGHT)) for lost in refused]
-    then = [(scale(sum_of_both), scale(lost)) for sum_of_both, lost in zip(both, refused, strict=True)]
+    first = [(scale(lost), float(HEIGHT)) for lost in failed]
+    then = [(scale(sum_of_both), scale(lost)) for sum_of_both, lost in zip(both, failed, strict=True)]
     lines = [
-        Line("refused", "without a connection", bars_path(history, first), "bar"),
+        Line("rejected", "without a connection", bars_path(history, first), "bar"),
         Line("retried", "retried", bars_path(history, then), "bar"),
     ]
-    summary = f"{sum(refused)} requests got no connection in time, {sum(retried)} were done again."
+    summary = f"{sum(failed)} requests got no connection in time, {sum(retried)} were done again."
     return _chart("Refused and retried", summary, [f"{top}", f"{top // 2}", "0"], history, lines)
 
 

@@ -36,17 +36,17 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 POOL, STATE = "db_client_connection_pool_name", "db_client_connection_state"
 """Labels: OpenTelemetry's `db.client.connection.pool.name` and `.state`. Ours bear the first, too, to be added up."""
 
-# Each is (what it is called in a snapshot, what it says). Loans and connections made have no counters of their own:
+# Each is (what it is called in a snapshot, what it says). Uses and connections made have no counters of their own:
 # they are the counts of two histograms.
 GAUGES = {
     "db_client_connection_limit": ("size", "Connections that the pools may have open at once."),
-    "db_client_connection_pending_requests": ("waiting", "Threads that wait for a connection."),
+    "db_client_connection_pending_requests": ("pending", "Threads that wait for a connection."),
 }
 COUNTERS = {
-    "db_client_connection_timeouts": ("timed_out", "Requests that waited for a connection in vain."),
-    "db_pool_refused": ("refused", "Requests refused because too many were waiting already."),
-    "db_pool_turned_away": ("turned_away", "Requests refused because the database could not be reached."),
-    "db_pool_overran": ("overran", "Statements that ran out of time."),
+    "db_client_connection_timeouts": ("timeouts", "Requests that waited for a connection in vain."),
+    "db_pool_rejected": ("rejected", "Requests refused because too many were waiting already."),
+    "db_pool_unavailable": ("unavailable", "Requests refused because the database could not be reached."),
+    "db_pool_statement_timeouts": ("statement_timeouts", "Statements that ran out of time."),
     "db_pool_conflicts": ("conflicts", "Statements that met rows or files that others hold."),
     "db_pool_retried": ("retried", "Reads and units of work that were done again."),
     "db_pool_leaked": ("leaked", "Connections that their holder forgot to return."),
@@ -56,11 +56,11 @@ COUNTERS = {
 }
 HISTOGRAMS = {
     "db_client_connection_wait_time_seconds": (
-        "wait",
+        "wait_time",
         "Seconds from asking for a connection to having it, without making one.",
     ),
-    "db_client_connection_use_time_seconds": ("hold", "Seconds for which a connection was lent."),
-    "db_client_connection_create_time_seconds": ("open", "Seconds that it took to make a connection."),
+    "db_client_connection_use_time_seconds": ("use_time", "Seconds for which a connection was in use."),
+    "db_client_connection_create_time_seconds": ("create_time", "Seconds that it took to make a connection."),
 }
 
 log = structlog.stdlib.get_logger(__name__)

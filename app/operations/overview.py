@@ -70,9 +70,9 @@ def _worst(pool: Totals) -> str:
 
 
 def _recent(grown: Totals) -> Document:
-    times = {name: _times(grown.get(name, {})) for name in ("wait", "hold", "open")}
+    times = {name: _times(grown.get(name, {})) for name in ("wait_time", "use_time", "create_time")}
     counted = {name: grown.get(name, 0) for name in COUNTERS}
-    return counted | times | {"closed": grown.get("closed", {}), "dead_time": totals.dead_time(grown)}
+    return counted | times | {"closed": grown.get("closed", {}), "idle_ratio": totals.idle_ratio(grown)}
 
 
 def _times(histogram: Totals) -> Document:
@@ -91,7 +91,7 @@ def _history(name: str, samples: Sequence[Sample]) -> list[Document]:
     for earlier, later in pairwise(samples):
         grown = totals.difference(later.pools[name], earlier.pools[name])
         # Most loans begin and end between two looks at the gauge; the time they lasted tells of all of them.
-        mean_in_use = grown["hold"]["sum_seconds"] / ((later.tick - earlier.tick) * SAMPLE_SECONDS)
+        mean_in_use = grown["use_time"]["sum_seconds"] / ((later.tick - earlier.tick) * SAMPLE_SECONDS)
         ago = {"seconds_ago": (last - later.tick) * SAMPLE_SECONDS}
         told.append(ago | _now(later.pools[name]) | _recent(grown) | {"mean_in_use": mean_in_use})
     return told

@@ -57,7 +57,7 @@ def is_resting(pool: Document) -> bool:
     """Tell whether nothing happened to a pool for as long as is looked back."""
     now, recent = pool["now"], pool["recent"]
     counts = [recent[name] for name in COUNTERS]
-    return not any([*counts, *recent["closed"].values(), now["in_use"], now["waiting"], now["breaker"] != "closed"])
+    return not any([*counts, *recent["closed"].values(), now["in_use"], now["pending"], now["breaker"] != "closed"])
 
 
 def in_use_first(connections: Iterable[Document]) -> list[Document]:
@@ -82,13 +82,13 @@ def _of_breaker(name: str, pool: Document, workers: Iterable[Document]) -> Itera
 
 
 def _of_use(name: str, now: Document, recent: Document) -> Iterator[Notice]:
-    if now["waiting"]:
-        yield Notice("warn", f"{now['waiting']} threads wait for a {name} connection; all are in use.")
-    if lost := recent["refused"] + recent["timed_out"]:
+    if now["pending"]:
+        yield Notice("warn", f"{now['pending']} threads wait for a {name} connection; all are in use.")
+    if lost := recent["rejected"] + recent["timeouts"]:
         yield Notice("warn", f"{wording.number(lost)} requests were refused a {name} connection or waited in vain.")
-    if away := recent["turned_away"]:
+    if away := recent["unavailable"]:
         yield Notice("warn", f"{wording.number(away)} requests were turned away: the {name}'s database did not answer.")
-    if late := recent["overran"]:
+    if late := recent["statement_timeouts"]:
         yield Notice("warn", f"{wording.number(late)} statements of the {name} ran out of time.")
     if met := recent["conflicts"]:
         yield Notice("warn", f"{wording.number(met)} statements of the {name} met rows or files that others held.")

@@ -13,14 +13,14 @@ from steadypool import State
 
 Totals = dict[str, Any]
 
-GAUGES = ("size", "in_use", "idle", "waiting", "breaker")
+GAUGES = ("size", "in_use", "idle", "pending", "breaker")
 STATES: tuple[State, ...] = get_args(State)
 """Of the breaker, the better first."""
 
 
 def of(snapshot: Mapping[str, Any]) -> Totals:
     """Return a pool's snapshot as numbers that can be added up."""
-    kept = {name: value for name, value in snapshot.items() if name != "dead_time"}
+    kept = {name: value for name, value in snapshot.items() if name != "idle_ratio"}
     return kept | {"breaker": {state: int(state == snapshot["breaker"]) for state in STATES}}
 
 
@@ -60,7 +60,7 @@ def mean(histogram: Totals) -> float | None:
     return histogram["sum_seconds"] / histogram["count"] if histogram.get("count") else None
 
 
-def dead_time(totals: Totals) -> float | None:
+def idle_ratio(totals: Totals) -> float | None:
     """Return the share of the connections' time in which no statement was in flight, None without connections."""
     open_seconds = totals.get("connection_seconds", 0.0)
     return max(0.0, 1 - totals["busy_seconds"] / open_seconds) if open_seconds > 0 else None

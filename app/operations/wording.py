@@ -6,7 +6,7 @@ NOTHING = "–"
 
 BREAKER = {
     "closed": ("good", "connections are made as needed"),
-    "suspect": ("warn", "a connect failed; one thread tries, the others wait"),
+    "half-open": ("warn", "a connect failed; one thread tries, the others wait"),
     "open": ("bad", "the database cannot be reached; who needs a new connection is refused at once"),
 }
 """What each state of the breaker is worth, and what it means."""
@@ -20,7 +20,7 @@ REASONS = {
     "changed": "its session had been changed",
     "dropped": "its holder forgot to return it",
     "replaced": "a second try wanted a new one",
-    "doomed": "the server went away or became read-only",
+    "invalidated": "the server went away or became read-only",
     "surplus": "more than the pool keeps",
     "disposed": "the pool was closed",
     "detached": "taken out of the pool",

@@ -103,7 +103,7 @@ class Experiment:
 
     def _look_at_the_wire(self, place: Ground) -> None:
         """Count, in an extra round of each, the commands on the wire and for how long connections are idle."""
-        self.advance.say("commands on the wire and dead time, at a proxy")
+        self.advance.say("commands on the wire and idle ratio, at a proxy")
         with wire.Wire(place.url, watches=True) as proxy:
             for stack in self.stacks:
                 proxy.forget()

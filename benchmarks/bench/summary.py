@@ -55,7 +55,7 @@ class Summary:
         seen = self.results["wire"].get(stack)
         return seen["commands"] if seen else None
 
-    def dead_time(self, stack: str) -> float | None:
+    def idle_ratio(self, stack: str) -> float | None:
         """Return the share of the connections' time in which no command was under way."""
         seen = self.results["wire"].get(stack)
         return 1 - seen["busy_seconds"] / seen["open_seconds"] if seen and seen["open_seconds"] else None

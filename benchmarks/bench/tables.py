@@ -31,7 +31,7 @@ def headline(summary: Summary) -> str:
         "web CPU s": lambda stack: number(summary.median(stack, "web_cpu_ms"), 2),
         "database CPU s": lambda stack: number(summary.median(stack, "database_cpu_ms"), 2),
         "memory MB": lambda stack: number(summary.median(stack, "memory_mb")),
-        "dead time": lambda stack: _percent(summary.dead_time(stack)),
+        "idle ratio": lambda stack: _percent(summary.idle_ratio(stack)),
         "errors": lambda stack: summary.left_out(stack) or summary.errors(stack, HEADLINE, PLAIN.key) or "none",
     }
     return _of_stacks(summary, columns)

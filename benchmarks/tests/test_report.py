@@ -86,7 +86,7 @@ def test_commands_and_dead_time_come_from_the_wire() -> None:
     summary = made_up(wire={"ours": {"commands": 1.0, "open_seconds": 8.0, "busy_seconds": 2.0}})
 
     assert summary.commands("ours") == 1
-    assert summary.dead_time("ours") == 0.75
+    assert summary.idle_ratio("ours") == 0.75
     assert verdicts(summary)["database commands per read"] == "reached"
 
 

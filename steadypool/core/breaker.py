@@ -1,6 +1,6 @@
 """What happens when the database cannot be reached: one thread finds out when it is back, all others stay away from it.
 
-    closed ── a connect fails, or a call is overdue ──> suspect ── half a second of failed probes ──> open
+    closed ── a connect fails, or a call is overdue ─> half-open ─ half a second of failed probes ──> open
        ^                                                   │                                           │
        └───────────────────────────── a probe succeeds ────┴───────────────────────────────────────────┘
 
@@ -31,7 +31,7 @@ from steadypool.core.knock import (
 )
 from steadypool.core.threads import start_thread
 
-State = Literal["closed", "suspect", "open"]
+State = Literal["closed", "half-open", "open"]
 OPEN_AFTER_SECONDS = 0.5
 MOST_KNOCKS = 2 * HELD
 """Where somebody's own creator has no end, probes must have one."""
@@ -90,7 +90,7 @@ class Breaker:
         """Note how long a connect took: a probe must have the patience for it."""
         self._last_connect, self._misconfigured = seconds, ""
 
-    def suspect(self, error: BaseException | str) -> None:
+    def trip(self, error: BaseException | str) -> None:
         """Begin to probe, unless that is being done, or cannot help."""
         if isinstance(error, DatabaseMisconfiguredError):
             self._note_misconfigured(error)
@@ -104,8 +104,8 @@ class Breaker:
                 start_thread("database-probe", self._run, self.probe)
             except RuntimeError:
                 return  # no more threads: whoever fails next tries again
-            self.state = "suspect"
-        log.warning("database suspect: %s", error)
+            self.state = "half-open"
+        log.warning("circuit breaker half-open: %s", error)
 
     def end_overdue(self, now: float) -> None:
         """End the probes whose time is over."""
@@ -148,10 +148,10 @@ class Breaker:
                 break
             self.silent = not answers
             unanswered = unanswered + 1 if self.silent and knocks[-1].has_arrived() else 0
-            if self.state == "suspect" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
+            if self.state == "half-open" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
                 self._opened = self._clock()  # first: whoever is under way compares with it
                 self.state = "open"
-                log.error("database down: %s", answers[0] if answers else f"no answer within {patience:.1f} s")
+                log.error("circuit breaker open: %s", answers[0] if answers else f"no answer within {patience:.1f} s")
             knocks = [knock for knock in knocks if not knock.is_over]
             # Jitter, so that many processes do not knock in step.
             self._rest(max(pause * DICE.uniform(0.5, 1), spacing_seconds(unanswered) - QUICK_SECONDS), knocks)
@@ -161,7 +161,7 @@ class Breaker:
     def _close(self, knocks: list[Knock]) -> None:
         with self._lock:
             if self.state == "open" and not self._misconfigured:
-                log.warning("database back after %.1f s", self._clock() - self._since)
+                log.warning("circuit breaker closed after %.1f s", self._clock() - self._since)
             self.state, self.silent = "closed", False
             self._changed.notify_all()
         for knock in knocks:

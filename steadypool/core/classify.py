@@ -57,7 +57,9 @@ TABLE: dict[Kind, Verdict] = {
     Kind.TRY_AGAIN: Verdict(False, False, "once more", "again", "refused", "probe", "conflicts"),
     Kind.INTERRUPTED: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
     Kind.TOO_MUCH: Verdict(True, False, "raise", "raise", "unknown", "probe", None),
-    Kind.TIMED_OUT: Verdict(False, False, "raise", "raise", "unknown", "probe", "overran", DeadlineExceededError),
+    Kind.TIMED_OUT: Verdict(
+        False, False, "raise", "raise", "unknown", "probe", "statement_timeouts", DeadlineExceededError
+    ),
     Kind.REFUSED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
     Kind.DENIED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
     Kind.FULL: Verdict(False, False, "raise", "raise", "refused", "wait", None),
@@ -76,5 +78,5 @@ def classify(kind: Kind, phase: Phase, *, overdue: bool = False) -> Verdict:
         # Not counted as an event: the caller is told, and `closed` has why the connection went.
         return verdict._replace(raises=OutcomeUnknownError, counts=None)
     if overdue and phase == "statement" and kind is not Kind.TRY_AGAIN:
-        return verdict._replace(raises=DeadlineExceededError, counts="overran", read="raise")
+        return verdict._replace(raises=DeadlineExceededError, counts="statement_timeouts", read="raise")
     return verdict

@@ -29,7 +29,7 @@ class PoolPolicy:
     """Connections beyond those, which are closed when they come back."""
     timeout_seconds: float = 1.0
     """The longest wait for a connection, where no deadline is nearer."""
-    max_waiting: int = 64
+    max_pending: int = 64
     """Threads that may wait for one; whoever comes then is refused at once."""
     recycle_seconds: int = 1800
     """The longest life of a connection; up to a tenth shorter, so that not all end at once."""
@@ -47,7 +47,7 @@ class PoolPolicy:
     """A file with the certificates that `verify` trusts; None: the system's."""
 
     def __post_init__(self) -> None:
-        least = {"size": 1, "max_overflow": 0, "max_waiting": 0, "ping_after_seconds": 0, "leak_seconds": 0}
+        least = {"size": 1, "max_overflow": 0, "max_pending": 0, "ping_after_seconds": 0, "leak_seconds": 0}
         for name, value in least.items():
             if not getattr(self, name) >= value:
                 raise ValueError(f"{name} must be at least {value}, not {getattr(self, name)}")

@@ -32,7 +32,7 @@ class Roster(Generic[C]):
         return len(self._out) - len(self._written_off)
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """Threads in the queue."""
         return len(self._queue)
 
@@ -71,7 +71,7 @@ class Roster(Generic[C]):
         if verdict.counts:
             self._stats.note(verdict.counts)
 
-    def condemn(self, reason: CloseReason = "doomed") -> None:
+    def condemn(self, reason: CloseReason = "invalidated") -> None:
         """Have no connection used again that there is now: the server goes away, or takes no writes."""
         for each in self.all():
             if each.state in ("idle", "in use"):
@@ -107,5 +107,5 @@ class Roster(Generic[C]):
         """Return gauges and what is counted, of one moment."""
         with self._lock:
             self.count()
-            gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "waiting": self.waiting}
+            gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "pending": self.pending}
             return gauges | self._stats.snapshot(now)

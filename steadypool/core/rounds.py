@@ -38,7 +38,7 @@ class Rounds(Generic[C]):
         """Look at everything once; a call that is under no deadline may take so many seconds."""
         self._breaker.end_overdue(now)
         if self._slots.cut_overdue(now, longest_call):
-            self._breaker.suspect("a call was cut at its deadline")
+            self._breaker.trip("a call was cut at its deadline")
         for use in self._slots.write_off(now):
             leaks.report_written_off(use)
         self._slots.count()

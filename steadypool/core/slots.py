@@ -35,11 +35,11 @@ class Slots(Roster[C]):
         *,
         permits: int,
         kept: int,
-        most_waiting: int,
+        most_pending: int,
         lifo: bool = True,
     ) -> None:
         super().__init__(stats)
-        self.permits, self.most_waiting = permits, most_waiting
+        self.permits, self.most_pending = permits, most_pending
         self.limit = permits
         """As many as may be out: fewer where the server allows for fewer connections."""
         self._make, self._next = make, reversed if lifo else iter
@@ -94,7 +94,7 @@ class Slots(Roster[C]):
         self.idle.pop(given, None)
 
     def _join(self, use: Use, *, first: bool) -> Lock:
-        if not first and self.in_use >= self._limit_now() and len(self._queue) >= self.most_waiting:
+        if not first and self.in_use >= self._limit_now() and len(self._queue) >= self.most_pending:
             raise QueueFullError(
                 f"all {self._all()} are in use and {len(self._queue)} threads wait already; "
                 "see what holds them, or raise POOL_SIZE"

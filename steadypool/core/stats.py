@@ -18,17 +18,17 @@ CloseReason = Literal[
     "changed",  # its session was changed by something else than plain statements
     "dropped",  # the holder forgot to return it
     "replaced",  # a second try wanted a new one
-    "doomed",  # the server said that it goes away, or became read-only
+    "invalidated",  # the server said that it goes away, or became read-only
     "surplus",  # more than the pool keeps
     "disposed",  # the pool was closed
     "detached",  # the holder took it out of the pool
 ]
 
 Event = Literal[
-    "refused",  # too many waited already
-    "timed_out",  # waited for a connection in vain
-    "turned_away",  # the database could not be reached
-    "overran",  # a statement ran out of time
+    "rejected",  # too many waited already
+    "timeouts",  # waited for a connection in vain
+    "unavailable",  # the database could not be reached
+    "statement_timeouts",  # a statement ran out of time
     "conflicts",  # a statement met what others hold
     "retried",  # a read or a unit of work began again
     "leaked",  # a connection was not returned
@@ -82,7 +82,7 @@ class Stats:
         self.acquired = self.opened = 0
         self.events: Counter[Event] = Counter()
         self.closed: Counter[CloseReason] = Counter()
-        self.wait, self.hold, self.open = Histogram(), Histogram(), Histogram()
+        self.wait_time, self.use_time, self.create_time = Histogram(), Histogram(), Histogram()
         self.busy_seconds = 0.0
         self._seconds_of_closed = self._sum_of_births = 0.0
 
@@ -92,9 +92,9 @@ class Stats:
             self.busy_seconds += busy
             if waited is not None:
                 self.acquired += 1
-                self.wait.add(waited)
+                self.wait_time.add(waited)
             if held is not None:
-                self.hold.add(held)
+                self.use_time.add(held)
 
     def note_opened(self, connection: Counted, took: float) -> None:
         """Count a connection that was made."""
@@ -105,7 +105,7 @@ class Stats:
                 self._sum_of_births + connection.opened,
                 True,
             )
-            self.open.add(took)
+            self.create_time.add(took)
 
     def note_closed(self, connection: Counted, reason: CloseReason, now: float) -> None:
         """Count a connection that is closed, once."""
@@ -136,10 +136,10 @@ class Stats:
             "opened": self.opened,
             "closed": dict(self.closed),
             **{event: self.events[event] for event in get_args(Event)},
-            "wait": self.wait.snapshot(),
-            "hold": self.hold.snapshot(),
-            "open": self.open.snapshot(),
+            "wait_time": self.wait_time.snapshot(),
+            "use_time": self.use_time.snapshot(),
+            "create_time": self.create_time.snapshot(),
             "connection_seconds": open_seconds,
             "busy_seconds": self.busy_seconds,
-            "dead_time": max(0.0, 1 - self.busy_seconds / open_seconds) if open_seconds > 0 else None,
+            "idle_ratio": max(0.0, 1 - self.busy_seconds / open_seconds) if open_seconds > 0 else None,
         }

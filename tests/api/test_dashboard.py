@@ -28,11 +28,11 @@ HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}
 SLEEP = {"mariadb": "sleep(1)", "mariadb118": "sleep(1)", "mysql": "sleep(1)", "postgresql": "pg_sleep(1)"}
 
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
-NOTHING, BREAKER = {"size": 8, "idle": 3, "waiting": 2}, ("closed", "suspect", "open")
-NOW = {"size", "in_use", "idle", "waiting", "breaker"}
-TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}
+NOTHING, BREAKER = {"size": 8, "idle": 3, "pending": 2}, ("closed", "half-open", "open")
+NOW = {"size", "in_use", "idle", "pending", "breaker"}
+TROUBLE = {"rejected", "timeouts", "unavailable", "statement_timeouts", "conflicts", "retried", "leaked", "probes"}
 COUNTED = {"acquired", "opened", "closed"} | TROUBLE
-RECENT = COUNTED | {"wait", "hold", "open", "dead_time"}
+RECENT = COUNTED | {"wait_time", "use_time", "create_time", "idle_ratio"}
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]) -> None:
     for pool in told["pools"].values():
         assert set(pool) == {"now", "recent", "history"}
         assert (set(pool["now"]), set(pool["recent"])) == (NOW, RECENT)
-        assert set(pool["recent"]["wait"]) == TIMES
+        assert set(pool["recent"]["wait_time"]) == TIMES
     assert {"pool", "worker", "state", "age_seconds", "idle_seconds", "uses"} <= set(told["connections"][0])
     assert set(told["server"]) == {"sessions", "silence"}
 
@@ -164,7 +164,7 @@ def long_past(told: dict[str, Any]) -> dict[str, Any]:
     times = {"count": 12345, "mean_seconds": 0.0123, "p50_seconds": 0.025, "p99_seconds": "inf"}
     counts = dict.fromkeys(COUNTED - {"closed"}, 1234)
     closed = dict.fromkeys(get_args(CloseReason), 123)
-    grown = counts | {"closed": closed, "wait": times, "hold": times, "open": times, "dead_time": 0.5}
+    grown = counts | {"closed": closed, "wait_time": times, "use_time": times, "create_time": times, "idle_ratio": 0.5}
     past = [
         grown
         | NOTHING

@@ -33,7 +33,7 @@ POOL = {
     "POOL_PRE_PING": "false",
     "POOL_TIMEOUT_SECONDS": "0.25",
     "POOL_PING_AFTER_SECONDS": "7.5",
-    "POOL_MAX_WAITING": "3",
+    "POOL_MAX_PENDING": "3",
     "POOL_LEAK_SECONDS": "0",
 }
 
@@ -60,7 +60,7 @@ def test_pool_settings_reach_both_engines(database: Database, engines: Engines, 
     assert (pool.size(), pool.max_overflow, pool.snapshot()["size"]) == (size, 5, size + 5)
     assert (pool.recycle, pool.pre_ping, pool.timeout()) == (77, False, 0.25)
     policy = pool.policy
-    assert (policy.ping_after_seconds, policy.max_waiting, policy.leak_seconds) == (7.5, 3, 0)
+    assert (policy.ping_after_seconds, policy.max_pending, policy.leak_seconds) == (7.5, 3, 0)
 
 
 @pytest.mark.parametrize("role", ["reader", None])
@@ -70,7 +70,7 @@ def test_defaults_reach_both_engines(database: Database, engines: Engines, role:
     assert pool.size() == {"reader": 8, None: 2}[role]
     assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout()) == (0, 1800, True, 1.0)
     policy = pool.policy
-    assert (policy.ping_after_seconds, policy.max_waiting, policy.leak_seconds) == (30, 64, 10)
+    assert (policy.ping_after_seconds, policy.max_pending, policy.leak_seconds) == (30, 64, 10)
 
 
 @pytest.mark.parametrize("role", ["reader", None])

@@ -29,7 +29,7 @@ VOCABULARY = {
     **{
         f"db_pool_{name}": "counter"
         for name in (
-            *("closed", "refused", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"),
+            *("closed", "rejected", "unavailable", "statement_timeouts", "conflicts", "retried", "leaked", "probes"),
             *("connection_seconds", "busy_seconds"),
         )
     },
@@ -62,7 +62,11 @@ def test_every_series_of_the_pools_is_there_before_anything_happens(client: Flas
     assert set(series(client, "db_pool_closed_total")) == {(p, r) for p in POOLS for r in get_args(CloseReason)}
     assert {pool for pool, _ in series(client, "db_pool_breaker")} == POOLS
     assert set(series(client, "db_client_connection_count")) == {(p, s) for p in POOLS for s in ("idle", "used")}
-    for name in ("db_client_connection_limit", "db_pool_refused_total", "db_client_connection_wait_time_seconds_count"):
+    for name in (
+        "db_client_connection_limit",
+        "db_pool_rejected_total",
+        "db_client_connection_wait_time_seconds_count",
+    ):
         assert {labels[0] for labels in series(client, name)} == POOLS, name
 
 

@@ -97,7 +97,7 @@ def test_a_password_from_a_listener(
         arguments["password"] = "пароль"
 
     assert ask(engine, literal(1)) == 1
-    steady(engine).breaker.suspect("a test says so")
+    steady(engine).breaker.trip("a test says so")
     assert eventually(lambda: steady(engine).breaker.state == "closed")
 
 

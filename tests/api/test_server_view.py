@@ -82,7 +82,7 @@ def test_a_pool_in_which_all_are_in_use_is_left_alone(watched: Flask) -> None:
             seen = pool_page(watched)
 
     reader = seen["pools"]["reader"]
-    assert (reader["now"]["in_use"], reader["recent"]["timed_out"], reader["recent"]["refused"]) == (3, 0, 0)
+    assert (reader["now"]["in_use"], reader["recent"]["timeouts"], reader["recent"]["rejected"]) == (3, 0, 0)
     if db_name(watched) != "sqlite":
         assert seen["server"]["silence"] == "The server is not asked while all connections are in use."
 

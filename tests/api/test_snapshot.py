@@ -20,17 +20,17 @@ from tests.conftest import dispose
 from tests.support.asking import A_ROW
 from tests.support.pools import steady
 
-GAUGES = {"size", "in_use", "idle", "waiting", "breaker"}
-TROUBLE = {"refused", "timed_out", "turned_away", "overran", "conflicts", "retried", "leaked", "probes"}
+GAUGES = {"size", "in_use", "idle", "pending", "breaker"}
+TROUBLE = {"rejected", "timeouts", "unavailable", "statement_timeouts", "conflicts", "retried", "leaked", "probes"}
 COUNTERS = {"acquired", "opened", "closed"} | TROUBLE
-HISTOGRAMS = {"wait", "hold", "open"}
-TIMES = {"connection_seconds", "busy_seconds", "dead_time"}
+HISTOGRAMS = {"wait_time", "use_time", "create_time"}
+TIMES = {"connection_seconds", "busy_seconds", "idle_ratio"}
 
 
 @pytest.fixture
 def engine(database: Database, make_app: Callable[..., Flask]) -> Iterator[Engine]:
     """An engine with a pool of two on each database, in which one may wait."""
-    app = make_app(DATABASE_URL=database.url, POOL_SIZE="2", POOL_MAX_WAITING="1", POOL_TIMEOUT_SECONDS="0.2")
+    app = make_app(DATABASE_URL=database.url, POOL_SIZE="2", POOL_MAX_PENDING="1", POOL_TIMEOUT_SECONDS="0.2")
     with app.app_context():
         made = db.engines["reader"]
     yield made
@@ -54,7 +54,7 @@ def test_its_vocabulary_is_fixed_and_can_be_written_as_json(engine: Engine, pool
 
     assert set(seen) == GAUGES | COUNTERS | HISTOGRAMS | TIMES
     assert json.loads(json.dumps(seen))["size"] == 2
-    assert set(seen["wait"]) == {"buckets", "count", "sum_seconds"}
+    assert set(seen["wait_time"]) == {"buckets", "count", "sum_seconds"}
 
 
 def test_gauges_and_counters_of_a_few_loans(engine: Engine, pool: SteadyPool) -> None:
@@ -65,7 +65,7 @@ def test_gauges_and_counters_of_a_few_loans(engine: Engine, pool: SteadyPool) ->
 
     seen = pool.snapshot()
     assert (seen["in_use"], seen["idle"], seen["opened"], seen["acquired"]) == (0, 2, 2, 3)
-    assert (seen["wait"]["count"], seen["hold"]["count"], seen["open"]["count"]) == (3, 3, 2)
+    assert (seen["wait_time"]["count"], seen["use_time"]["count"], seen["create_time"]["count"]) == (3, 3, 2)
     assert (seen["closed"], seen["retried"], seen["leaked"]) == ({}, 0, 0)
 
 
@@ -73,14 +73,14 @@ def test_who_waits_who_is_refused_and_whose_time_runs_out(engine: Engine, pool: 
     with engine.connect(), engine.connect():
         waiting = threading.Thread(target=give_up, args=(engine,))
         waiting.start()
-        while not pool.snapshot()["waiting"]:
+        while not pool.snapshot()["pending"]:
             time.sleep(0.001)
         with pytest.raises(PoolExhaustedError, match="1 threads wait already"):
             engine.connect()
         waiting.join()
 
     seen = pool.snapshot()
-    assert (seen["refused"], seen["timed_out"], seen["waiting"]) == (1, 1, 0)
+    assert (seen["rejected"], seen["timeouts"], seen["pending"]) == (1, 1, 0)
 
 
 def give_up(engine: Engine) -> None:
@@ -100,7 +100,7 @@ def test_a_close_is_counted_with_its_reason(engine: Engine, pool: SteadyPool) ->
     assert pool.snapshot()["idle"] == 0
 
 
-def test_time_in_which_no_statement_ran_is_dead_time(engine: Engine, pool: SteadyPool) -> None:
+def test_time_in_which_no_statement_ran_is_idle_ratio(engine: Engine, pool: SteadyPool) -> None:
     with engine.connect() as connection:
         connection.execute(A_ROW).all()
         time.sleep(0.2)
@@ -108,11 +108,11 @@ def test_time_in_which_no_statement_ran_is_dead_time(engine: Engine, pool: Stead
     seen = pool.snapshot()
     assert seen["connection_seconds"] > 0.2
     assert 0 < seen["busy_seconds"] < seen["connection_seconds"] - 0.2
-    assert seen["dead_time"] == pytest.approx(1 - seen["busy_seconds"] / seen["connection_seconds"], abs=0.01)
+    assert seen["idle_ratio"] == pytest.approx(1 - seen["busy_seconds"] / seen["connection_seconds"], abs=0.01)
 
 
-def test_without_a_connection_there_is_no_dead_time(pool: SteadyPool) -> None:
-    assert pool.snapshot()["dead_time"] is None
+def test_without_a_connection_there_is_no_idle_ratio(pool: SteadyPool) -> None:
+    assert pool.snapshot()["idle_ratio"] is None
 
 
 def test_a_deadline_inside_another_can_only_be_nearer() -> None:

@@ -205,6 +205,6 @@ def assert_it_is_looked_after(engine: Engine, account: Account) -> None:
     assert ask(engine) == 1
 
     probes = steady(engine).breaker.probes
-    steady(engine).breaker.suspect("a test says so")
+    steady(engine).breaker.trip("a test says so")
     assert eventually(lambda: steady(engine).breaker.state == "closed")
     assert steady(engine).breaker.probes == probes + 1

@@ -22,13 +22,13 @@ def ask(app: Flask) -> TestResponse:
 
 @on_mysql_family
 def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[..., Flask]) -> None:
-    service = make_service(POOL_SIZE=1, POOL_MAX_WAITING=3, POOL_TIMEOUT_SECONDS=2)
+    service = make_service(POOL_SIZE=1, POOL_MAX_PENDING=3, POOL_TIMEOUT_SECONDS=2)
     ask(service)
 
     with ThreadPoolExecutor(3) as threads:
         with held(reader_of(service)):
             queue = [threads.submit(ask, service) for _ in range(3)]
-            assert eventually(lambda: pool_of(service).snapshot()["waiting"] == 3)
+            assert eventually(lambda: pool_of(service).snapshot()["pending"] == 3)
             refused = ask(service)
         waited = [asked.result() for asked in queue]
 

@@ -91,9 +91,9 @@ def assert_each_is_counted(clients: Clients, counted: dict[str, Any]) -> None:
     assert told.total() > 0
     assert told == Counter(
         {
-            "All database connections are in use. Try again soon.\n": counted["refused"] + counted["timed_out"],
-            "The database is away. Try again soon.\n": counted["turned_away"],
-            "The database took too long to answer.\n": counted["overran"],
+            "All database connections are in use. Try again soon.\n": counted["rejected"] + counted["timeouts"],
+            "The database is away. Try again soon.\n": counted["unavailable"],
+            "The database took too long to answer.\n": counted["statement_timeouts"],
             "Others are in the way. Try again soon.\n": counted["conflicts"],
         }
     )

@@ -57,7 +57,7 @@ class Place:
         seen = self.pool.snapshot()
         accounts = {
             "in use": seen["in_use"],
-            "waiting": seen["waiting"],
+            "pending": seen["pending"],
             "out": len(self.pool.slots.out()),
             "counted and not idle": seen["opened"] - sum(seen["closed"].values()) - seen["idle"],
             "open and not idle": self.tracker.open() - seen["idle"],

@@ -64,7 +64,7 @@ class Database:
     def fail(self) -> None:
         """Be down, and have somebody notice."""
         self.is_down = True
-        self.breaker.suspect("connection refused")
+        self.breaker.trip("connection refused")
         until(lambda: len(self.pauses) == 1)
 
     def begin(self) -> Deadline:
@@ -96,9 +96,9 @@ def test_closed_it_is_in_nobodys_way(database: Database) -> None:
 def test_one_probe_at_a_time_however_many_fail(database: Database) -> None:
     database.fail()
     for _ in range(10):
-        database.breaker.suspect("connection refused")
+        database.breaker.trip("connection refused")
 
-    assert (database.breaker.state, database.probed) == ("suspect", 1)
+    assert (database.breaker.state, database.probed) == ("half-open", 1)
 
 
 def test_who_is_under_way_waits_for_the_probe_and_goes_on(database: Database) -> None:
@@ -186,12 +186,12 @@ def test_without_a_thread_to_probe_it_stays_closed(database: Database, monkeypat
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", start)
-        database.breaker.suspect("connection refused")
+        database.breaker.trip("connection refused")
 
     assert database.breaker.state == "closed"
     database.breaker.wait(0)
     database.fail()
-    assert (database.breaker.state, database.probed) == ("suspect", 1)
+    assert (database.breaker.state, database.probed) == ("half-open", 1)
 
 
 def test_only_silence_speaks_against_connections_that_are_there(database: Database) -> None:
@@ -209,7 +209,7 @@ def test_only_silence_speaks_against_connections_that_are_there(database: Databa
 
 def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database) -> None:
     database.is_frozen = True
-    database.breaker.suspect("a connect was cut")
+    database.breaker.trip("a connect was cut")
     until(lambda: len(database.pauses) == 1)
     assert database.breaker.silent
 
@@ -224,7 +224,7 @@ def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypat
     monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
 
-    database.breaker.suspect("a connect was cut")
+    database.breaker.trip("a connect was cut")
     until(lambda: len(database.pauses) == 1)
     for number in range(2, HELD + 4):
         database._go.release()
@@ -241,7 +241,7 @@ def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypat
     database.is_frozen = True
     database.arrives = False
 
-    database.breaker.suspect("a connect was cut")
+    database.breaker.trip("a connect was cut")
     until(lambda: len(database.pauses) == 1)
     for number in range(2, MOST_KNOCKS + 3):
         database._go.release()
@@ -273,7 +273,7 @@ def test_it_can_open_again(database: Database) -> None:
 
     database.fail()
 
-    assert database.breaker.state == "suspect"
+    assert database.breaker.state == "half-open"
 
 
 def test_retired_it_probes_no_more_and_lets_go_of_who_waits(database: Database) -> None:

@@ -72,6 +72,6 @@ def test_after_the_deadline_a_statement_has_run_out_of_time_unless_there_was_an_
     verdict = classify(kind, "statement", overdue=True)
 
     assert (verdict.raises is DeadlineExceededError) is (kind is not Kind.TRY_AGAIN)
-    assert (verdict.counts == "overran") is (kind is not Kind.TRY_AGAIN)
+    assert (verdict.counts == "statement_timeouts") is (kind is not Kind.TRY_AGAIN)
     if kind is not Kind.TRY_AGAIN:
         assert verdict.read == "raise"

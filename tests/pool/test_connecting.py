@@ -42,7 +42,7 @@ def test_each_listener_is_asked_and_for_each_probe_too(engine: Engine) -> None:
         event.listen(engine, "do_connect", lambda *_, name=name: asked.append(name))
 
     ask(engine)
-    steady(engine).breaker.suspect("a test says so")
+    steady(engine).breaker.trip("a test says so")
     assert eventually(lambda: steady(engine).breaker.state == "closed")
 
     assert asked == ["first", "second"] * 2
@@ -83,7 +83,7 @@ def test_a_listener_may_use_another_engine(make_engine: Callable[..., Engine]) -
 
     with deadline.within(3):
         assert ask(engine) == 1
-    steady(engine).breaker.suspect("a test says so")
+    steady(engine).breaker.trip("a test says so")
     assert eventually(lambda: steady(engine).breaker.state == "closed")
 
 
@@ -131,7 +131,7 @@ def test_what_the_network_or_the_database_said_is_not(engine: Engine, error: Exc
     with pytest.raises((DBAPIError, OSError)):
         ask(engine)
 
-    assert steady(engine).breaker.state == "suspect"
+    assert steady(engine).breaker.state == "half-open"
 
 
 @pytest.mark.parametrize("error", [IndexError("zeros"), struct.error("odd bytes")], ids=repr)
@@ -143,7 +143,7 @@ def test_nor_is_garbage_instead_of_a_greeting(
     with pytest.raises(DBAPIError, match=f"no connection could be made: {type(error).__name__}"):
         ask(engine)
 
-    assert steady(engine).breaker.state == "suspect"
+    assert steady(engine).breaker.state == "half-open"
 
 
 def test_a_service_of_tokens_that_is_down_is_asked_again(engine: Engine) -> None:
@@ -190,7 +190,7 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     assert [record.message for record in caplog.records if "misconfigured" in record.message] == [
         "database misconfigured: the driver cannot connect as it is set up (TypeError: reconnect)"
     ]
-    assert steady(engine).snapshot()["turned_away"] == 30
+    assert steady(engine).snapshot()["unavailable"] == 30
 
     wrong = False
     now[0] += 1
@@ -212,7 +212,7 @@ def test_an_outage_may_end_in_a_setup_that_is_wrong(
     driver(connect)
     with pytest.raises(DBAPIError):
         ask(engine)
-    assert steady(engine).breaker.state == "suspect"
+    assert steady(engine).breaker.state == "half-open"
     error = TypeError("reconnect")
 
     assert eventually(lambda: steady(engine).breaker.state == "closed")

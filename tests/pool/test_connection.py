@@ -272,7 +272,7 @@ def test_what_is_made_is_counted_with_what_it_took(clock: Clock, use: Use) -> No
     assert connection.made(10) is connection
 
     seen = stats.snapshot(clock.now)
-    assert (seen["opened"], seen["open"]["count"], seen["open"]["sum_seconds"]) == (1, 1, 0.25)
+    assert (seen["opened"], seen["create_time"]["count"], seen["create_time"]["sum_seconds"]) == (1, 1, 0.25)
     assert (connection.state, connection.opened, connection.used) == ("in use", clock.now, clock.now)
 
 
@@ -326,8 +326,8 @@ def test_another_wire_takes_the_place_of_the_first() -> None:
 
 
 def test_nothing_is_known_of_one_that_is_made_in_anothers_place(connection: Watched) -> None:
-    connection.condemned, connection.wait_timeout, connection.uses = "doomed", 8.0, 3
-    connection.end("doomed")
+    connection.condemned, connection.wait_timeout, connection.uses = "invalidated", 8.0, 3
+    connection.end("invalidated")
 
     connection.connecting()
 
@@ -340,8 +340,8 @@ def test_nothing_is_known_of_one_that_is_made_in_anothers_place(connection: Watc
 def test_why_a_life_is_over(clock: Clock, connection: Watched) -> None:
     assert connection.why_over(connection.expires - 0.01) is None
     assert connection.why_over(connection.expires) == "expired"
-    connection.condemned = "doomed"
-    assert connection.why_over(clock.now) == "doomed"
+    connection.condemned = "invalidated"
+    assert connection.why_over(clock.now) == "invalidated"
 
 
 PING_AFTER = 10.0
@@ -360,8 +360,8 @@ PING_AFTER = 10.0
         (1, None, None, False, "stale", 1),
         (100, Wire(), None, True, "expired", 0),
         (100, None, None, True, "expired", 0),
-        (1, Wire(), "doomed", True, "doomed", 0),
-        (100, Wire(), "doomed", True, "doomed", 0),
+        (1, Wire(), "invalidated", True, "invalidated", 0),
+        (100, Wire(), "invalidated", True, "invalidated", 0),
         (1, Wire(quiet=False), "error", True, "error", 0),
     ],
 )
@@ -389,8 +389,8 @@ def test_what_is_not_validated_is_used_however_it_looks_unless_its_life_is_over(
     connection.wire = Wire(quiet=False)
 
     assert connection.why_unfit(use, None) is None
-    connection.condemned = "doomed"
-    assert connection.why_unfit(use, None) == "doomed"
+    connection.condemned = "invalidated"
+    assert connection.why_unfit(use, None) == "invalidated"
     connection.expires, connection.condemned = 0.0, None
     assert connection.why_unfit(use, None) == "expired"
     assert connection.pings == 0
@@ -423,10 +423,10 @@ def test_a_ping_is_watched_like_a_statement_and_counted_even_if_it_fails(
         (IDLE_SECONDS + 0.1, True, True, None, "idle"),
         (IDLE_SECONDS + 0.1, False, True, None, None),  # the last one
         (100, False, True, None, "expired"),
-        (1, False, True, "doomed", "doomed"),
-        (1, True, True, "doomed", "doomed"),
+        (1, False, True, "invalidated", "invalidated"),
+        (1, True, True, "invalidated", "invalidated"),
         (1, False, False, None, "stale"),
-        (IDLE_SECONDS + 0.1, True, False, "doomed", "stale"),
+        (IDLE_SECONDS + 0.1, True, False, "invalidated", "stale"),
     ],
 )
 def test_why_an_idle_one_may_go(
@@ -557,7 +557,7 @@ def test_the_docstring_names_all_states_and_each_change_once() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.was} - {row.becomes}")
 def test_each_change_in_the_docstring_happens_and_by_what_it_says(row: Row) -> None:
     stats = Stats()
-    slots = Slots(lambda: Watched(stats), stats, permits=1, kept=1, most_waiting=0)
+    slots = Slots(lambda: Watched(stats), stats, permits=1, kept=1, most_pending=0)
 
     changes = WAYS[row.was, row.becomes](slots).changes
 
@@ -604,7 +604,7 @@ class Holder:
 class EverythingAtOnce(RuleBasedStateMachine):
     """What threads, housekeeping and server do, in any order."""
 
-    PERMITS, KEPT, MOST_WAITING = 3, 2, 3
+    PERMITS, KEPT, MOST_PENDING = 3, 2, 3
     LONGEST_CALL = 5.0
     LIVES = st.sampled_from([None, 0.5, 3.0])
 
@@ -615,7 +615,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
         self.monkeypatch.setattr("steadypool.core.slots.Lock", Alarm)
         self.monkeypatch.setattr("steadypool.core.connection.DICE", random.Random(1))
         self.stats = Stats()
-        self.slots = Slots(self._make, self.stats, permits=self.PERMITS, kept=self.KEPT, most_waiting=self.MOST_WAITING)
+        self.slots = Slots(self._make, self.stats, permits=self.PERMITS, kept=self.KEPT, most_pending=self.MOST_PENDING)
         self.made: list[Watched] = []
         self.waiting: list[Holder] = []
         self.holders: list[Holder] = []
@@ -661,7 +661,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
         return Holder(Use(now, None if life is None else Deadline(now, now + life, Account()), hand), hand)
 
     def ask(self, holder: Holder, seconds: float, *, fit: bool = True, first: bool = False) -> None:
-        may_be_refused = not first and len(self.waiting) >= self.MOST_WAITING
+        may_be_refused = not first and len(self.waiting) >= self.MOST_PENDING
         try:
             taken = self.slots.take(holder.use, seconds, first=first)
         except Parked:
@@ -884,7 +884,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
         self.in_use = slots.in_use
         assert self.in_use <= self.PERMITS
         assert self.in_use <= max(before, slots.limit + 1)
-        assert slots.waiting == len(self.waiting)
+        assert slots.pending == len(self.waiting)
         assert not self.waiting or self.in_use >= slots.limit
         assert not any(holder.use.connection and holder.use.connection.use is holder.use for holder in self.waiting)
 
@@ -908,7 +908,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
                 self.let_in()
                 self.tidy(1.0)
             assert not self.holders
-            assert (self.slots.in_use, self.slots.waiting, self.slots.out()) == (0, 0, [])
+            assert (self.slots.in_use, self.slots.pending, self.slots.out()) == (0, 0, [])
             self.all_is_in_its_place()
             self.all_is_counted()
         finally:

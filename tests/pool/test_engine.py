@@ -29,7 +29,7 @@ def connect() -> sqlite3.Connection:
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    made = create_pool_engine(URL, PoolPolicy(size=2, max_overflow=1, timeout_seconds=0.05, max_waiting=1))
+    made = create_pool_engine(URL, PoolPolicy(size=2, max_overflow=1, timeout_seconds=0.05, max_pending=1))
     yield made
     made.dispose()
 
@@ -56,7 +56,7 @@ def test_every_field_of_a_policy_has_a_default_and_a_sentence() -> None:
     [
         ("size", 0),
         ("max_overflow", -1),
-        ("max_waiting", -1),
+        ("max_pending", -1),
         ("timeout_seconds", 0),
         ("recycle_seconds", 0),
         ("deadline_seconds", 0),

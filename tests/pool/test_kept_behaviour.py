@@ -145,8 +145,8 @@ def test_an_error_of_another_pool_in_a_listener_is_not_counted_here(make_engine:
     with other.connect(), pytest.raises(exc.TimeoutError):
         first.connect()
 
-    assert steady(first).snapshot()["timed_out"] == 0
-    assert steady(other).snapshot()["timed_out"] == 1
+    assert steady(first).snapshot()["timeouts"] == 0
+    assert steady(other).snapshot()["timeouts"] == 1
 
 
 def test_a_checkout_is_said_where_pools_are_told_to(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -148,7 +148,7 @@ def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Calla
     assert steady(engine).checkedin() == 0
     assert lent_to(engine) not in map(id, before)
     seen = steady(engine).snapshot()
-    assert (seen["closed"], seen["in_use"]) == ({"error": 1, "doomed": 1}, 0)
+    assert (seen["closed"], seen["in_use"]) == ({"error": 1, "invalidated": 1}, 0)
 
 
 @pytest.mark.parametrize("error", [exc.DisconnectionError, exc.InvalidatePoolError])
@@ -178,7 +178,7 @@ def test_a_listener_that_refuses_connections(
         assert one.scalar(select(literal(1))) == other.scalar(select(literal(1)))
     if error is exc.InvalidatePoolError:
         assert seen["closed"]["error"] == {1: 1, 2: 3, 3: 3}[times]
-        assert steady(engine).snapshot()["closed"].get("doomed") == 1
+        assert steady(engine).snapshot()["closed"].get("invalidated") == 1
 
 
 def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine) -> None:

@@ -31,7 +31,7 @@ def test_a_lookup_returns_rows_and_brings_its_connection_back(reader: Engine) ->
     assert found == [[(7,)], [], [(7,)]]
     seen = steady(reader).snapshot()
     assert (seen["acquired"], seen["opened"], seen["closed"], seen["in_use"]) == (3, 1, {}, 0)
-    assert (seen["wait"]["count"], seen["hold"]["count"]) == (3, 3)
+    assert (seen["wait_time"]["count"], seen["use_time"]["count"]) == (3, 3)
     assert seen["busy_seconds"] > 0
 
 

@@ -62,10 +62,10 @@ def test_the_smallest_program_runs(elsewhere: Path) -> None:
     (elsewhere / "smallest.py").write_text(program)
     assert len(program.splitlines()) <= 6
 
-    assert run("env/bin/python", "smallest.py", cwd=elsewhere) == "1 0 of 8 in use, 1 idle, 0 waiting\n"
+    assert run("env/bin/python", "smallest.py", cwd=elsewhere) == "1 0 of 8 in use, 1 idle, 0 pending\n"
 
 
 def test_an_engine_for_the_driver_can_be_made(elsewhere: Path) -> None:
     program = "import steadypool; print(steadypool.create_pool_engine('mysql+pymysql://u@h/d').pool.status())"
 
-    assert run("env/bin/python", "-c", program, cwd=elsewhere) == "0 of 8 in use, 0 idle, 0 waiting\n"
+    assert run("env/bin/python", "-c", program, cwd=elsewhere) == "0 of 8 in use, 0 idle, 0 pending\n"

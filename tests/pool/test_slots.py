@@ -57,7 +57,7 @@ class Wire:
 
 
 def slots_of(
-    permits: int, *, kept: int = 8, most_waiting: int = 20, lifo: bool = True, make: Callable[[], None] | None = None
+    permits: int, *, kept: int = 8, most_pending: int = 20, lifo: bool = True, make: Callable[[], None] | None = None
 ) -> Slots[Made]:
     """Return slots; `make` is called whenever a connection is to be made."""
     stats = Stats()
@@ -67,7 +67,7 @@ def slots_of(
             make()
         return Made(stats)
 
-    return Slots(made, stats, permits=permits, kept=kept, most_waiting=most_waiting, lifo=lifo)
+    return Slots(made, stats, permits=permits, kept=kept, most_pending=most_pending, lifo=lifo)
 
 
 def a_use(ends: float | None = None) -> Use:
@@ -132,8 +132,8 @@ def names_of(slots: Slots[Made], number: int) -> list[str]:
 
 def assert_whole(slots: Slots[Made], held: list[Made], where: object = "") -> None:
     """Nobody but these holds one, all permits can be had, and no connection is given to two."""
-    seen = {"in_use": slots.in_use, "waiting": slots.waiting, "out": len(slots.out())}
-    assert seen == {"in_use": len(held), "waiting": 0, "out": len(held)}, where
+    seen = {"in_use": slots.in_use, "pending": slots.pending, "out": len(slots.out())}
+    assert seen == {"in_use": len(held), "pending": 0, "out": len(held)}, where
     assert not set(slots.idle) & set(slots.out()), where
     had = [*held, *(take(slots) for _ in range(slots.permits - len(held)))]
     assert len({id(each) for each in had}) == slots.permits, where
@@ -149,7 +149,7 @@ def assert_whole(slots: Slots[Made], held: list[Made], where: object = "") -> No
 
 def queue_up(slots: Slots[Made], name: int, served: list[int]) -> threading.Thread:
     """Start a thread that waits for a connection, and return when it stands in the queue."""
-    before = slots.waiting
+    before = slots.pending
 
     def wait() -> None:
         connection = take(slots, 10)
@@ -158,7 +158,7 @@ def queue_up(slots: Slots[Made], name: int, served: list[int]) -> threading.Thre
 
     thread = threading.Thread(target=wait)
     thread.start()
-    assert eventually(lambda: slots.waiting > before, 5)
+    assert eventually(lambda: slots.pending > before, 5)
     return thread
 
 
@@ -172,7 +172,7 @@ def test_twenty_threads_are_served_in_the_order_in_which_they_came() -> None:
         thread.join(5)
 
     assert served == list(range(20))
-    assert (slots.in_use, slots.waiting, list(slots.idle)) == (0, 0, [held])
+    assert (slots.in_use, slots.pending, list(slots.idle)) == (0, 0, [held])
 
 
 def test_a_newcomer_does_not_overtake_who_waits() -> None:
@@ -202,7 +202,7 @@ def test_a_newcomer_does_not_overtake_who_was_not_served_yet_though_a_permit_is_
 
 
 def test_one_more_than_may_wait_is_refused_at_once() -> None:
-    slots, served = slots_of(1, most_waiting=2), list[int]()
+    slots, served = slots_of(1, most_pending=2), list[int]()
     held = take(slots)
     threads = [queue_up(slots, name, served) for name in range(2)]
 
@@ -225,7 +225,7 @@ def test_nobody_waits_longer_than_their_time() -> None:
         take(slots, 0.2)
 
     assert 0.19 < time.monotonic() - began < 0.5
-    assert (slots.waiting, slots.in_use) == (0, 1)
+    assert (slots.pending, slots.in_use) == (0, 1)
 
 
 def test_one_may_wait_for_ever() -> None:
@@ -233,7 +233,7 @@ def test_one_may_wait_for_ever() -> None:
     held, use = take(slots), a_use()
     waiting = threading.Thread(target=slots.take, args=(use, None), daemon=True)
     waiting.start()
-    assert eventually(lambda: slots.waiting == 1)
+    assert eventually(lambda: slots.pending == 1)
     waiting.join(0.1)
     assert waiting.is_alive()
 
@@ -255,7 +255,7 @@ def test_nobody_waits_past_their_deadline() -> None:
 
 
 def test_with_no_time_left_a_free_permit_is_taken_nevertheless() -> None:
-    slots = slots_of(1, most_waiting=0)
+    slots = slots_of(1, most_pending=0)
 
     take(slots, -1)
 
@@ -272,7 +272,7 @@ def test_who_gives_up_is_not_served_in_the_place_of_the_next() -> None:
     held = take(slots)
     impatient = threading.Thread(target=give_up, args=(slots,))
     impatient.start()
-    assert eventually(lambda: slots.waiting == 1)
+    assert eventually(lambda: slots.pending == 1)
     patient = queue_up(slots, 1, served)
     impatient.join(5)
 
@@ -283,7 +283,7 @@ def test_who_gives_up_is_not_served_in_the_place_of_the_next() -> None:
 
 
 def test_neither_permits_nor_connections_are_lost_or_doubled_by_threads_that_give_up_at_the_last_moment() -> None:
-    slots, wrong = slots_of(3, kept=2, most_waiting=100), list[object]()
+    slots, wrong = slots_of(3, kept=2, most_pending=100), list[object]()
     most = gave_up = 0
 
     def come_and_go(seed: int) -> None:
@@ -314,7 +314,7 @@ def test_neither_permits_nor_connections_are_lost_or_doubled_by_threads_that_giv
     assert gave_up > 0, "nobody gave up: the test shows nothing"
     assert not wrong
     assert most <= 3
-    assert (slots.in_use, slots.waiting, slots.out()) == (0, 0, [])
+    assert (slots.in_use, slots.pending, slots.out()) == (0, 0, [])
     assert len(slots.idle) == slots.alive() <= 2
 
 
@@ -386,7 +386,7 @@ def test_who_wants_a_fresh_one_has_it_made_though_others_are_idle() -> None:
 
 
 def test_who_had_a_turn_that_came_to_nothing_comes_before_all_who_wait() -> None:
-    slots, served = slots_of(2, most_waiting=2), list[int]()
+    slots, served = slots_of(2, most_pending=2), list[int]()
     use = a_use()
     vain, held = slots.take(use, 0), take(slots)
     threads = [queue_up(slots, name, served) for name in range(2)]
@@ -402,7 +402,7 @@ def test_who_had_a_turn_that_came_to_nothing_comes_before_all_who_wait() -> None
     slots.give_up_turn(vain)
     again = threading.Thread(target=try_again)
     again.start()
-    assert eventually(lambda: slots.waiting == 3), "as many as may wait, and the one who comes again"
+    assert eventually(lambda: slots.pending == 3), "as many as may wait, and the one who comes again"
     give_back(slots, held)
     for thread in (again, *threads):
         thread.join(5)
@@ -567,7 +567,7 @@ def test_no_more_are_let_in_than_the_server_allows(clock: list[float]) -> None:
 
     with pytest.raises(PoolExhaustedError, match=r"all 2 connections that the server allows, of 3, were in use"):
         take(slots)
-    slots.most_waiting = 0
+    slots.most_pending = 0
     with pytest.raises(QueueFullError, match=r"all 2 connections that the server allows, of 3, are in use"):
         take(slots)
 
@@ -631,7 +631,7 @@ def test_who_waits_is_let_in_by_the_housekeeping_once_the_pause_is_over(clock: l
     slots.keep_to(1)
     thread = queue_up(slots, 1, served)
     slots.serve()
-    assert slots.waiting == 1
+    assert slots.pending == 1
 
     clock[0] += GROW_AFTER_SECONDS[0]
     slots.serve()
@@ -711,7 +711,7 @@ def test_no_connection_that_there_is_now_is_used_again_but_one_that_is_being_mad
     slots.condemn()
 
     reasons = [each.condemned for each in (in_use, idle, connecting, worn)]
-    assert reasons == ["doomed", "doomed", None, "expired"]
+    assert reasons == ["invalidated", "invalidated", None, "expired"]
     connecting.made(inf)
     slots.condemn("error")
     assert connecting.condemned == "error"
@@ -724,9 +724,9 @@ def test_what_is_told_of_one_moment() -> None:
 
     seen = slots.snapshot(time.monotonic())
 
-    gauges = {name: seen[name] for name in ("size", "in_use", "idle", "waiting")}
-    assert gauges == {"size": 4, "in_use": 2, "idle": 0, "waiting": 0}
-    assert (seen["acquired"], seen["hold"]["count"], seen["wait"]["count"]) == (4, 2, 4)
+    gauges = {name: seen[name] for name in ("size", "in_use", "idle", "pending")}
+    assert gauges == {"size": 4, "in_use": 2, "idle": 0, "pending": 0}
+    assert (seen["acquired"], seen["use_time"]["count"], seen["wait_time"]["count"]) == (4, 2, 4)
     assert set(slots.out()) == set(slots.all()) == set(slots.left_behind()) == {in_use, connecting}
     assert set(slots.uses()) == {in_use.use, connecting.use}
     assert slots.of(driver) is in_use.use
@@ -751,7 +751,7 @@ def test_each_use_is_counted_when_it_has_ended_and_once() -> None:
     slots.count()
 
     seen = slots.snapshot(time.monotonic())
-    assert (seen["acquired"], seen["hold"]["count"], seen["busy_seconds"]) == (2, 2, 2.0)
+    assert (seen["acquired"], seen["use_time"]["count"], seen["busy_seconds"]) == (2, 2, 2.0)
 
 
 # ---- what comes between two steps ----
@@ -846,7 +846,7 @@ def test_who_is_interrupted_in_the_queue_claims_nothing_and_does_not_stand_there
     Turn.meanwhile = interrupt
     with pytest.raises(Thrown):
         slots.take(use, 10)
-    assert slots.waiting == 1
+    assert slots.pending == 1
 
     assert slots.claim(use) is None
 

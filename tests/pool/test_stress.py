@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.no_cover,  # thousands of times the same lines
 ]
 THREADS, SIZE, WAITING = 10, 4, 5
-REFUSED = {"PoolExhaustedError": "timed_out", "QueueFullError": "refused", "DatabaseDownError": "turned_away"}
+REFUSED = {"PoolExhaustedError": "timeouts", "QueueFullError": "rejected", "DatabaseDownError": "unavailable"}
 ENDS_IN = {"failed_connect": "OperationalError", "overdue": "DeadlineExceededError"}
 
 
@@ -48,7 +48,7 @@ def switching() -> Iterator[None]:
 def stress(tmp_path: Path) -> Iterator[Stress]:
     (tmp_path / "none.sqlite3").touch()
     driver = FakeDriver()
-    policy = replace(POLICY, size=SIZE, max_waiting=WAITING, timeout_seconds=0.05)
+    policy = replace(POLICY, size=SIZE, max_pending=WAITING, timeout_seconds=0.05)
     url = f"sqlite:///{tmp_path}/none.sqlite3"
     engine = create_pool_engine(url, policy, role="reader", creator=driver.connect)
     steady(engine).driver.wire_of = FakeWire  # type: ignore[method-assign] # for this one
@@ -90,7 +90,7 @@ def is_all_back(stress: Stress) -> bool:
 
 def gauges(stress: Stress) -> list[tuple[int, int, int]]:
     """Return what each pool that there was still has out: permits, threads that wait, connections."""
-    return [(pool.slots.in_use, pool.slots.waiting, len(pool.slots.out())) for pool in stress.pools]
+    return [(pool.slots.in_use, pool.slots.pending, len(pool.slots.out())) for pool in stress.pools]
 
 
 def accounts(stress: Stress) -> object:

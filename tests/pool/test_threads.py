@@ -45,7 +45,7 @@ def test_a_probe_outlives_the_deadline_of_who_began_it(inheriting: None, engine:
     breaker = steady(engine).breaker
 
     with deadline.within(0):
-        breaker.suspect("a call was cut at its deadline")
+        breaker.trip("a call was cut at its deadline")
 
     assert eventually(lambda: breaker.state == "closed")
 

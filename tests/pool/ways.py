@@ -118,7 +118,7 @@ def released_once_somebody_waits(place: Place, held: list[Any]) -> Iterator[None
     is_over = threading.Event()
 
     def release() -> None:
-        while not place.pool.slots.waiting and not is_over.is_set():
+        while not place.pool.slots.pending and not is_over.is_set():
             time.sleep(0.0002)
         while held:
             held.pop().close()

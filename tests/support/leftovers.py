@@ -32,7 +32,7 @@ def seconds_until(is_so: Callable[[], Any], at_most: float) -> float:
 def assert_nothing_is_lent(engine: Engine) -> None:
     """Every permit is back, and every connection that was not closed lies in the pool."""
     seen = steady(engine).snapshot()
-    assert (seen["in_use"], seen["waiting"]) == (0, 0)
+    assert (seen["in_use"], seen["pending"]) == (0, 0)
     assert seen["opened"] - sum(seen["closed"].values()) == seen["idle"]
 
 

@@ -201,7 +201,7 @@ def assert_all_is_back(engine: Engine, size: int, count_open: Callable[[], int])
     def is_back() -> bool:
         gc.collect()
         seen = pool.snapshot()
-        return (seen["in_use"], seen["waiting"], count_open()) == (0, 0, seen["idle"])
+        return (seen["in_use"], seen["pending"], count_open()) == (0, 0, seen["idle"])
 
     assert eventually(is_back, seconds=HOUSEKEEPING_SECONDS), (pool.status(), count_open(), pool.slots.out())
     assert not pool.slots.out()

@@ -10,12 +10,12 @@ from app.operations import charts
 from app.operations.charts import Box, Chart
 
 QUIET: dict[str, Any] = {
-    **dict.fromkeys(("in_use", "idle", "waiting", "opened", "refused", "timed_out", "turned_away", "retried"), 0),
+    **dict.fromkeys(("in_use", "idle", "pending", "opened", "rejected", "timeouts", "unavailable", "retried"), 0),
     "size": 8,
     "mean_in_use": 0.0,
     "breaker": "closed",
     "closed": {},
-    **{name: {"mean_seconds": None, "p99_seconds": None} for name in ("wait", "hold")},
+    **{name: {"mean_seconds": None, "p99_seconds": None} for name in ("wait_time", "use_time")},
 }
 
 
@@ -43,9 +43,13 @@ def test_a_line_has_a_gap_where_there_is_no_sample() -> None:
 
 
 def test_a_line_has_a_gap_where_nothing_was_counted() -> None:
-    history = past({"wait": {"p99_seconds": 0.001}}, {"wait": {"p99_seconds": None}}, {"wait": {"p99_seconds": "inf"}})
+    history = past(
+        {"wait_time": {"p99_seconds": 0.001}},
+        {"wait_time": {"p99_seconds": None}},
+        {"wait_time": {"p99_seconds": "inf"}},
+    )
 
-    runs = charts.steps(history, charts._seconds("wait", "p99_seconds"), charts.logarithmic)
+    runs = charts.steps(history, charts._seconds("wait_time", "p99_seconds"), charts.logarithmic)
 
     assert charts.line_path(runs) == "M285 80H290M295 0H300"
 
@@ -80,10 +84,10 @@ def test_the_top_of_an_axis_is_easily_read(number: float, top: int) -> None:
 
 
 def test_the_breaker_is_behind_the_chart_while_it_is_not_closed() -> None:
-    states = ["closed", "suspect", "open", "open", "closed"]
+    states = ["closed", "half-open", "open", "open", "closed"]
 
     assert charts.bands(past(*({"breaker": state} for state in states))) == [
-        Box("breaker-suspect", 280, 5),
+        Box("breaker-half-open", 280, 5),
         Box("breaker-open", 285, 10),
     ]
 
@@ -102,15 +106,15 @@ def test_connections_are_opened_upwards_and_closed_downwards() -> None:
 
 
 def test_retries_stand_on_refusals() -> None:
-    trouble = charts.of_pool(past({"refused": 1, "timed_out": 1, "turned_away": 1, "retried": 3}))[3]
+    trouble = charts.of_pool(past({"rejected": 1, "timeouts": 1, "unavailable": 1, "retried": 3}))[3]
 
-    assert paths(trouble) == {"refused": "M295 50h5V100h-5z", "retried": "M295 0h5V50h-5z"}
+    assert paths(trouble) == {"rejected": "M295 50h5V100h-5z", "retried": "M295 0h5V50h-5z"}
 
 
 def test_the_numbers_are_in_the_words_as_well() -> None:
-    busy = {"in_use": 8, "idle": 1, "waiting": 3, "hold": {"mean_seconds": 0.01, "p99_seconds": 0.025}}
+    busy = {"in_use": 8, "idle": 1, "pending": 3, "use_time": {"mean_seconds": 0.01, "p99_seconds": 0.025}}
 
     use, times, *_ = charts.of_pool(past({}, busy))
 
-    assert use.summary == "At most 8 of 8 connections were in use, 1 idle, and 3 threads waiting."
-    assert times.summary == "In the slowest five seconds 99 % took: to wait not measured, to hold ≤ 25 ms."
+    assert use.summary == "At most 8 of 8 connections were in use, 1 idle, and 3 threads pending."
+    assert times.summary == "In the slowest five seconds 99 % took: to wait not measured, to be used ≤ 25 ms."

@@ -10,7 +10,7 @@ from app.operations import panels
 from app.operations.overview import COUNTERS
 from app.operations.panels import Notice
 
-NOW = {"size": 8, "in_use": 0, "idle": 0, "waiting": 0, "breaker": "closed"}
+NOW = {"size": 8, "in_use": 0, "idle": 0, "pending": 0, "breaker": "closed"}
 RECENT: dict[str, Any] = {**dict.fromkeys(COUNTERS, 0), "closed": {}}
 
 
@@ -31,7 +31,7 @@ def test_where_all_is_well_nothing_is_said() -> None:
     assert said() == []
 
 
-@pytest.mark.parametrize(("state", "level"), [("open", "bad"), ("suspect", "warn")])
+@pytest.mark.parametrize(("state", "level"), [("open", "bad"), ("half-open", "warn")])
 def test_a_breaker_that_is_not_closed_is_said_with_its_workers(state: str, level: str) -> None:
     [notice] = said(now={"breaker": state})
 
@@ -48,16 +48,16 @@ def test_a_breaker_that_was_open_is_said_when_it_is_closed_again() -> None:
 @pytest.mark.parametrize(
     ("differing", "text"),
     [
-        ({"now": {"waiting": 3}}, "3 threads wait for a reader connection; all are in use."),
+        ({"now": {"pending": 3}}, "3 threads wait for a reader connection; all are in use."),
         (
-            {"recent": {"refused": 1000, "timed_out": 1}},
+            {"recent": {"rejected": 1000, "timeouts": 1}},
             "1,001 requests were refused a reader connection or waited in vain.",
         ),
         (
-            {"recent": {"turned_away": 3}},
+            {"recent": {"unavailable": 3}},
             "3 requests were turned away: the reader's database did not answer.",
         ),
-        ({"recent": {"overran": 4}}, "4 statements of the reader ran out of time."),
+        ({"recent": {"statement_timeouts": 4}}, "4 statements of the reader ran out of time."),
         ({"recent": {"conflicts": 5}}, "5 statements of the reader met rows or files that others held."),
         ({"recent": {"leaked": 2}}, "2 reader connections were not returned; the log has where."),
         (
@@ -78,7 +78,7 @@ def test_what_wants_a_look_is_said(differing: dict[str, Any], text: str) -> None
     "differing",
     [
         {"now": {"in_use": 1}},
-        {"now": {"breaker": "suspect"}},
+        {"now": {"breaker": "half-open"}},
         {"recent": {"acquired": 1}},
         {"recent": {"closed": {"idle": 1}}},
     ],

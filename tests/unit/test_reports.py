@@ -107,7 +107,7 @@ def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worke
     seen = reported(second)
     assert (seen["acquired"], seen["opened"], seen["closed"], seen["idle"]) == (2, 2, {"disposed": 1}, 1)
     # What was read as JSON and what was counted here are the same buckets.
-    assert seen["hold"]["buckets"][BUCKETS[-1]] == seen["hold"]["count"] == 2
+    assert seen["use_time"]["buckets"][BUCKETS[-1]] == seen["use_time"]["count"] == 2
 
 
 def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(worker: Worker) -> None:
@@ -166,11 +166,11 @@ def test_no_counter_falls_when_a_pool_is_replaced(worker: Worker) -> None:
     seen = reported(app)
     assert (seen["acquired"], seen["opened"], seen["idle"]) == (3, 2, 1)
     assert seen["closed"] == {"disposed": 1}
-    assert seen["hold"]["count"] == 3
+    assert seen["use_time"]["count"] == 3
 
 
 def assert_has_not_fallen(before: dict[str, Any], after: dict[str, Any]) -> None:
-    for name in set(before) - set(totals.GAUGES) - {"dead_time"}:
+    for name in set(before) - set(totals.GAUGES) - {"idle_ratio"}:
         if isinstance(before[name], dict):
             assert_has_not_fallen(before[name], after[name])
         else:
@@ -279,7 +279,7 @@ def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask],
 
     document = overview(app.extensions["reporter"], ServerView())
 
-    assert document["pools"]["reader"]["now"] == {"size": 8, "in_use": 0, "idle": 1, "waiting": 0, "breaker": "closed"}
+    assert document["pools"]["reader"]["now"] == {"size": 8, "in_use": 0, "idle": 1, "pending": 0, "breaker": "closed"}
     assert document["pools"]["reader"]["recent"]["acquired"] == 1
     assert [(seen["state"], seen["uses"]) for seen in document["connections"]] == [("idle", 1)]
 
@@ -331,7 +331,7 @@ def busy_snapshot(acquired: int = 3) -> dict[str, Any]:
     stats = Stats()
     for _ in range(acquired):
         stats.note_use(0.001, 0.001, 0.0)
-    gauges = {"size": 8, "in_use": 2, "idle": 0, "waiting": 0, "breaker": "closed"}
+    gauges = {"size": 8, "in_use": 2, "idle": 0, "pending": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)
 
 

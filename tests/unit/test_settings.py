@@ -63,9 +63,9 @@ def test_an_empty_value_is_not_given() -> None:
 
 
 def test_zero_is_off_or_none() -> None:
-    settings = load_settings({"POOL_LEAK_SECONDS": "0", "POOL_PING_AFTER_SECONDS": "0", "POOL_MAX_WAITING": "0"})
+    settings = load_settings({"POOL_LEAK_SECONDS": "0", "POOL_PING_AFTER_SECONDS": "0", "POOL_MAX_PENDING": "0"})
 
-    assert (settings.pool_leak_seconds, settings.pool_ping_after_seconds, settings.pool_max_waiting) == (0, 0, 0)
+    assert (settings.pool_leak_seconds, settings.pool_ping_after_seconds, settings.pool_max_pending) == (0, 0, 0)
 
 
 def test_values_are_trimmed_and_typed() -> None:
@@ -213,7 +213,7 @@ def test_installed_is_what_can_be_imported() -> None:
         ("POOL_RECYCLE_SECONDS", ["0", "-1"]),
         ("POOL_TIMEOUT_SECONDS", ["0", "-1", "61", "nan", "inf"]),
         ("POOL_PING_AFTER_SECONDS", ["-1", "86401", "nan", "inf"]),
-        ("POOL_MAX_WAITING", ["-1", "10001", "1.5"]),
+        ("POOL_MAX_PENDING", ["-1", "10001", "1.5"]),
         ("POOL_LEAK_SECONDS", ["-0.1", "86401", "nan"]),
         ("POOL_BUDGET", ["on", "error"]),
         ("WRITER_POOL_SIZE", ["0"]),

@@ -10,7 +10,7 @@ def seen(*waits: float, breaker: str = "closed", in_use: int = 1) -> totals.Tota
     stats = Stats()
     for wait in waits:
         stats.note_use(wait, 0.001, 0.0)
-    gauges = {"size": 8, "in_use": in_use, "idle": 0, "waiting": 0, "breaker": breaker}
+    gauges = {"size": 8, "in_use": in_use, "idle": 0, "pending": 0, "breaker": breaker}
     return totals.of(gauges | stats.snapshot(now=1.0))
 
 
@@ -18,8 +18,12 @@ def test_workers_are_added_up_whatever_state_their_breakers_are_in() -> None:
     both = totals.added([seen(0.0001, 0.2), seen(0.2, breaker="open", in_use=3)])
 
     assert (both["size"], both["in_use"], both["acquired"]) == (16, 4, 3)
-    assert both["breaker"] == {"closed": 1, "suspect": 0, "open": 1}
-    assert (both["wait"]["count"], both["wait"]["buckets"][0.0005], both["wait"]["buckets"][0.25]) == (3, 1, 3)
+    assert both["breaker"] == {"closed": 1, "half-open": 0, "open": 1}
+    assert (both["wait_time"]["count"], both["wait_time"]["buckets"][0.0005], both["wait_time"]["buckets"][0.25]) == (
+        3,
+        1,
+        3,
+    )
 
 
 def test_who_has_ended_is_counted_but_has_no_connections() -> None:
@@ -35,15 +39,15 @@ def test_nothing_adds_up_to_nothing() -> None:
 def test_a_difference_is_what_has_been_added_and_never_below_zero() -> None:
     grown = totals.difference(seen(0.1, 0.1, 0.1), seen(0.1, in_use=5))
 
-    assert (grown["acquired"], grown["wait"]["count"], grown["in_use"]) == (2, 2, 0)
-    assert grown["wait"]["sum_seconds"] == pytest.approx(0.2)
+    assert (grown["acquired"], grown["wait_time"]["count"], grown["in_use"]) == (2, 2, 0)
+    assert grown["wait_time"]["sum_seconds"] == pytest.approx(0.2)
 
 
 def test_the_highest_of_two_moments() -> None:
     peak = totals.highest(seen(in_use=2), seen(in_use=5, breaker="open"))
 
     assert peak["in_use"] == 5
-    assert peak["breaker"] == {"closed": 1, "suspect": 0, "open": 1}
+    assert peak["breaker"] == {"closed": 1, "half-open": 0, "open": 1}
 
 
 @pytest.mark.parametrize(
@@ -70,9 +74,9 @@ def test_averages() -> None:
 
 
 def test_the_share_of_time_without_a_statement() -> None:
-    assert totals.dead_time({"connection_seconds": 10.0, "busy_seconds": 4.0}) == 0.6
-    assert totals.dead_time({"connection_seconds": 0.0, "busy_seconds": 0.0}) is None
-    assert totals.dead_time({}) is None
+    assert totals.idle_ratio({"connection_seconds": 10.0, "busy_seconds": 4.0}) == 0.6
+    assert totals.idle_ratio({"connection_seconds": 0.0, "busy_seconds": 0.0}) is None
+    assert totals.idle_ratio({}) is None
 
 
 def histogram(taken: list[float]) -> totals.Totals:

@@ -39,12 +39,12 @@ def ask_all(service: Service, threads: ThreadPoolExecutor, number: int) -> list[
 
 
 def waiting(engine: Engine) -> int:
-    return int(steady(engine).snapshot()["waiting"])
+    return int(steady(engine).snapshot()["pending"])
 
 
 @on_mysql_family
 def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[..., Service]) -> None:
-    service = make_service(size=1, max_waiting=3, timeout_seconds=2)
+    service = make_service(size=1, max_pending=3, timeout_seconds=2)
     ask(service)
 
     with ThreadPoolExecutor(3) as threads:

@@ -87,7 +87,7 @@ def test_silence_is_found_out_though_idle_connections_look_good(
 
     seen = service.pool.snapshot()
     assert seen["idle"] > 0
-    assert seen["turned_away"] >= len(newcomers.answers)
+    assert seen["unavailable"] >= len(newcomers.answers)
     assert_refused_at_once(newcomers.answers)
 
 

@@ -114,9 +114,9 @@ def assert_each_is_counted(clients: Clients, counted: dict[str, Any]) -> None:
     assert clients.failed
     assert clients.statuses == Counter(
         {
-            "exhausted": counted["refused"] + counted["timed_out"],
-            "down": counted["turned_away"],
-            "too slow": counted["overran"],
+            "exhausted": counted["rejected"] + counted["timeouts"],
+            "down": counted["unavailable"],
+            "too slow": counted["statement_timeouts"],
             "busy": counted["conflicts"],
         }
     )

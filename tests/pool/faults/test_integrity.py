@@ -23,7 +23,7 @@ from tests.support.kinds import on_mariadb
 from tests.support.pools import steady
 
 SIZE = 4
-POLICY: dict[str, Any] = {"size": SIZE, "timeout_seconds": 0.05, "max_waiting": 3}
+POLICY: dict[str, Any] = {"size": SIZE, "timeout_seconds": 0.05, "max_pending": 3}
 THREADS = 8
 
 
@@ -33,7 +33,7 @@ def assert_all_is_there(engine: Engine) -> None:
     gc.collect()
     assert eventually(lambda: pool.snapshot()["breaker"] == "closed")
     seen = pool.snapshot()
-    assert (seen["in_use"], seen["waiting"]) == (0, 0), seen
+    assert (seen["in_use"], seen["pending"]) == (0, 0), seen
     assert seen["opened"] - sum(seen["closed"].values()) == seen["idle"], seen
     with ExitStack() as acquired:
         for _ in range(SIZE):
@@ -82,7 +82,7 @@ def test_a_permit_that_the_garbage_collector_gives_back_in_the_middle_is_given_o
             return turn
 
     stats = Stats()
-    slots = Slots(lambda: Entry(stats), stats, permits=3, kept=3, most_waiting=3)
+    slots = Slots(lambda: Entry(stats), stats, permits=3, kept=3, most_pending=3)
     slots._queue = Interrupted()
     held = [a_use_from_now() for _ in range(3)]
     for use in held:
@@ -93,12 +93,12 @@ def test_a_permit_that_the_garbage_collector_gives_back_in_the_middle_is_given_o
 
     with ThreadPoolExecutor(3) as threads:
         ends = [threads.submit(slots.take, a_use_from_now(), 5) for _ in range(3)]
-        assert eventually(lambda: slots.waiting == 3)
+        assert eventually(lambda: slots.pending == 3)
 
         leave(0)
 
         assert eventually(lambda: sum(end.done() for end in ends) == 2)
-        assert (slots.in_use, slots.waiting) == (3, 1)
+        assert (slots.in_use, slots.pending) == (3, 1)
         leave(2)
     assert len({id(end.result()) for end in ends}) == 3
 

@@ -34,4 +34,4 @@ def test_a_write_is_refused_and_the_next_one_goes_to_whoever_is_the_writer_then(
         assert witness.times(unit) == 1
 
     # The one that was refused, and the others without having been tried.
-    assert steady(engine).snapshot()["closed"] == {"error": 1, "doomed": 2}
+    assert steady(engine).snapshot()["closed"] == {"error": 1, "invalidated": 2}
