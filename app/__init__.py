@@ -1,9 +1,8 @@
 """The application factory: a table of contents, one line a room, in the order of start-up."""
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access_log, errors, extensions, logging, openapi, security
+from app import errors, extensions, logging, middleware, openapi
 from app.cities import api, pages
 from app.commands import doctor, load, seed
 from app.operations import dashboard, health, metrics, reports
@@ -16,13 +15,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.extensions["settings"] = settings
 
-    logging.init_app(app, settings)
-    access_log.init_app(app, settings)
+    logging.configure(settings)
     extensions.init_app(app, settings)
     reports.init_app(app)
-    metrics.init_app(app)
     errors.init_app(app)
-    security.init_app(app)
+    middleware.init_app(app, settings)
 
     app.register_blueprint(pages.bp)
     app.register_blueprint(api.bp, url_prefix="/api/v1")
@@ -34,9 +31,4 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.cli.add_command(seed.command)
     app.cli.add_command(load.command)
     app.cli.add_command(doctor.command)
-
-    hops = settings.trusted_proxy_hops
-    if hops:
-        proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
-        app.wsgi_app = proxied  # type: ignore[method-assign] # Flask's documented way
     return app

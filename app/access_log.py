@@ -4,13 +4,14 @@ The access line has the path without the query. Probes and the dashboard are not
 """
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import structlog
-from flask import Flask, Response, request
+from flask import Response, request
 from structlog.typing import FilteringBoundLogger
 
 from app.logging import add_request_id, add_time, renderers, seconds_since_start
@@ -21,10 +22,9 @@ ASKED_ALL_THE_TIME = frozenset({"/livez", "/readyz", "/metrics", "/pool"})
 REFUSED = (401, 403)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Log what leaves; to be called before whatever else looks at answers."""
-    # Registered first, so it runs last: the line tells what really leaves.
-    app.after_request(partial(_log, _logger(settings), settings))
+def logging_answers(settings: Settings) -> Callable[[Response], Response]:
+    """Return what logs an answer and passes it on."""
+    return partial(_log, _logger(settings), settings)
 
 
 class _StandardError:

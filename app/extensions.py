@@ -4,8 +4,8 @@
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -15,11 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from app.logging import holder
 from config import Settings
-from steadypool import Lookup, PoolPolicy, Role, create_pool_engine, deadline, is_refused, read
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
+from steadypool import Lookup, PoolPolicy, Role, create_pool_engine, is_refused, read
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,8 +52,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         "reader": bind(settings.database_read_url, reader, "reader"),
     }
     db.init_app(app)
-    wsgi_app = _within(settings.request_deadline_seconds, app.wsgi_app)
-    app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
 
 
 def bind(url: URL, policy: PoolPolicy, role: Role) -> dict[str, Any]:
@@ -104,16 +98,6 @@ def or_nothing(nothing: Callable[[], Nothing]) -> Callable[[Callable[P, T]], Cal
 def fetch(lookup: Lookup[*Columns], **values: object) -> Sequence[tuple[*Columns]]:
     """Return the rows of a lookup, from the reader."""
     return lookup.fetch(db.engines["reader"], **values)
-
-
-def _within(seconds: float, wsgi_app: "WSGIApplication") -> "WSGIApplication":
-    """Put each request under its deadline, from the moment a thread starts it."""
-
-    def bounded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        with deadline.within(seconds):
-            return wsgi_app(environ, start_response)
-
-    return bounded
 
 
 def pool_policy(settings: Settings, size: int) -> PoolPolicy:

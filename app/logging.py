@@ -17,7 +17,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
-from flask import Flask
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from config import Settings, wants_colour
@@ -35,13 +34,6 @@ os.register_at_fork(after_in_child=DICE.seed)
 add_time = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _request: ContextVar[tuple[str, float] | None] = ContextVar("request", default=None)
 """The id of the request that this thread is busy with, and when it began."""
-
-
-def init_app(app: Flask, settings: Settings) -> None:
-    """Configure all logging of this process and give every request its id."""
-    configure(settings)
-    wsgi_app = _identified(app.wsgi_app)
-    app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
 
 
 def configure(settings: Settings) -> None:
@@ -105,10 +97,10 @@ def redacted(line: str) -> str:
     return SECRET.sub(lambda found: f"{found[1] or found[2]}***", line)
 
 
-def _identified(wsgi_app: "WSGIApplication") -> "WSGIApplication":
+def identified(wsgi_app: "WSGIApplication") -> "WSGIApplication":
     """Give each request its id: the one that it brings along, if that is a sane one, or a new one."""
 
-    def identified(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def with_id(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         incoming = environ.get("HTTP_X_REQUEST_ID", "")
         name = incoming if SANE_ID.fullmatch(incoming) else f"{DICE.getrandbits(128):032x}"
 
@@ -121,7 +113,7 @@ def _identified(wsgi_app: "WSGIApplication") -> "WSGIApplication":
         finally:
             _request.reset(token)
 
-    return identified
+    return with_id
 
 
 def add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -6,7 +6,7 @@ docs/metrics.md lists all of it and says what is meant.
 """
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
 from itertools import product
@@ -68,14 +68,14 @@ bp = Blueprint("metrics", __name__)
 bp.before_request(require_operator)
 
 
-def init_app(app: Flask) -> None:
-    """Count every answer, by route."""
+def counting_answers(app: Flask) -> Callable[[Response], Response]:
+    """Return what counts an answer, by route, and passes it on."""
     # Not in the registry that all share: each application counts for itself.
     seconds = Histogram(
         "http_request_duration_seconds", "Seconds to an answer.", ["method", "route", "status"], registry=None
     )
     app.extensions["http_seconds"] = seconds
-    app.after_request(partial(_count, seconds))
+    return partial(_count, seconds)
 
 
 def _count(seconds: Histogram, response: Response) -> Response:

@@ -66,11 +66,20 @@ ALLOWED: dict[str, set[str]] = {
     "app.errors": TOOLS | {"steadypool", "app.schema"},
     "app.logging": {"config"},
     "app.access_log": {"app.logging", "steadypool", "config"},
+    # What wraps each request, whoever it comes from.
+    "app.middleware": {
+        "app.access_log",
+        "app.logging",
+        "app.operations.metrics",
+        "app.security",
+        "config",
+        "steadypool",
+    },
     "app.negotiation": TOOLS,
     # How long a name may be.
     "app.parameters": TOOLS | {"app.schema"},
     "app.openapi": TOOLS,
-    "app.security": TOOLS | {"config"},
+    "app.security": TOOLS,
 }
 for room in ROOMS:
     ALLOWED[room] = set()
