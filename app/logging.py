@@ -49,7 +49,7 @@ def configure(settings: Settings) -> None:
 
 
 def logging_config(settings: Settings) -> dict[str, Any]:
-    """Return the dictConfig for this process; gunicorn.conf.py takes it as `logconfig_dict`."""
+    """Return the dictConfig for this process; Gunicorn takes it as `logconfig_dict`."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -77,7 +77,7 @@ class Report:
 
 
 def init_app(app: Flask) -> None:
-    """Give the application its reporter; gunicorn.conf.py has it join the others."""
+    """Give the application its reporter; serving/hooks.py has it join the others."""
     with app.app_context():
         app.extensions["reporter"] = Reporter({"reader": db.engines["reader"], "writer": db.engine})
 

@@ -19,6 +19,7 @@ from tests.serve.serving import Serving
 PARTS = [
     "run",
     "app",
+    "serving",
     "steadypool",
     "migrations",
     "config.py",

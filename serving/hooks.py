@@ -1,0 +1,128 @@
+"""Gunicorn's hooks, in the order in which it calls them; its documentation says when that is.
+
+The arbiter is the process that starts the workers and sees to it that there are enough.
+"""
+
+import atexit
+import logging
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gunicorn.arbiter import Arbiter as GunicornsArbiter  # type: ignore[import-untyped]
+
+import config
+from serving import run_directory
+from serving.addresses import exit_if_unusable
+from serving.reloading import ReloadIfSound
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class Worker(Protocol):
+    """What is used of Gunicorn's workers, and the number that each is given here."""
+
+    age: int  # 1 for the first one that this arbiter has started, 2 for the next
+    cfg: Any
+    wsgi: "Flask"
+    SIGNALS: list[int]
+    number: int
+
+
+class Arbiter(Protocol):
+    """What is used of Gunicorn's arbiter."""
+
+    address: Sequence[object]
+    app: Any
+    handle_hup: Callable[[], None]
+    log: logging.Logger  # a class of its own, with the same methods
+    LISTENERS: Sequence[object]
+    WORKERS: Mapping[int, Worker]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks of one server with these settings; `first_question` is an address that the log recommends to try."""
+
+    settings: config.Settings
+    directory: Path
+    first_question: str
+
+    def on_starting(self, server: Arbiter) -> None:
+        """Refuse addresses and a run directory that cannot be used, before anything is started."""
+        exit_if_unusable(server.address, self.settings.port)
+        run_directory.begin_counting_anew(self.directory)
+
+    def when_ready(self, server: Arbiter) -> None:
+        """Log a command to try, and have every SIGHUP tried out first."""
+        server.handle_hup = ReloadIfSound(server.handle_hup, server.log)
+        for address in [each for each in map(str, server.LISTENERS) if each.startswith("http")][:1]:
+            here = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+            server.log.info("Try: curl '%s%s'", here, self.first_question)
+
+    def pre_fork(self, server: Arbiter, worker: Worker) -> None:
+        """Give each worker the lowest number that is free: what it counts goes on where the last one of it stopped."""
+        taken = {other.number for other in server.WORKERS.values()}
+        worker.number = next(number for number in count(1) if number not in taken)
+
+    def post_fork(self, server: Arbiter, worker: Worker) -> None:
+        """Give a worker that replaces another (max_requests) the settings of that one, whatever .env says by then.
+
+        Otherwise a mistake in .env would stop the service hours later, worker by worker.
+        """
+        config.load_settings_or_exit = lambda: self.settings
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the arbiter's handler, which would pass it over
+        # For all processes (a terminal that is closed, pkill) it is the arbiter's, too: a worker would just die. Taken
+        # from what Gunicorn sets back, or it would while it imports the application.
+        worker.SIGNALS = [number for number in worker.SIGNALS if number != signal.SIGHUP]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            run_directory.count_here(self.directory, worker.number)
+        except OSError as error:
+            lost = "This worker's requests are missing from /metrics: no room in %s (%s)"
+            server.log.error(lost, self.directory, error)
+
+    def post_worker_init(self, worker: Worker) -> None:
+        """Have a worker that has loaded the application look at its databases, and report to the others."""
+        # Ctrl-C is the arbiter's, which tells its workers: two signals at once can lock up a worker's thread pool.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # One of as many workers as are started together asks the databases: each start and each reload does so once.
+        if (worker.age - 1) % worker.cfg.workers == 0:
+            _check_budget(worker)
+        worker.wsgi.extensions["reporter"].join(self.directory, worker.number)
+
+    def worker_exit(self, server: Arbiter, worker: Worker) -> None:
+        """Say goodbye to the databases: a connection that just vanishes counts as Aborted_clients on MySQL.
+
+        Once now, and again when the threads have ended whose requests took longer than the graceful timeout.
+        """
+        app = getattr(worker, "wsgi", None)
+        if app is not None:  # it could be loaded
+            _say_goodbye(app)
+            atexit.register(_say_goodbye, app)
+
+    def on_exit(self, server: Arbiter) -> None:
+        """Say goodbye for the arbiter, which has connections of its own if --preload imported something that reads."""
+        if server.app.callable is not None:
+            _say_goodbye(server.app.callable)
+        run_directory.remove(self.directory)
+
+
+def _check_budget(worker: Worker) -> None:
+    """Refuse to start more than the database allows for; a service that runs already goes on, and the log says it."""
+    from app.operations.budget import may_start  # the worker has loaded the application by now
+
+    if not may_start(worker.wsgi, worker.cfg.workers) and worker.age == 1:
+        sys.exit(GunicornsArbiter.WORKER_BOOT_ERROR)
+
+
+def _say_goodbye(app: "Flask") -> None:
+    with app.app_context():
+        for engine in app.extensions["sqlalchemy"].engines.values():
+            engine.dispose()
+    app.extensions["reporter"].end()
