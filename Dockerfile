@@ -15,6 +15,7 @@ COPY pyproject.toml config.py gunicorn.conf.py wsgi.py ./
 COPY migrations migrations
 COPY app app
 COPY serving serving
+COPY settings settings
 COPY steadypool steadypool
 # A number, so that Kubernetes can see it is not root. Nothing in /srv belongs to it: it cannot change its own code.
 USER 10001:10001

@@ -10,7 +10,7 @@ import tempfile
 
 # Gunicorn executes this file again on SIGHUP, and its workers inherit what it has imported: the new version must be
 # read, or new code would meet old settings.
-for _name in [each for each in sys.modules if each.partition(".")[0] in ("config", "serving")]:
+for _name in [each for each in sys.modules if each.partition(".")[0] in ("config", "serving", "settings")]:
     del sys.modules[_name]
 
 from config import load_settings_or_exit  # noqa: E402 -- after the old one is forgotten

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from config import SECRETS, Settings
+from config import Settings
+from settings.secrets import SECRETS
 from tests.deploy.conftest import DEPLOY
 
 UNIT = DEPLOY / "systemd/cities.service"

@@ -20,6 +20,7 @@ PARTS = [
     "run",
     "app",
     "serving",
+    "settings",
     "steadypool",
     "migrations",
     "config.py",

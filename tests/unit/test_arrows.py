@@ -43,7 +43,9 @@ ALLOWED: dict[str, set[str]] = {
     "gunicorn.conf": {"config", "serving"},
     # The budget is asked for in a worker, which has loaded the application.
     "serving": {"config", "serving", "app.operations.budget"},
-    "config": set(),
+    "config": {"settings"},
+    # Beside config.py, and imported by it alone.
+    "settings": {"settings"},
     "migrations.env": {
         "app",
         "app.commands.manners",
@@ -95,7 +97,7 @@ FLASK_FREE = (
 )
 VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages")}
 # No settings: whoever started Gunicorn hands its sockets over that way, and the folder is prometheus_client's to know.
-READ_THE_ENVIRONMENT = {"config", "serving.addresses", "serving.run_directory"}
+READ_THE_ENVIRONMENT = {"config", "settings.sources", "serving.addresses", "serving.run_directory"}
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
 POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypool"}
 
@@ -103,7 +105,9 @@ POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypoo
 def files() -> dict[str, Path]:
     """Return every file of ours that has a place in the picture, by the name that an import uses."""
     paths = [ROOT / "wsgi.py", ROOT / "config.py", ROOT / "gunicorn.conf.py", *(ROOT / "migrations").glob("*.py")]
-    paths += sorted(path for part in ("app", "serving", "steadypool") for path in (ROOT / part).rglob("*.py"))
+    paths += sorted(
+        path for part in ("app", "serving", "settings", "steadypool") for path in (ROOT / part).rglob("*.py")
+    )
     return {module_name(path): path for path in paths}
 
 
@@ -133,7 +137,7 @@ def ours(modules: set[str]) -> set[str]:
     return {
         module
         for module in modules
-        if module.split(".")[0] in {"app", "config", "migrations", "serving", "steadypool", "wsgi"}
+        if module.split(".")[0] in {"app", "config", "migrations", "serving", "settings", "steadypool", "wsgi"}
     }
 
 
@@ -215,7 +219,7 @@ def test_nobody_reaches_past_what_the_pool_s_package_names() -> None:
             assert not [source for source in sources if source.startswith("steadypool.")], name
 
 
-def test_only_config_reads_the_environment() -> None:
+def test_only_the_settings_read_the_environment() -> None:
     for name, path in files().items():
         lines = path.read_text(encoding="utf-8").splitlines()
         reads = [

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.test_arrows import ROOT, imports, module_name
 
-SERVED = ("app", "config", "gunicorn.conf", "migrations", "serving", "wsgi")
+SERVED = ("app", "config", "gunicorn.conf", "migrations", "serving", "settings", "wsgi")
 POOL = {"steadypool"}
 
 # What is on the left may import what is on the right, and nothing else of ours.
@@ -19,7 +19,7 @@ MAY: dict[str, set[str]] = {
     "testkit": {"testkit", *POOL},
     "conftest": {"testkit"},
     "benchmarks": {"benchmarks", "testkit", "app", "config", "wsgi", *POOL},
-    "tests": {"tests", "testkit", "tools", "app", "config", "migrations", "serving", "wsgi", *POOL},
+    "tests": {"tests", "testkit", "tools", "app", "config", "migrations", "serving", "settings", "wsgi", *POOL},
     "tools": {"tools"},
     "steadypool": {"steadypool"},
     **{name: {*SERVED, *POOL} for name in SERVED},
@@ -59,7 +59,7 @@ def test_the_parts_are_looked_at(name: str) -> None:
     assert len(seen) > 10
 
 
-NO_POOLS = {"app", "config", "flask", "flask_sqlalchemy", "migrations", "serving", "werkzeug", "wsgi"}
+NO_POOLS = {"app", "config", "flask", "flask_sqlalchemy", "migrations", "serving", "settings", "werkzeug", "wsgi"}
 WITHOUT = """
 import sys
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import config
+from config import load_settings
+from settings import cpus
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def version_1(folder: Path, quota: str, period: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "cpus"),
+    ("text", "count"),
     [
         ("150000 100000\n", 1.5),
         ("50000 100000\n", 0.5),
@@ -36,30 +37,30 @@ def version_1(folder: Path, quota: str, period: str) -> Path:
         ("nonsense\n", 8),
     ],
 )
-def test_limit_of_cgroup_version_2(tmp_path: Path, text: str, cpus: float) -> None:
-    assert config.cpu_limit(version_2(tmp_path, text)) == cpus
+def test_limit_of_cgroup_version_2(tmp_path: Path, text: str, count: float) -> None:
+    assert cpus.cpu_limit(version_2(tmp_path, text)) == count
 
 
 @pytest.mark.parametrize(
-    ("quota", "period", "cpus"), [("200000\n", "100000\n", 2), ("-1\n", "100000\n", 8), ("200000\n", "0\n", 8)]
+    ("quota", "period", "count"), [("200000\n", "100000\n", 2), ("-1\n", "100000\n", 8), ("200000\n", "0\n", 8)]
 )
-def test_limit_of_cgroup_version_1(tmp_path: Path, quota: str, period: str, cpus: float) -> None:
-    assert config.cpu_limit(version_1(tmp_path, quota, period)) == cpus
+def test_limit_of_cgroup_version_1(tmp_path: Path, quota: str, period: str, count: float) -> None:
+    assert cpus.cpu_limit(version_1(tmp_path, quota, period)) == count
 
 
 def test_without_a_container_the_cpus_this_process_may_use(tmp_path: Path) -> None:
-    assert config.cpu_limit(tmp_path / "no-cgroup") == 8
+    assert cpus.cpu_limit(tmp_path / "no-cgroup") == 8
 
 
 def test_without_affinity_the_cpus_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
 
-    assert config.cpu_limit(tmp_path) == 6
+    assert cpus.cpu_limit(tmp_path) == 6
 
 
-@pytest.mark.parametrize(("cpus", "workers"), [(0.25, 1), (1, 1), (1.5, 2), (3, 3), (64, 4)])
-def test_a_worker_for_each_cpu_and_at_most_four(monkeypatch: pytest.MonkeyPatch, cpus: float, workers: int) -> None:
-    monkeypatch.setattr(config, "cpu_limit", lambda: cpus)
+@pytest.mark.parametrize(("count", "workers"), [(0.25, 1), (1, 1), (1.5, 2), (3, 3), (64, 4)])
+def test_a_worker_for_each_cpu_and_at_most_four(monkeypatch: pytest.MonkeyPatch, count: float, workers: int) -> None:
+    monkeypatch.setattr(cpus, "cpu_limit", lambda: count)
 
-    assert config.load_settings({}).workers == workers
+    assert load_settings({}).workers == workers

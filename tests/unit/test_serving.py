@@ -58,7 +58,7 @@ def test_gunicorn_s_settings_import_no_application_and_a_reload_imports_all_anew
     )
 
     imported, kept = done.stdout.split("\n")[:2]
-    assert {name.partition(".")[0] for name in imported.split()} == {"config", "serving"}
+    assert {name.partition(".")[0] for name in imported.split()} == {"config", "serving", "settings"}
     assert kept == ""
 
 

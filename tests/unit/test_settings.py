@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-import config
-from config import ROOT, Problem, SettingsError, load_settings
+from config import ROOT, load_settings
+from settings import drivers, secrets, sources
+from settings.problems import BadSetting, SettingsError
 
 SECRET = "g3heim"
 
@@ -29,14 +30,14 @@ BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA2oN88USOLNa5txwvk9FRaYBH4hmU
 """
 
 
-def problems_of(**environ: str) -> dict[str, Problem]:
+def problems_of(**environ: str) -> dict[str, BadSetting]:
     """Return what is wrong with this environment, by name."""
     with pytest.raises(SettingsError) as caught:
         load_settings(environ)
     return {problem.name: problem for problem in caught.value.problems}
 
 
-def the_problem_of(**environ: str) -> Problem:
+def the_problem_of(**environ: str) -> BadSetting:
     """Return the only thing that is wrong with this environment."""
     problems = problems_of(**environ)
     assert len(problems) == 1, problems
@@ -194,15 +195,15 @@ def test_an_unknown_driver_is_told_the_known_ones() -> None:
     ],
 )
 def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, url: str, module: str, package: str) -> None:
-    monkeypatch.setattr(config, "_is_installed", lambda name: name != module)
+    monkeypatch.setattr(drivers, "is_installed", lambda name: name != module)
 
     assert f"pip install {package}" in the_problem_of(DATABASE_URL=url).remedy
 
 
 def test_installed_is_what_can_be_imported() -> None:
-    assert config._is_installed("pymysql")
-    assert not config._is_installed("no_such_module")
-    assert not config._is_installed("no_such_package.module")
+    assert drivers.is_installed("pymysql")
+    assert not drivers.is_installed("no_such_module")
+    assert not drivers.is_installed("no_such_package.module")
 
 
 @pytest.mark.parametrize(
@@ -370,7 +371,8 @@ class TestEnvFile:
             "THREADS",
         ):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(config, "ROOT", tmp_path)
+        for module in (secrets, sources):
+            monkeypatch.setattr(module, "ROOT", tmp_path)
 
     def test_it_is_read_and_others_lines_in_it_are_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("PORT=81\nMYSQL_PASSWORD=x\n")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from config import ROOT, SECRETS, Settings, allowed
+from config import ROOT, Settings
+from settings.checks import allowed
+from settings.secrets import SECRETS
 
 NAMES = [name.upper() for name in Settings.model_fields]
 FILES = [f"{name}_FILE" for name in SECRETS]

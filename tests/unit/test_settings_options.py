@@ -4,9 +4,12 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-import config
 from app.extensions import pool_policy
-from config import DRIVERS, RefusedError, load_settings, parse_database_url
+from config import load_settings
+from settings.database_urls import parse_database_url
+from settings.drivers import DRIVERS, is_installed
+from settings.problems import RefusedError
+from settings.url_options import INSTEAD, SQLITE_OPTIONS, _options_of
 from steadypool import Role, create_pool_engine
 from steadypool.drivers import driver_named
 from tests.serve.serving import free_port
@@ -154,10 +157,10 @@ def test_letters_of_any_script_are_fine() -> None:
 def test_what_is_taken_never_fails_but_for_want_of_a_server(driver: str) -> None:
     """Every option that any driver has, with values of each kind: refused at start, or an error of the driver's own."""
     base = parse_database_url(url_of(driver, "")).set(host="127.0.0.1", port=free_port())
-    names = {name for each in SERVERS if config._is_installed(module_of(each)) for name in config._options_of(each)}
+    names = {name for each in SERVERS if is_installed(module_of(each)) for name in _options_of(each)}
     taken = []
     names.remove("unix_socket")  # anything is a name of a file
-    for name in sorted(names | set(FOREIGN) | set(config.INSTEAD) | set(config.SQLITE_OPTIONS)):
+    for name in sorted(names | set(FOREIGN) | set(INSTEAD) | set(SQLITE_OPTIONS)):
         for value in ("true", "0", "7", "no such thing"):
             try:
                 url = parse_database_url(base.set(query={name: value}))

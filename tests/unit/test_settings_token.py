@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from config import SHORTEST_TOKEN, SettingsError, load_settings
+from config import load_settings
+from settings.problems import SettingsError
+from settings.values import SHORTEST_TOKEN
 
 TOKEN = "0123456789abcdef~._+/-"
 
