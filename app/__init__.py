@@ -14,6 +14,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings_or_exit()
     app = Flask(__name__)
     app.extensions["settings"] = settings
+    app.config["TRY"] = "/?city=London"  # what the log recommends when it is started
 
     logging.configure(settings)
     extensions.init_app(app, settings)

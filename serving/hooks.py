@@ -29,6 +29,8 @@ class Worker(Protocol):
 
     age: int  # 1 for the first one that this arbiter has started, 2 for the next
     cfg: Any
+    log: logging.Logger  # a class of its own, with the same methods
+    sockets: Sequence[object]
     wsgi: "Flask"
     SIGNALS: list[int]
     number: int
@@ -40,18 +42,16 @@ class Arbiter(Protocol):
     address: Sequence[object]
     app: Any
     handle_hup: Callable[[], None]
-    log: logging.Logger  # a class of its own, with the same methods
-    LISTENERS: Sequence[object]
+    log: logging.Logger
     WORKERS: Mapping[int, Worker]
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """The hooks of one server with these settings; `first_question` is an address that the log recommends to try."""
+    """The hooks of one server with these settings and this run directory."""
 
     settings: config.Settings
     directory: Path
-    first_question: str
 
     def on_starting(self, server: Arbiter) -> None:
         """Refuse addresses and a run directory that cannot be used, before anything is started."""
@@ -59,11 +59,8 @@ class Hooks:
         run_directory.begin_counting_anew(self.directory)
 
     def when_ready(self, server: Arbiter) -> None:
-        """Log a command to try, and have every SIGHUP tried out first."""
+        """Have every SIGHUP tried out first."""
         server.handle_hup = ReloadIfSound(server.handle_hup, server.log)
-        for address in [each for each in map(str, server.LISTENERS) if each.startswith("http")][:1]:
-            here = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-            server.log.info("Try: curl '%s%s'", here, self.first_question)
 
     def pre_fork(self, server: Arbiter, worker: Worker) -> None:
         """Give each worker the lowest number that is free: what it counts goes on where the last one of it stopped."""
@@ -95,6 +92,8 @@ class Hooks:
         if (worker.age - 1) % worker.cfg.workers == 0:
             _check_budget(worker)
         worker.wsgi.extensions["reporter"].join(self.directory, worker.number)
+        if worker.age == 1:
+            suggest_a_command(worker)
 
     def worker_exit(self, server: Arbiter, worker: Worker) -> None:
         """Say goodbye to the databases: a connection that just vanishes counts as Aborted_clients on MySQL.
@@ -111,6 +110,13 @@ class Hooks:
         if server.app.callable is not None:
             _say_goodbye(server.app.callable)
         run_directory.remove(self.directory)
+
+
+def suggest_a_command(worker: Worker) -> None:
+    """Log what to try; the application may say what (TRY)."""
+    for address in [each for each in map(str, worker.sockets) if each.startswith("http")][:1]:
+        here = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        worker.log.info("Try: curl '%s%s'", here, worker.wsgi.config.get("TRY", "/docs"))
 
 
 def _check_budget(worker: Worker) -> None:

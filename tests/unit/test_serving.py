@@ -14,11 +14,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from flask import Flask
 
 from config import ROOT, Settings
 from serving import run_directory
 from serving.addresses import exit_if_unusable
-from serving.hooks import Arbiter, Hooks, Worker
+from serving.hooks import Arbiter, Hooks, Worker, suggest_a_command
 from serving.reloading import ReloadIfSound
 
 NO_PROCESS = 2**22 + 1
@@ -139,7 +140,7 @@ class TestRunDirectory:
 
 @pytest.fixture
 def hooks(make_settings: Callable[..., Settings], tmp_path: Path) -> Hooks:
-    return Hooks(make_settings(PORT=8000), tmp_path, first_question="/?city=London")
+    return Hooks(make_settings(PORT=8000), tmp_path)
 
 
 @dataclass
@@ -154,12 +155,8 @@ class Lines:
     error = info
 
 
-def arbiter(**attributes: Any) -> Arbiter:
-    return cast(Arbiter, SimpleNamespace(log=Lines(), handle_hup=lambda: None, **attributes))
-
-
-def worker(number: int = 0) -> Worker:
-    return cast(Worker, SimpleNamespace(number=number))
+def worker(**attributes: Any) -> Worker:
+    return cast(Worker, SimpleNamespace(**attributes))
 
 
 @pytest.mark.parametrize(
@@ -170,20 +167,22 @@ def worker(number: int = 0) -> Worker:
         ("http://10.0.0.7:80", "http://10.0.0.7:80"),
     ],
 )
-def test_the_log_recommends_an_address_that_answers(hooks: Hooks, listener: str, address: str) -> None:
-    server = arbiter(LISTENERS=["unix:/run/app.sock", listener])
+def test_the_log_recommends_an_address_that_answers(listener: str, address: str) -> None:
+    lines, application = Lines(), Flask("some")
+    new = worker(sockets=["unix:/run/app.sock", listener], log=lines, wsgi=application)
 
-    hooks.when_ready(server)
+    suggest_a_command(new)
+    application.config["TRY"] = "/?city=London"
+    suggest_a_command(new)
 
-    assert cast(Lines, server.log).said == [f"Try: curl '{address}/?city=London'"]
-    assert isinstance(server.handle_hup, ReloadIfSound)
+    assert lines.said == [f"Try: curl '{address}/docs'", f"Try: curl '{address}/?city=London'"]
 
 
 @pytest.mark.parametrize(("taken", "number"), [([], 1), ([1, 2], 3), ([1, 3], 2), ([2, 3], 1)])
 def test_a_worker_gets_the_lowest_number_that_is_free(hooks: Hooks, taken: list[int], number: int) -> None:
-    new = worker()
+    new, workers = worker(), {pid: worker(number=used) for pid, used in enumerate(taken)}
 
-    hooks.pre_fork(arbiter(WORKERS={pid: worker(used) for pid, used in enumerate(taken)}), new)
+    hooks.pre_fork(cast(Arbiter, SimpleNamespace(WORKERS=workers)), new)
 
     assert new.number == number
 
