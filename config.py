@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import URL
 
 from settings import ROOT
-from settings.checks import checked
+from settings.checks import validated
 from settings.cpus import default_workers
 from settings.database_urls import DatabaseURL
 from settings.problems import BadSetting, SettingsError
@@ -123,7 +123,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     names = [name.upper() for name in Settings.model_fields]
     values = from_process(names) if environ is None else given(names, environ)
     problems = list(put_secrets_in(values))
-    settings, refused = checked(Settings, values)
+    settings, refused = validated(Settings, values)
     unsound = {problem.name for problem in problems + refused}
     problems += refused
     problems += [problem for about, problem in _contradictions(settings) if unsound.isdisjoint(about)]

@@ -15,7 +15,7 @@ for _name in [each for each in sys.modules if each.partition(".")[0] in ("config
 
 from config import load_settings_or_exit  # noqa: E402 -- after the old one is forgotten
 from serving.hooks import Hooks  # noqa: E402 -- as above
-from serving.logs import WithoutAccessLog, logging_config  # noqa: E402 -- as above
+from serving.logs import WithoutAccessLog, application_logging  # noqa: E402 -- as above
 from serving.run_directory import the_run_directory  # noqa: E402 -- as above
 
 settings = load_settings_or_exit()
@@ -49,7 +49,7 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 
 logger_class = WithoutAccessLog
-logconfig_dict = logging_config(settings)
+logconfig_dict = application_logging(settings)
 
 _hooks = Hooks(settings, the_run_directory(worker_tmp_dir or tempfile.gettempdir()))
 on_starting, when_ready, on_exit = _hooks.on_starting, _hooks.when_ready, _hooks.on_exit

@@ -27,7 +27,7 @@ class Model(DeclarativeBase):
     """What all tables derive from: plain SQLAlchemy, so that type checkers understand it."""
 
 
-class Database(SQLAlchemy):
+class PooledSQLAlchemy(SQLAlchemy):
     """Flask-SQLAlchemy whose engines have our pool.
 
     Its own way (`engine_from_config`) reads options like words of a file, and makes a `pool_timeout` of 0.25 s none.
@@ -38,7 +38,7 @@ class Database(SQLAlchemy):
         return create_pool_engine(**options) if "policy" in options else super()._make_engine(bind_key, options, app)
 
 
-db = Database(model_class=Model)
+db = PooledSQLAlchemy(model_class=Model)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -21,7 +21,7 @@ _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 Parameters = TypeVar("Parameters", bound=BaseModel)
 
 
-def read(model: type[Parameters]) -> Parameters:
+def read_query(model: type[Parameters]) -> Parameters:
     """Return the query's parameters as this model; parameters that it does not know are ignored.
 
     Raises Problem (400) naming the first bad parameter, what was wrong and what is allowed.
@@ -119,7 +119,7 @@ Id = Annotated[
     Field(ge=1, le=MAX_ID, description=f"a whole number from 1 to {MAX_ID}"),
     BeforeValidator(whole_number(1, MAX_ID)),
 ]
-Limit = Annotated[
+PageLimit = Annotated[
     int,
     Field(ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"),
     BeforeValidator(whole_number(1, MAX_LIMIT)),

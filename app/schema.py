@@ -26,7 +26,7 @@ MAIN = next(iter(TABLES))
 # from i; cp866 tells J from j, latin7 Q from q, latin1 Š from š.
 _IGNORES_CASE = re.compile(r"(?!.*_(?:turkish|tr)_)(?:utf|ucs2|latin1).*_ci")
 
-State = Literal["current", "newer", "older", "empty", "unmanaged"]
+SchemaState = Literal["current", "newer", "older", "empty", "unmanaged"]
 
 # The tables that this user may read, and of each name the one that a SELECT without a schema would get. The standard
 # catalogue of PostgreSQL does not know which that is; MariaDB's shows City for city, where these are two tables.
@@ -72,7 +72,7 @@ def ignores_case(collation: str | None) -> bool:
     return _IGNORES_CASE.fullmatch(collation or "") is not None
 
 
-def schema_state(connection: Connection) -> State:
+def schema_state(connection: Connection) -> SchemaState:
     """Return how the database's schema stands to this code: two round trips at the most."""
     found = columns_of(connection, MAIN, "alembic_version")
     if (MAIN, TABLES[MAIN]) not in found:

@@ -18,7 +18,7 @@ class WithoutAccessLog(Logger):  # type: ignore[misc] # it has no types
         """Log nothing; `accesslog = None` would be overruled by `logconfig_dict`."""
 
 
-def logging_config(settings: Settings) -> dict[str, Any]:
+def application_logging(settings: Settings) -> dict[str, Any]:
     """Return what `app.logging.logging_config` does, without importing the application, which `import app` would."""
     spec: Any = importlib.util.spec_from_file_location("_app_logging", _BY_PATH)
     module = importlib.util.module_from_spec(spec)

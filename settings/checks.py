@@ -10,10 +10,10 @@ from pydantic_settings import BaseSettings
 from settings.problems import BadSetting, RefusedError
 from settings.secrets import shown_setting
 
-Kind = TypeVar("Kind", bound=BaseSettings)
+Fields = TypeVar("Fields", bound=BaseSettings)
 
 
-def checked(kind: type[Kind], values: Mapping[str, str]) -> tuple[Kind, list[BadSetting]]:
+def validated(kind: type[Fields], values: Mapping[str, str]) -> tuple[Fields, list[BadSetting]]:
     """Return the settings, with defaults for those that cannot be used, and what is wrong with the latter."""
     fields = {name.lower(): value for name, value in values.items()}
     try:

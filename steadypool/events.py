@@ -19,7 +19,7 @@ from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
 from steadypool.plain import is_plainly_compiled
 from steadypool.pool import SteadyPool
-from steadypool.recovery import judge
+from steadypool.recovery import verdict_on
 
 T = TypeVar("T")
 
@@ -200,7 +200,7 @@ def hear_error(context: ExceptionContext) -> BaseException | None:
     # be left unread. Without a context the statement was not sent; `context.cursor` is never set (SQLAlchemy 2.1.9).
     in_flight = context.execution_context is not None or context.statement is None
     overdue, is_dead = use.is_over(monotonic()), context.is_disconnect
-    verdict = judge(error, context.dialect, phase, overdue=overdue, is_dead=is_dead, in_flight=in_flight)
+    verdict = verdict_on(error, context.dialect, phase, overdue=overdue, is_dead=is_dead, in_flight=in_flight)
     use.connection.pool.slots.obey(verdict)
     if verdict.condemns and context.engine is not None and isinstance(context.engine.pool, SteadyPool):
         context.engine.pool.slots.condemn()  # its own may have been disposed of, and this be the next

@@ -22,7 +22,7 @@ from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
 from steadypool.plain import is_plain, is_plainly_compiled
 from steadypool.pool import SteadyPool
-from steadypool.recovery import is_of, judge, kind_of
+from steadypool.recovery import is_of, kind_of, verdict_on
 
 Columns = TypeVarTuple("Columns")
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def _heed(pool: SteadyPool, error: BaseException, use: Use, entry: Entry) -> Non
     dialect = pool.dialect
     knows = hasattr(dialect, "is_disconnect") and is_of(dialect, error)
     is_dead = knows and dialect.is_disconnect(error, entry.dbapi_connection, None)
-    verdict = judge(error, dialect, "statement", overdue=use.is_over(monotonic()), is_dead=is_dead)
+    verdict = verdict_on(error, dialect, "statement", overdue=use.is_over(monotonic()), is_dead=is_dead)
     pool.slots.obey(verdict)
     use.unfinished, use.changed = verdict.closes, verdict.closes
     if verdict.raises:

@@ -115,7 +115,7 @@ class SteadyPool(Life):
         use = Use(monotonic(), CURRENT.get(), hand)
         try:
             entry = self._find(use, fresh=fresh)
-            proxy = Proxy(self, entry, use)
+            proxy = Handle(self, entry, use)
             if proxy._echo:
                 self.logger.debug("Connection %r checked out from pool", proxy.dbapi_connection)
             _ConnectionFairy._checkout(self, fairy=proxy)
@@ -226,7 +226,7 @@ class SteadyPool(Life):
         return entry.condemned or ("expired" if now >= entry.expires else None)
 
 
-class Proxy(_ConnectionFairy):
+class Handle(_ConnectionFairy):
     """What is handed out: SQLAlchemy's own, but for how it is found out that nobody has it any more.
 
     That uses `weakref.finalize`, which takes longer than all the rest; here the record's reference tells.

@@ -17,7 +17,7 @@ from typing import Literal, Protocol, Self
 
 LONGEST_JOIN_SECONDS = 30
 
-Kind = Literal["read", "write", "other"]
+QuestionKind = Literal["read", "write", "other"]
 
 Status = int | str
 """What HTTP says of an answer, or a word where there is no HTTP; 0 is an exception."""
@@ -32,7 +32,7 @@ class Question:
     path: str
     about: str = ""
     right: str = ""
-    kind: Kind = "read"
+    kind: QuestionKind = "read"
     accept: str = ""
 
 
@@ -49,7 +49,7 @@ class Request:
     error: Exception | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> QuestionKind:
         """Which kind of question it was."""
         return self.question.kind
 

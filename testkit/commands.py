@@ -81,11 +81,11 @@ def serve(address: str, modules: Sequence[str]) -> None:
         while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
             asking, _ = listening.accept()
             if os.fork() == 0:
-                answer(asking)
+                serve_one(asking)
             asking.close()
 
 
-def answer(asking: socket.socket) -> None:
+def serve_one(asking: socket.socket) -> None:
     """Have a process do what is asked, and say how it ended; this one waits, and ends after it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     request = json.loads(asking.makefile().readline())

@@ -55,7 +55,7 @@ def packet(payload: bytes, sequence: int = 0) -> bytes:
     return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
 
 
-def asked(client: socket.socket, data: bytes) -> bytes:
+def echoed(client: socket.socket, data: bytes) -> bytes:
     """Return what comes back, until it is as long as what was sent."""
     client.sendall(data)
     answer = b""

@@ -40,7 +40,7 @@ class Weather:
         return monotonic() < self.frozen_until
 
 
-class Way:
+class Stream:
     """One direction of a connection: what was read and has not gone on yet."""
 
     def __init__(self, direction: Direction, source: socket.socket, target: socket.socket, is_mysql: bool) -> None:
@@ -71,8 +71,8 @@ class Link:
 
     def __init__(self, number: int, client: socket.socket, server: socket.socket, weather: Weather, is_mysql: bool):
         self.number, self.client, self.server, self.weather = number, client, server, weather
-        self.up = Way("to server", client, server, is_mysql)
-        self.down = Way("to client", server, client, is_mysql)
+        self.up = Stream("to server", client, server, is_mysql)
+        self.down = Stream("to client", server, client, is_mysql)
         self.is_over = self.is_cut = self.resets = False
         self.last: Direction | None = None
         # Behind a silent ear there is no connection that could end.
@@ -82,29 +82,29 @@ class Link:
         weather.counts.accepted += 1
         weather.counts.open += 1
 
-    def read(self, way: Way) -> None:
+    def read(self, stream: Stream) -> None:
         """Take what a side has sent."""
         try:
-            data = way.source.recv(65536)
+            data = stream.source.recv(65536)
         except BlockingIOError:
             return
         except OSError:
-            self._lose(way)
+            self._lose(stream)
             return
         if not data:
-            way.has_ended = True
+            stream.has_ended = True
         elif not self.is_deaf:
-            self._take(way, data[: int(min(len(data), self.bytes_left))])
+            self._take(stream, data[: int(min(len(data), self.bytes_left))])
 
     def move_on(self) -> None:
         """Pass on what is due."""
-        for way in (self.up, self.down):
-            while not self.is_over and way.due() <= monotonic() and not self.weather.is_frozen():
-                self._send(way)
-            if way.has_ended and not way.waiting and not way.is_finished and not self.is_deaf:
-                way.is_finished = True
+        for stream in (self.up, self.down):
+            while not self.is_over and stream.due() <= monotonic() and not self.weather.is_frozen():
+                self._send(stream)
+            if stream.has_ended and not stream.waiting and not stream.is_finished and not self.is_deaf:
+                stream.is_finished = True
                 with suppress(OSError):
-                    way.target.shutdown(socket.SHUT_WR)
+                    stream.target.shutdown(socket.SHUT_WR)
         if self.is_cut:
             has_ended = self.down.has_ended
         elif self.is_deaf:  # while the hole lasts the server does not hear that its client has gone
@@ -134,80 +134,80 @@ class Link:
         if self.is_over:
             self.server.close()
 
-    def _take(self, way: Way, data: bytes) -> None:
+    def _take(self, stream: Stream, data: bytes) -> None:
         due = monotonic() + self.weather.latency if self.weather.latency else 0.0
         self.swallow_after(self.bytes_left - len(data))
-        for packet in way.framer.feed(data):
-            cut = self._ask_hook(way, packet)
+        for packet in stream.framer.feed(data):
+            cut = self._ask_hook(stream, packet)
             if self.is_over:  # the hook's doing
                 return
             if cut is not Cut.BEFORE:
-                self._count(way, packet)
-                way.put(packet, due)
+                self._count(stream, packet)
+                stream.put(packet, due)
             if cut:
                 self._cut()
                 return
-            if way is self.up and way.framer.is_plain and asks_for_tls(packet):
+            if stream is self.up and stream.framer.is_plain and asks_for_tls(packet):
                 self._stop_framing(due)
         if self.is_deaf:
             self._stop_framing(due)
 
-    def _ask_hook(self, way: Way, packet: bytes) -> Cut | None:
+    def _ask_hook(self, stream: Stream, packet: bytes) -> Cut | None:
         hook = self.weather.hook
-        return hook and hook(Packet(way.direction, packet, self._command(way, packet), self.number))
+        return hook and hook(Packet(stream.direction, packet, self._command(stream, packet), self.number))
 
-    def _command(self, way: Way, packet: bytes) -> int | None:
-        return command_of(packet) if way is self.up and way.framer.is_plain else None
+    def _command(self, stream: Stream, packet: bytes) -> int | None:
+        return command_of(packet) if stream is self.up and stream.framer.is_plain else None
 
-    def _count(self, way: Way, packet: bytes) -> None:
+    def _count(self, stream: Stream, packet: bytes) -> None:
         counts = self.weather.counts
-        if way is self.up:
+        if stream is self.up:
             counts.bytes_to_server += len(packet)
-            if (command := self._command(way, packet)) is not None:
+            if (command := self._command(stream, packet)) is not None:
                 counts.commands[command] += 1
         else:
             counts.bytes_to_client += len(packet)
             counts.round_trips += self.last == "to server"
-        self.last = way.direction
+        self.last = stream.direction
 
     def _stop_framing(self, due: float) -> None:
-        for way in (self.up, self.down):
-            if rest := way.framer.give_up():
-                way.put(rest, due)
+        for stream in (self.up, self.down):
+            if rest := stream.framer.give_up():
+                stream.put(rest, due)
 
     def _cut(self) -> None:
         """Deliver what was taken, then close; the server's answers are swallowed until it has closed too."""
-        for way in (self.up, self.down):
-            way.target.setblocking(True)
-            way.target.settimeout(1)
+        for stream in (self.up, self.down):
+            stream.target.setblocking(True)
+            stream.target.settimeout(1)
             with suppress(OSError):
-                way.target.sendall(b"".join(data for _, data in way.waiting))
-            way.target.setblocking(False)
-            way.waiting.clear()
+                stream.target.sendall(b"".join(data for _, data in stream.waiting))
+            stream.target.setblocking(False)
+            stream.waiting.clear()
         with suppress(OSError):
             self.server.shutdown(socket.SHUT_WR)
         self.is_cut = self.is_deaf = self.up.has_ended = True
 
-    def _send(self, way: Way) -> None:
-        due, data = way.waiting[0]
-        drips = way is self.down and self.weather.drip
+    def _send(self, stream: Stream) -> None:
+        due, data = stream.waiting[0]
+        drips = stream is self.down and self.weather.drip
         try:
-            sent = way.target.send(data[:1] if drips else data)
+            sent = stream.target.send(data[:1] if drips else data)
         except BlockingIOError:
-            way.is_blocked = True
+            stream.is_blocked = True
             return
         except OSError:
-            self._lose(way)
+            self._lose(stream)
             return
         if drips:
-            way.not_before = monotonic() + self.weather.drip
-        way.waiting.popleft()
+            stream.not_before = monotonic() + self.weather.drip
+        stream.waiting.popleft()
         if sent < len(data):
-            way.waiting.appendleft((due, data[sent:]))
+            stream.waiting.appendleft((due, data[sent:]))
 
-    def _lose(self, way: Way) -> None:
+    def _lose(self, stream: Stream) -> None:
         """A side is gone without a goodbye: so is the other, unless it must not hear of it."""
-        if not self.is_deaf or way is self.down:
+        if not self.is_deaf or stream is self.down:
             self.end(reset=True)
         else:
-            way.has_ended = True
+            stream.has_ended = True

@@ -98,7 +98,7 @@ def unprivileged(account: str) -> str | None:
     return account if getpass.getuser() == "root" or os.geteuid() == 0 else None
 
 
-def run(command: Sequence[str], folder: Path, user: str | None) -> None:
+def run_to_end(command: Sequence[str], folder: Path, user: str | None) -> None:
     """Run a program to its end in this folder, which is removed if it fails."""
     if user:
         shutil.chown(folder, user)

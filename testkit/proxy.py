@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, make_url
 
 from testkit.doors import Arrivals, Door
-from testkit.links import Link, Way, Weather
+from testkit.links import Link, Stream, Weather
 from testkit.packets import Counts, Cut, Direction, Hook, OneCut
 
 T = TypeVar("T")
@@ -189,7 +189,7 @@ class Proxy:
         if link.is_over:
             self._links.discard(link)
 
-    def _watch(self, link: Link, here: Way, wanted: int, there: Way) -> None:
+    def _watch(self, link: Link, here: Stream, wanted: int, there: Stream) -> None:
         if here.watched == wanted:
             return
 

@@ -187,7 +187,7 @@ def start_postgresql_locally(*options: str) -> Server:
 
 def _make_data(command: list[str], folder: Path, user: str | None) -> None:
     try:
-        processes.run(command, folder, user)
+        processes.run_to_end(command, folder, user)
     except FailedError as error:
         raise MissingError(str(error)) from error
 

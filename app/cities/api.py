@@ -10,7 +10,7 @@ from app.cities.queries import Cursor
 from app.cities.shapes import City, CityFilter, CityPage, Country, CountryPage, Paging, encode_cursor
 from app.errors import JSON
 from app.openapi import operation
-from app.parameters import known_id, no_such, read
+from app.parameters import known_id, no_such, read_query
 
 bp = Blueprint("api", __name__)
 
@@ -26,7 +26,7 @@ def require_json() -> None:
 @operation(query=CityFilter, returns=CityPage)
 def list_cities() -> Response:
     """List cities by name: all, or those of a name, a prefix, a country."""
-    asked = read(CityFilter)
+    asked = read_query(CityFilter)
     page = queries.search_cities(
         name=asked.name, prefix=asked.prefix, country_id=asked.country_id, after=asked.cursor, limit=asked.limit
     )
@@ -47,7 +47,7 @@ def show_city(city_id: str) -> Response:
 @operation(query=Paging, returns=CountryPage)
 def list_countries() -> Response:
     """List all countries by id."""
-    asked = read(Paging)
+    asked = read_query(Paging)
     page = queries.list_countries(after=asked.cursor, limit=asked.limit)
     return _answer(CountryPage(items=[Country.of(row) for row in page.items], next=_next_link(page.next, asked)))
 
@@ -66,7 +66,7 @@ def show_country(country_id: str) -> Response:
 @operation(query=Paging, returns=CityPage, errors=(400, 404, 406))
 def list_cities_of_country(country_id: str) -> Response:
     """List the cities of one country by name."""
-    asked, wanted = read(Paging), known_id(country_id, "country")
+    asked, wanted = read_query(Paging), known_id(country_id, "country")
     page = queries.search_cities(country_id=wanted, after=asked.cursor, limit=asked.limit)
     # A country without cities is rare: only an empty page pays for the second question.
     if not page.items and queries.find_country(wanted) is None:

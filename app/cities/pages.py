@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from app import negotiation
 from app.cities import queries
-from app.cities.shapes import City, Lookup, Matches, Paging, encode_cursor, in_plain_words
+from app.cities.shapes import City, LookupParameters, Matches, Paging, encode_cursor, in_plain_words
 from app.errors import HTML, JSON, TEXT, Problem
 from app.openapi import operation
-from app.parameters import known_id, no_such, read, refusal
+from app.parameters import known_id, no_such, read_query, refusal
 
 USAGE = """Ask for a city by its name: curl '{base}?city=London'
 The API is described at {base}docs
@@ -36,7 +36,7 @@ def isolated_text(name: str) -> str:
 
 
 @bp.get("/")
-@operation(query=Lookup, returns=Matches, errors=(400, 404, 406), texts=(TEXT, HTML))
+@operation(query=LookupParameters, returns=Matches, errors=(400, 404, 406), texts=(TEXT, HTML))
 def look_up() -> Response:
     """Return the id of the city with that name; as JSON and on the page, every match."""
     media_type = negotiation.chosen()
@@ -64,7 +64,7 @@ def look_up() -> Response:
 def show_country(country_id: str) -> Response:
     """Return a country's cities by name, a page of them at a time; for browsers, as the API has the same as JSON."""
     negotiation.require(HTML)
-    asked, wanted = read(Paging), known_id(country_id, "country")
+    asked, wanted = read_query(Paging), known_id(country_id, "country")
     page = queries.search_cities(country_id=wanted, after=asked.cursor, limit=asked.limit)
     # A page without cities is rare: only that one pays for the second question.
     country = page.items[0] if page.items else queries.find_country(wanted)
@@ -80,7 +80,7 @@ def show_country(country_id: str) -> Response:
 
 def _name(media_type: str) -> str | None:
     try:
-        return read(Lookup).city
+        return read_query(LookupParameters).city
     except Problem as problem:
         if media_type == HTML:
             heading, sentence = in_plain_words(request.args.getlist("city"))
@@ -90,7 +90,7 @@ def _name(media_type: str) -> str | None:
 
 def _usage(media_type: str) -> Response:
     if media_type == JSON:
-        raise refusal("city", "is missing", Lookup)
+        raise refusal("city", "is missing", LookupParameters)
     if media_type == HTML:
         return _answer(render_template("lookup.html", typed="", matches=[]), HTML)
     return _answer(USAGE.format(base=request.url_root), TEXT)

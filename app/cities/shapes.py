@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from app.cities.names import MAX_KEY_LENGTH
 from app.cities.queries import CityRow, CountryRow, Cursor
-from app.parameters import MAX_ID, Id, Limit, Name, has_control_character, wrong
+from app.parameters import MAX_ID, Id, Name, PageLimit, has_control_character, wrong
 from app.schema import MAX_NAME_LENGTH
 
 DEFAULT_LIMIT = 50
@@ -89,14 +89,14 @@ CursorText = Annotated[
 ]
 
 
-class Lookup(BaseModel):
+class LookupParameters(BaseModel):
     """The parameter of the lookup."""
 
     city: Annotated[Name | None, Field(description=f"a name of {NAME_RULE}")] = None
 
 
 def in_plain_words(typed: list[str]) -> tuple[str, str]:
-    """Return heading and sentence about what `Lookup` refused, for people who see a page and no parameters."""
+    """Return heading and sentence about a name that was refused, for people who see a page and no parameters."""
     length = len(typed[0].strip())
     if len(typed) > 1:
         return "More than one name", "Look them up one at a time."
@@ -110,7 +110,7 @@ def in_plain_words(typed: list[str]) -> tuple[str, str]:
 class Paging(BaseModel):
     """The parameters of every list."""
 
-    limit: Limit = DEFAULT_LIMIT
+    limit: PageLimit = DEFAULT_LIMIT
     cursor: Annotated[CursorText | None, Field(description='the one in the "next" link of the page before')] = None
 
 

@@ -12,10 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from app.commands.indexes import columns_read, index_of
 from app.schema import INDEXES, MAIN, TABLES, columns_of, refuse_hidden, schema_state
 from config import Settings
-from steadypool import is_denied
+from steadypool import Role, is_denied
 
 Level = Literal["ok", "not checked", "warning", "problem"]
-Role = Literal["reader", "writer"]
 
 CHANGES = ("INSERT", "UPDATE", "DELETE")
 # EXPLAIN asks for the rights of the statement that it explains, and executes nothing (both servers' manuals).

@@ -14,13 +14,13 @@ from flask.cli import with_appcontext
 from sqlalchemy import Connection, Engine
 
 from app.commands import remedies
-from app.commands.checks import CHECKS, Finding, Level, Role
+from app.commands.checks import CHECKS, Finding, Level
 from app.commands.manners import Command, announce
 from app.extensions import db
 from app.operations.budget import pools_of
 from app.operations.limits import Budget, Limit, budgets, has_limits, read_limits
 from config import Settings
-from steadypool import deadline, start_thread
+from steadypool import Role, deadline, start_thread
 
 BOUND_SECONDS = 5.0
 LEVELS: tuple[Level, ...] = ("ok", "not checked", "warning", "problem")

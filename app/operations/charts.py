@@ -18,8 +18,8 @@ WIDTH, HEIGHT = 300, 100
 SHORTEST_SECONDS, DECADES = 0.0001, 5
 """The axis of times goes from a tenth of a millisecond to ten seconds."""
 
-Sample = dict[str, Any]
-Value = Callable[[Sample], float | None]
+Point = dict[str, Any]
+Value = Callable[[Point], float | None]
 Scale = Callable[[float], float]
 Step = tuple[float, float, float]
 """From where to where a value held, and its height in the box."""
@@ -59,12 +59,12 @@ class Chart:
     """Class and name of each thing that is drawn."""
 
 
-def of_pool(history: Sequence[Sample]) -> list[Chart]:
+def of_pool(history: Sequence[Point]) -> list[Chart]:
     """Return the charts of a pool, the four of them with the same axis of time."""
     return [_use(history), _times(history), _changes(history), _trouble(history)]
 
 
-def bands(history: Iterable[Sample]) -> list[Box]:
+def bands(history: Iterable[Point]) -> list[Box]:
     """Return when the breaker was half-open or open, neighbours of one state joined."""
     found: list[Box] = []
     for state, samples in groupby(history, key=lambda sample: str(sample["breaker"])):
@@ -75,7 +75,7 @@ def bands(history: Iterable[Sample]) -> list[Box]:
     return found
 
 
-def steps(history: Iterable[Sample], value: Value, scale: Scale) -> list[list[Step]]:
+def steps(history: Iterable[Point], value: Value, scale: Scale) -> list[list[Step]]:
     """Return the heights in runs without a gap; there is one wherever nothing was known or counted."""
     runs: list[list[Step]] = []
     for sample in history:
@@ -99,7 +99,7 @@ def area_path(runs: Iterable[Sequence[Step]]) -> str:
     return "".join(f"M{run[0][0]:g} {HEIGHT}V{run[0][2]:.4g}{_along(run)}V{HEIGHT}Z" for run in runs)
 
 
-def bars_path(history: Iterable[Sample], heights: Iterable[tuple[float, float]]) -> str:
+def bars_path(history: Iterable[Point], heights: Iterable[tuple[float, float]]) -> str:
     """Return the SVG path around a bar for each sample, from one height to a lower one; none where they are equal."""
     return "".join(
         f"M{_start(sample):g} {above:.4g}h{SAMPLE_SECONDS}V{below:.4g}h-{SAMPLE_SECONDS}z"
@@ -126,7 +126,7 @@ def rounded_up(number: float) -> int:
     return ceil(whole / step) * step
 
 
-def _use(history: Sequence[Sample]) -> Chart:
+def _use(history: Sequence[Point]) -> Chart:
     top = rounded_up(max(_highest(history, "size"), _highest(history, "pending")))
     scale = linear(top)
     in_use = steps(history, lambda sample: sample["in_use"], scale)
@@ -146,7 +146,7 @@ def _use(history: Sequence[Sample]) -> Chart:
     return _chart("Connections", summary, [f"{top}", f"{top // 2}", "0"], history, lines)
 
 
-def _times(history: Sequence[Sample]) -> Chart:
+def _times(history: Sequence[Point]) -> Chart:
     lines = [
         _line(f"{name}-{kind}", f"{name}, {words}", history, _seconds(f"{name}_time", f"{kind}_seconds"), logarithmic)
         for name in ("use", "wait")
@@ -158,7 +158,7 @@ def _times(history: Sequence[Sample]) -> Chart:
     return _chart("Wait and use", summary, ticks, history, lines)
 
 
-def _changes(history: Sequence[Sample]) -> Chart:
+def _changes(history: Sequence[Point]) -> Chart:
     opened = [sample["opened"] for sample in history]
     closed = [sum(sample["closed"].values()) for sample in history]
     top = rounded_up(max([0, *opened, *closed]))
@@ -173,7 +173,7 @@ def _changes(history: Sequence[Sample]) -> Chart:
     return _chart("Opened and closed", summary, [f"{top}", "0", f"{top}"], history, lines)
 
 
-def _trouble(history: Sequence[Sample]) -> Chart:
+def _trouble(history: Sequence[Point]) -> Chart:
     failed = [sample["rejected"] + sample["timeouts"] + sample["unavailable"] for sample in history]
     retried = [sample["retried"] for sample in history]
     both = list(map(sum, zip(failed, retried, strict=True)))
@@ -189,7 +189,7 @@ def _trouble(history: Sequence[Sample]) -> Chart:
     return _chart("Refused and retried", summary, [f"{top}", f"{top // 2}", "0"], history, lines)
 
 
-def _chart(title: str, summary: str, ticks: Sequence[str], history: Sequence[Sample], lines: Sequence[Line]) -> Chart:
+def _chart(title: str, summary: str, ticks: Sequence[str], history: Sequence[Point], lines: Sequence[Line]) -> Chart:
     """Return the chart, with the breaker behind it and a key to all that is in it."""
     behind = bands(history)
     keys = [(line.kind, line.name) for line in lines if line.name]
@@ -200,32 +200,32 @@ def _chart(title: str, summary: str, ticks: Sequence[str], history: Sequence[Sam
     return Chart(title, summary, ticks, lines, behind, keys)
 
 
-def _line(kind: str, name: str, history: Sequence[Sample], value: Value, scale: Scale) -> Line:
+def _line(kind: str, name: str, history: Sequence[Point], value: Value, scale: Scale) -> Line:
     return Line(kind, name, line_path(steps(history, value, scale)))
 
 
 def _seconds(name: str, kind: str) -> Value:
-    def read(sample: Sample) -> float | None:
+    def read(sample: Point) -> float | None:
         found = sample[name][kind]
         return None if found is None else float(found)
 
     return read
 
 
-def _longest(history: Iterable[Sample], name: str) -> str:
+def _longest(history: Iterable[Point], name: str) -> str:
     found = [float(bound) for sample in history if (bound := sample[name]["p99_seconds"]) is not None]
     return wording.bound(max(found)) if found else "not measured"
 
 
-def _highest(history: Iterable[Sample], name: str) -> int:
+def _highest(history: Iterable[Point], name: str) -> int:
     return max((int(sample[name]) for sample in history), default=0)
 
 
-def _start(sample: Sample) -> float:
+def _start(sample: Point) -> float:
     return float(_end(sample) - SAMPLE_SECONDS)
 
 
-def _end(sample: Sample) -> float:
+def _end(sample: Point) -> float:
     return float(WIDTH - sample["seconds_ago"])
 
 

@@ -9,7 +9,7 @@ from app import negotiation
 from app.errors import HTML, JSON
 from app.operations import panels, server_view
 from app.operations.access import require_operator
-from app.operations.overview import Document, overview
+from app.operations.overview import Overview, overview
 
 bp = Blueprint("dashboard", __name__)
 bp.before_request(require_operator)
@@ -26,6 +26,6 @@ def show_pool() -> Response:
     return Response(body, content_type=media_type, headers={"Cache-Control": "no-store", "Vary": "Accept"})
 
 
-def drawn(document: Document) -> str:
+def drawn(document: Overview) -> str:
     """Return the document as a page."""
-    return render_template("pool.html", **document, **panels.of(document), now=datetime.now(UTC))
+    return render_template("pool.html", **document, **panels.panels_of(document), now=datetime.now(UTC))

@@ -22,7 +22,7 @@ BOUND_SECONDS = 1.0
 bp = Blueprint("health", __name__)
 log = structlog.stdlib.get_logger(__name__)
 
-State = Literal["up", "busy", "down", "misconfigured"]
+DatabaseState = Literal["up", "busy", "down", "misconfigured"]
 Schema = Literal["current", "newer", "older", "empty", "unmanaged", "unknown"]
 
 
@@ -40,8 +40,8 @@ class Readiness(BaseModel):
     """
 
     status: Literal["ready", "degraded", "unavailable"]
-    reader: State
-    writer: State
+    reader: DatabaseState
+    writer: DatabaseState
     schema_state: Annotated[Schema, Field(serialization_alias="schema")]
 
 
@@ -49,7 +49,7 @@ class Readiness(BaseModel):
 class Check:
     """What one look at a database found so far."""
 
-    state: State = "down"
+    state: DatabaseState = "down"
     schema: Schema = "unknown"
     done: Event = field(default_factory=Event)
     pid: int = field(default_factory=os.getpid)
@@ -96,7 +96,7 @@ class Probe:
         return isinstance(pool, SteadyPool) and pool.checkedout() >= pool.snapshot()["size"]
 
 
-def _state_after(error: Exception) -> State:
+def _state_after(error: Exception) -> DatabaseState:
     if isinstance(error, PoolExhaustedError):
         return "busy"
     return "misconfigured" if isinstance(error, DatabaseMisconfiguredError) else "down"
@@ -118,11 +118,11 @@ def readyz() -> Response:
     deadline = monotonic() + BOUND_SECONDS
     for check in checks.values():
         check.done.wait(max(0.0, deadline - monotonic()))
-    readiness = judge(checks["reader"], checks["writer"])
+    readiness = readiness_of(checks["reader"], checks["writer"])
     return _uncached(readiness, 503 if readiness.status == "unavailable" else 200)
 
 
-def judge(reader: Check, writer: Check) -> Readiness:
+def readiness_of(reader: Check, writer: Check) -> Readiness:
     """Return the verdict: without a reader or its tables nothing works; without a writer, reading does."""
     away = ("down", "misconfigured")
     if reader.state in away or reader.schema in ("empty", "older"):

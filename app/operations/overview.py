@@ -14,11 +14,11 @@ from app.operations.server_view import ServerView
 from app.operations.totals import Totals
 from steadypool import Event
 
-Document = dict[str, Any]
+Overview = dict[str, Any]
 COUNTERS = ("acquired", "opened", *get_args(Event), "probes")
 
 
-def overview(reporter: Reporter, server: ServerView) -> Document:
+def overview(reporter: Reporter, server: ServerView) -> Overview:
     """Return all that there is to see; times are seconds, `ago` those before now."""
     reports = reporter.all_reports()
     samples = _over_all(reporter.all_samples())
@@ -35,7 +35,7 @@ def overview(reporter: Reporter, server: ServerView) -> Document:
     }
 
 
-def _worker(report: Report) -> Document:
+def _worker(report: Report) -> Overview:
     now = monotonic()
     return {
         "worker": report.worker,
@@ -46,11 +46,11 @@ def _worker(report: Report) -> Document:
     }
 
 
-def _budgets(reports: Iterable[Report]) -> Iterable[Document]:
+def _budgets(reports: Iterable[Report]) -> Iterable[Overview]:
     return (each for report in reports for each in report.budgets)
 
 
-def _pool(name: str, reports: Iterable[Report], samples: Sequence[Sample]) -> Document:
+def _pool(name: str, reports: Iterable[Report], samples: Sequence[Sample]) -> Overview:
     counted = totals.added(report.counted[name] for report in reports if name in report.counted)
     past = [sample for sample in samples if name in sample.pools]
     first = past[0].pools[name] if past else {}
@@ -59,7 +59,7 @@ def _pool(name: str, reports: Iterable[Report], samples: Sequence[Sample]) -> Do
     return {"now": _now(counted), "recent": _recent(recent), "history": _history(name, past)}
 
 
-def _now(pool: Totals) -> Document:
+def _now(pool: Totals) -> Overview:
     """Return the gauges; the breaker's state is the worst of any worker."""
     gauges = {name: pool.get(name, 0) for name in totals.GAUGES if name != "breaker"}
     return gauges | {"breaker": _worst(pool)}
@@ -69,13 +69,13 @@ def _worst(pool: Totals) -> str:
     return next((state for state in reversed(totals.STATES) if pool.get("breaker", {}).get(state)), totals.STATES[0])
 
 
-def _recent(grown: Totals) -> Document:
+def _recent(grown: Totals) -> Overview:
     times = {name: _times(grown.get(name, {})) for name in ("wait_time", "use_time", "create_time")}
     counted = {name: grown.get(name, 0) for name in COUNTERS}
     return counted | times | {"closed": grown.get("closed", {}), "idle_ratio": totals.idle_ratio(grown)}
 
 
-def _times(histogram: Totals) -> Document:
+def _times(histogram: Totals) -> Overview:
     """Return mean and percentiles in seconds; a percentile is a bucket's bound, "inf" above the last."""
     shares = {"p50_seconds": 0.5, "p99_seconds": 0.99}
     found = {name: totals.percentile(histogram, share) for name, share in shares.items()}
@@ -84,7 +84,7 @@ def _times(histogram: Totals) -> Document:
     return {"count": histogram.get("count", 0), "mean_seconds": totals.mean(histogram), **percentiles}
 
 
-def _history(name: str, samples: Sequence[Sample]) -> list[Document]:
+def _history(name: str, samples: Sequence[Sample]) -> list[Overview]:
     """Return what happened between each two samples, the oldest first; of the gauges, the highest values."""
     last = samples[-1].tick if samples else 0
     told = []

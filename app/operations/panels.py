@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from app.operations import charts, wording
-from app.operations.overview import COUNTERS
+from app.operations.overview import COUNTERS, Overview
 from app.operations.reports import SAMPLES
 
 MOST_ROWS = 100
@@ -14,8 +14,6 @@ MOST_ROWS = 100
 
 SILENT_SECONDS = 3.0
 """Workers report every second."""
-
-Document = Mapping[str, Any]
 
 
 class Notice(NamedTuple):
@@ -25,7 +23,7 @@ class Notice(NamedTuple):
     text: str
 
 
-def of(document: Document) -> dict[str, Any]:
+def panels_of(document: Overview) -> dict[str, Any]:
     """Return what the page needs beyond the document itself."""
     pools = document["pools"]
     resting = {name for name, pool in pools.items() if is_resting(pool)}
@@ -40,7 +38,7 @@ def of(document: Document) -> dict[str, Any]:
     }
 
 
-def notices(document: Document) -> Iterator[Notice]:
+def notices(document: Overview) -> Iterator[Notice]:
     """Yield what is wrong now or was in the last five minutes; nothing where all is well."""
     for name, pool in document["pools"].items():
         yield from _of_breaker(name, pool, document["workers"])
@@ -53,24 +51,24 @@ def notices(document: Document) -> Iterator[Notice]:
             yield Notice("warn", f"Worker {worker['worker']} has not reported for {wording.duration(seconds)}.")
 
 
-def is_resting(pool: Document) -> bool:
+def is_resting(pool: Overview) -> bool:
     """Tell whether nothing happened to a pool for as long as is looked back."""
     now, recent = pool["now"], pool["recent"]
     counts = [recent[name] for name in COUNTERS]
     return not any([*counts, *recent["closed"].values(), now["in_use"], now["pending"], now["breaker"] != "closed"])
 
 
-def in_use_first(connections: Iterable[Document]) -> list[Document]:
+def in_use_first(connections: Iterable[Overview]) -> list[Overview]:
     """Return those that are lent or being made, the longest first, then the idle ones, the last used first."""
 
-    def rank(seen: Document) -> tuple[bool, float]:
+    def rank(seen: Overview) -> tuple[bool, float]:
         is_idle = seen["state"] == "idle"
         return is_idle, seen["idle_seconds"] if is_idle else -seen["held_seconds"]
 
     return sorted(connections, key=rank)
 
 
-def _of_breaker(name: str, pool: Document, workers: Iterable[Document]) -> Iterator[Notice]:
+def _of_breaker(name: str, pool: Overview, workers: Iterable[Overview]) -> Iterator[Notice]:
     state = pool["now"]["breaker"]
     if state != "closed":
         states = [worker["pools"][name]["breaker"] for worker in workers if name in worker["pools"]]
@@ -81,7 +79,7 @@ def _of_breaker(name: str, pool: Document, workers: Iterable[Document]) -> Itera
         yield Notice("warn", f"The {name}'s breaker was open for about {wording.duration(seconds)}; now it is closed.")
 
 
-def _of_use(name: str, now: Document, recent: Document) -> Iterator[Notice]:
+def _of_use(name: str, now: Overview, recent: Overview) -> Iterator[Notice]:
     if now["pending"]:
         yield Notice("warn", f"{now['pending']} threads wait for a {name} connection; all are in use.")
     if lost := recent["rejected"] + recent["timeouts"]:

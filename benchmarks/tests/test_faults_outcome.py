@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from benchmarks.faults.outcome import Outcome, Times, measure
 from testkit import cities
-from testkit.clients import Kind, Question, Request
+from testkit.clients import Question, QuestionKind, Request
 
 TIMES = Times(opened=10.0, recovered=16.0, closed=20.0, outages=[(11.0, 16.0)])
 LONDON = cities.answer("London")
 
 
 def request(
-    began: float, ended: float | None, status: int = 200, said: str = f"{LONDON}\n", kind: Kind = "read"
+    began: float, ended: float | None, status: int = 200, said: str = f"{LONDON}\n", kind: QuestionKind = "read"
 ) -> Request:
     about, right = ("London", LONDON) if kind == "read" else ("n1", "")
     return Request(Question("/", about, right, kind), began, ended, status, said)

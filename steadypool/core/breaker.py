@@ -24,8 +24,8 @@ from steadypool.core.knock import (
     PATIENCE_SECONDS,
     PAUSE_SECONDS,
     QUICK_SECONDS,
+    Attempt,
     Knock,
-    Probe,
     held_seconds,
     spacing_seconds,
 )
@@ -58,7 +58,7 @@ class Breaker:
         self._last_connect = 0.0
         self._given_up = False
         self._misconfigured, self._next_turn, self._knocks = "", 0.0, tuple[Knock, ...]()
-        self.probe: Probe | None = None
+        self.probe: Attempt | None = None
         """Makes a connection and closes it; raises if it cannot."""
         self.state: State = "closed"
         self.silent = False
@@ -130,7 +130,7 @@ class Breaker:
         """Probe again when need be: the pool is used though it was closed."""
         self._given_up = False
 
-    def _run(self, probe: Probe) -> None:
+    def _run(self, probe: Attempt) -> None:
         shortest, longest = PAUSE_SECONDS
         knocks, pause, unanswered = list[Knock](), shortest, 0
         while not (self._given_up or any(knock.has_succeeded for knock in knocks)):

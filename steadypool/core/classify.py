@@ -10,7 +10,7 @@ Phase = Literal["statement", "commit"]
 """When it came. A ping is a statement; so is a ROLLBACK: if that fails the connection is closed whatever it was."""
 
 
-class Kind(Enum):
+class ErrorKind(Enum):
     """What went wrong. Drivers know which of their codes is which."""
 
     CONNECTION_DEAD = "this connection is of no use any more"
@@ -48,27 +48,27 @@ class Verdict(NamedTuple):
     """What is raised in the place of the driver's error."""
 
 
-TABLE: dict[Kind, Verdict] = {
-    Kind.CONNECTION_DEAD: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
-    Kind.ALL_DEAD: Verdict(True, True, "once more", "raise", "unknown", "probe", None),
-    Kind.READ_ONLY: Verdict(True, True, "raise", "raise", "refused", "probe", None),
+TABLE: dict[ErrorKind, Verdict] = {
+    ErrorKind.CONNECTION_DEAD: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
+    ErrorKind.ALL_DEAD: Verdict(True, True, "once more", "raise", "unknown", "probe", None),
+    ErrorKind.READ_ONLY: Verdict(True, True, "raise", "raise", "refused", "probe", None),
     # Not all of them: behind a proxy the others lead to other nodes.
-    Kind.NOT_READY: Verdict(True, False, "until the deadline", "raise", "refused", "probe", None),
-    Kind.TRY_AGAIN: Verdict(False, False, "once more", "again", "refused", "probe", "conflicts"),
-    Kind.INTERRUPTED: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
-    Kind.TOO_MUCH: Verdict(True, False, "raise", "raise", "unknown", "probe", None),
-    Kind.TIMED_OUT: Verdict(
+    ErrorKind.NOT_READY: Verdict(True, False, "until the deadline", "raise", "refused", "probe", None),
+    ErrorKind.TRY_AGAIN: Verdict(False, False, "once more", "again", "refused", "probe", "conflicts"),
+    ErrorKind.INTERRUPTED: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
+    ErrorKind.TOO_MUCH: Verdict(True, False, "raise", "raise", "unknown", "probe", None),
+    ErrorKind.TIMED_OUT: Verdict(
         False, False, "raise", "raise", "unknown", "probe", "statement_timeouts", DeadlineExceededError
     ),
-    Kind.REFUSED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
-    Kind.DENIED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
-    Kind.FULL: Verdict(False, False, "raise", "raise", "refused", "wait", None),
-    Kind.MISTAKE: Verdict(False, False, "raise", "raise", "refused", "probe", None),
-    Kind.FOREIGN: Verdict(True, False, "raise", "raise", "unknown", "probe", None),
+    ErrorKind.REFUSED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
+    ErrorKind.DENIED: Verdict(False, False, "raise", "raise", "refused", "probe", None),
+    ErrorKind.FULL: Verdict(False, False, "raise", "raise", "refused", "wait", None),
+    ErrorKind.MISTAKE: Verdict(False, False, "raise", "raise", "refused", "probe", None),
+    ErrorKind.FOREIGN: Verdict(True, False, "raise", "raise", "unknown", "probe", None),
 }
 
 
-def classify(kind: Kind, phase: Phase, *, overdue: bool = False) -> Verdict:
+def classify(kind: ErrorKind, phase: Phase, *, overdue: bool = False) -> Verdict:
     """Return what is done about an error, which came after the deadline was over if it is overdue.
 
     A no that came all the same, such as SQLite's "busy" just after the deadline, is an answer.
@@ -77,6 +77,6 @@ def classify(kind: Kind, phase: Phase, *, overdue: bool = False) -> Verdict:
     if phase == "commit" and verdict.commit == "unknown":
         # Not counted as an event: the caller is told, and `closed` has why the connection went.
         return verdict._replace(raises=OutcomeUnknownError, counts=None)
-    if overdue and phase == "statement" and kind is not Kind.TRY_AGAIN:
+    if overdue and phase == "statement" and kind is not ErrorKind.TRY_AGAIN:
         return verdict._replace(raises=DeadlineExceededError, counts="statement_timeouts", read="raise")
     return verdict

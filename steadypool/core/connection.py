@@ -14,7 +14,7 @@ from steadypool.core.deadline import Deadline
 from steadypool.core.stats import CloseReason, Stats
 from steadypool.core.wire import Wire
 
-State = Literal["connecting", "idle", "in use", "closed"]
+ConnectionState = Literal["connecting", "idle", "in use", "closed"]
 
 Stack = Sequence[tuple[CodeType, int]]
 """Code and instruction of each call, the innermost first."""
@@ -152,7 +152,7 @@ class Connection:
 
     def connecting(self) -> None:
         """Begin anew: nothing is known of the one that was here before."""
-        self.state: State = "connecting"
+        self.state: ConnectionState = "connecting"
         self.wire: Wire | None = None
         self.uses = 0
         self.opened = self.used = 0.0

@@ -23,7 +23,7 @@ class Knock:
     """A probe in a thread of its own, for as long as it takes: one that is ended is held against us by MySQL."""
 
     def __init__(
-        self, probe: "Probe", patience: float, seconds: float, clock: Callable[[], float], tell: Callable[[], None]
+        self, probe: "Attempt", patience: float, seconds: float, clock: Callable[[], float], tell: Callable[[], None]
     ) -> None:
         self.seconds = seconds
         self.has_arrived: Callable[[], bool] = lambda: False
@@ -82,7 +82,7 @@ class Knock:
         self._tell()
 
 
-Probe = Callable[[Knock], None]
+Attempt = Callable[[Knock], None]
 
 
 def spacing_seconds(unanswered: int) -> float:

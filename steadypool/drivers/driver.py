@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from steadypool.core.classify import Kind
+from steadypool.core.classify import ErrorKind
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.wire import Wire
 from steadypool.drivers.opening import in_time
@@ -43,7 +43,7 @@ class Driver:
 
     module = ""
     """The package whose errors are this driver's."""
-    kinds: Mapping[int | str, Kind] = {}
+    kinds: Mapping[int | str, ErrorKind] = {}
     """What its database's codes mean."""
     arrives_unseen = False
     """Whether nobody knows, until it is through, how far a connect has come, and the server counts those that end."""
@@ -97,17 +97,17 @@ class Driver:
         return first if isinstance(first, int) else getattr(error, "sqlstate", None)
 
     @classmethod
-    def kind(cls, error: BaseException) -> Kind:
+    def kind(cls, error: BaseException) -> ErrorKind:
         """Return what an error of the driver means, by its code or by the class that PEP 249 gives it."""
         code = cls.code(error)
         if code is not None and code in cls.kinds:
             return cls.kinds[code]
         names = {each.__name__ for each in type(error).__mro__}
         if "InternalError" in names and code is None:  # PyMySQL: packet sequence number wrong
-            return Kind.CONNECTION_DEAD
+            return ErrorKind.CONNECTION_DEAD
         if code is None and FULL_IN_WORDS.search(str(error)):
-            return Kind.FULL
-        return Kind.REFUSED if names & {"IntegrityError", "DataError"} else Kind.MISTAKE
+            return ErrorKind.FULL
+        return ErrorKind.REFUSED if names & {"IntegrityError", "DataError"} else ErrorKind.MISTAKE
 
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell whether a connect failed because of an option: neither the server nor the network is to blame."""

@@ -3,65 +3,65 @@
 import math
 from typing import Any
 
-from steadypool.core.classify import Kind
+from steadypool.core.classify import ErrorKind
 from steadypool.drivers.driver import Driver
 
 # MySQL: dev.mysql.com/doc/mysql-errors (server 1xxx, 3xxx, 4xxx; client 2xxx) · MariaDB: mariadb.com/kb "Error Codes" ·
 # TiDB: docs.pingcap.com/error-codes
-KINDS: dict[int | str, Kind] = {
-    0: Kind.CONNECTION_DEAD,  # PyMySQL and mysqlclient: InterfaceError(0, ''), closed already
-    1927: Kind.CONNECTION_DEAD,  # MariaDB: connection was killed
-    2006: Kind.CONNECTION_DEAD,  # server has gone away (the write failed)
-    2013: Kind.CONNECTION_DEAD,  # lost connection during query (the read failed)
-    2014: Kind.CONNECTION_DEAD,  # commands out of sync: something is left unread
-    2027: Kind.CONNECTION_DEAD,  # malformed packet
-    1152: Kind.CONNECTION_DEAD,  # this and the next: SQLSTATE 08S01, communication link failure. Aborted connection
-    1156: Kind.CONNECTION_DEAD,  # packets out of order
-    1157: Kind.CONNECTION_DEAD,  # a packet that cannot be uncompressed
-    1158: Kind.CONNECTION_DEAD,  # the server could not read
-    1159: Kind.CONNECTION_DEAD,  # … within net_read_timeout
-    1160: Kind.CONNECTION_DEAD,  # the server could not write
-    1161: Kind.CONNECTION_DEAD,  # … within net_write_timeout
-    1184: Kind.CONNECTION_DEAD,  # aborted connection, with its user and host
-    1180: Kind.CONNECTION_DEAD,  # error during COMMIT, of an engine, the binlog or Galera: kept elsewhere, perhaps
-    4031: Kind.CONNECTION_DEAD,  # MySQL 8.0.24: closed for inactivity (wait_timeout)
-    9001: Kind.CONNECTION_DEAD,  # ProxySQL: no server of the hostgroup was reached; TiDB: nor its placement driver
-    1053: Kind.ALL_DEAD,  # MySQL, MariaDB: server shutdown in progress
-    1290: Kind.READ_ONLY,  # --read-only, --super-read-only
-    1792: Kind.READ_ONLY,  # in a READ ONLY transaction
-    1836: Kind.READ_ONLY,  # innodb_read_only
-    1047: Kind.NOT_READY,  # Galera: "WSREP has not yet prepared node": outside the majority, or without its data
-    3100: Kind.NOT_READY,  # MySQL: a hook refused COMMIT, as Group Replication's does in a member without its group
-    1205: Kind.TRY_AGAIN,  # lock wait timeout: only the statement was rolled back. Galera: wsrep_sync_wait as well
-    1213: Kind.TRY_AGAIN,  # deadlock: the transaction was rolled back. Galera: at COMMIT, another node was first
-    1020: Kind.TRY_AGAIN,  # MariaDB, innodb_snapshot_isolation: another one changed the row; all was rolled back
-    3101: Kind.TRY_AGAIN,  # MySQL Group Replication: another member was first; COMMIT was a ROLLBACK
-    3572: Kind.TRY_AGAIN,  # MySQL: NOWAIT, and the row is locked (1205 in MariaDB, 55P03 in PostgreSQL)
-    8002: Kind.TRY_AGAIN,  # TiDB: conflict at COMMIT after SELECT … FOR UPDATE
-    8005: Kind.TRY_AGAIN,  # TiDB: write conflict
-    8022: Kind.TRY_AGAIN,  # TiDB: COMMIT failed and was rolled back; may be repeated
-    9007: Kind.TRY_AGAIN,  # TiDB: write conflict, in TiKV
-    1317: Kind.INTERRUPTED,  # KILL QUERY, and KILL while a statement runs
-    1153: Kind.TOO_MUCH,  # max_allowed_packet
-    2020: Kind.TOO_MUCH,  # … of the client (mysqlclient)
-    1969: Kind.TIMED_OUT,  # MariaDB: max_statement_time
-    3024: Kind.TIMED_OUT,  # MySQL: max_execution_time
-    1267: Kind.REFUSED,  # MariaDB, of =, and 1270 and 1271 of IN: the column's character set lacks a character
-    1270: Kind.REFUSED,
-    1271: Kind.REFUSED,
-    3854: Kind.REFUSED,  # MySQL: the same
-    1044: Kind.DENIED,  # this database
-    1142: Kind.DENIED,  # this table
-    1143: Kind.DENIED,  # this column
-    1227: Kind.DENIED,  # this statement
-    1345: Kind.DENIED,  # EXPLAIN, of a view's tables
-    1356: Kind.DENIED,  # a view's tables: to its owner, perhaps
-    1370: Kind.DENIED,  # this routine
-    1449: Kind.DENIED,  # a view's owner, who is no more
-    1040: Kind.FULL,  # max_connections
-    1135: Kind.FULL,  # no more threads
-    1203: Kind.FULL,  # max_user_connections, for all users
-    1226: Kind.FULL,  # this user's own
+KINDS: dict[int | str, ErrorKind] = {
+    0: ErrorKind.CONNECTION_DEAD,  # PyMySQL and mysqlclient: InterfaceError(0, ''), closed already
+    1927: ErrorKind.CONNECTION_DEAD,  # MariaDB: connection was killed
+    2006: ErrorKind.CONNECTION_DEAD,  # server has gone away (the write failed)
+    2013: ErrorKind.CONNECTION_DEAD,  # lost connection during query (the read failed)
+    2014: ErrorKind.CONNECTION_DEAD,  # commands out of sync: something is left unread
+    2027: ErrorKind.CONNECTION_DEAD,  # malformed packet
+    1152: ErrorKind.CONNECTION_DEAD,  # this and the next: SQLSTATE 08S01, communication link failure; aborted
+    1156: ErrorKind.CONNECTION_DEAD,  # packets out of order
+    1157: ErrorKind.CONNECTION_DEAD,  # a packet that cannot be uncompressed
+    1158: ErrorKind.CONNECTION_DEAD,  # the server could not read
+    1159: ErrorKind.CONNECTION_DEAD,  # … within net_read_timeout
+    1160: ErrorKind.CONNECTION_DEAD,  # the server could not write
+    1161: ErrorKind.CONNECTION_DEAD,  # … within net_write_timeout
+    1184: ErrorKind.CONNECTION_DEAD,  # aborted connection, with its user and host
+    1180: ErrorKind.CONNECTION_DEAD,  # error during COMMIT, of an engine, the binlog or Galera: kept elsewhere, perhaps
+    4031: ErrorKind.CONNECTION_DEAD,  # MySQL 8.0.24: closed for inactivity (wait_timeout)
+    9001: ErrorKind.CONNECTION_DEAD,  # ProxySQL: no server of the hostgroup was reached; TiDB: nor its placement driver
+    1053: ErrorKind.ALL_DEAD,  # MySQL, MariaDB: server shutdown in progress
+    1290: ErrorKind.READ_ONLY,  # --read-only, --super-read-only
+    1792: ErrorKind.READ_ONLY,  # in a READ ONLY transaction
+    1836: ErrorKind.READ_ONLY,  # innodb_read_only
+    1047: ErrorKind.NOT_READY,  # Galera: "WSREP has not yet prepared node": outside the majority, or without its data
+    3100: ErrorKind.NOT_READY,  # MySQL: a hook refused COMMIT, as Group Replication does in a member without its group
+    1205: ErrorKind.TRY_AGAIN,  # lock wait timeout: only the statement was rolled back. Galera: wsrep_sync_wait as well
+    1213: ErrorKind.TRY_AGAIN,  # deadlock: the transaction was rolled back. Galera: at COMMIT, another node was first
+    1020: ErrorKind.TRY_AGAIN,  # MariaDB, innodb_snapshot_isolation: another one changed the row; all was rolled back
+    3101: ErrorKind.TRY_AGAIN,  # MySQL Group Replication: another member was first; COMMIT was a ROLLBACK
+    3572: ErrorKind.TRY_AGAIN,  # MySQL: NOWAIT, and the row is locked (1205 in MariaDB, 55P03 in PostgreSQL)
+    8002: ErrorKind.TRY_AGAIN,  # TiDB: conflict at COMMIT after SELECT … FOR UPDATE
+    8005: ErrorKind.TRY_AGAIN,  # TiDB: write conflict
+    8022: ErrorKind.TRY_AGAIN,  # TiDB: COMMIT failed and was rolled back; may be repeated
+    9007: ErrorKind.TRY_AGAIN,  # TiDB: write conflict, in TiKV
+    1317: ErrorKind.INTERRUPTED,  # KILL QUERY, and KILL while a statement runs
+    1153: ErrorKind.TOO_MUCH,  # max_allowed_packet
+    2020: ErrorKind.TOO_MUCH,  # … of the client (mysqlclient)
+    1969: ErrorKind.TIMED_OUT,  # MariaDB: max_statement_time
+    3024: ErrorKind.TIMED_OUT,  # MySQL: max_execution_time
+    1267: ErrorKind.REFUSED,  # MariaDB, of =, and 1270 and 1271 of IN: the column's character set lacks a character
+    1270: ErrorKind.REFUSED,
+    1271: ErrorKind.REFUSED,
+    3854: ErrorKind.REFUSED,  # MySQL: the same
+    1044: ErrorKind.DENIED,  # this database
+    1142: ErrorKind.DENIED,  # this table
+    1143: ErrorKind.DENIED,  # this column
+    1227: ErrorKind.DENIED,  # this statement
+    1345: ErrorKind.DENIED,  # EXPLAIN, of a view's tables
+    1356: ErrorKind.DENIED,  # a view's tables: to its owner, perhaps
+    1370: ErrorKind.DENIED,  # this routine
+    1449: ErrorKind.DENIED,  # a view's owner, who is no more
+    1040: ErrorKind.FULL,  # max_connections
+    1135: ErrorKind.FULL,  # no more threads
+    1203: ErrorKind.FULL,  # max_user_connections, for all users
+    1226: ErrorKind.FULL,  # this user's own
 }
 
 REFUSES_OPTION = {

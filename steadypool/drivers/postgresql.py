@@ -3,31 +3,31 @@
 import re
 from typing import Any
 
-from steadypool.core.classify import Kind
+from steadypool.core.classify import ErrorKind
 from steadypool.drivers.driver import WITHOUT_CODE, Driver
 
 # Appendix A, SQLSTATE
-KINDS: dict[int | str, Kind] = {
-    "08000": Kind.CONNECTION_DEAD,  # and the proxies before it: connection exception
-    "08003": Kind.CONNECTION_DEAD,  # … does not exist
-    "08006": Kind.CONNECTION_DEAD,  # … failure
-    "08007": Kind.CONNECTION_DEAD,  # … and nobody knows what became of the transaction
-    "08P01": Kind.CONNECTION_DEAD,  # … protocol violation: what PgBouncer says of all that goes wrong with it
-    "40003": Kind.CONNECTION_DEAD,  # statement completion unknown; CockroachDB: of COMMIT as well
-    "57P04": Kind.CONNECTION_DEAD,  # the database was dropped
-    "57P05": Kind.CONNECTION_DEAD,  # 14: idle_session_timeout
-    "25P03": Kind.CONNECTION_DEAD,  # idle_in_transaction_session_timeout
-    "25P04": Kind.CONNECTION_DEAD,  # 17: transaction_timeout
-    "57P01": Kind.ALL_DEAD,  # admin shutdown (pg_terminate_backend says so too)
-    "57P02": Kind.ALL_DEAD,  # crash of another session
-    "57P03": Kind.ALL_DEAD,  # starting up or shutting down
-    "25006": Kind.READ_ONLY,  # a standby
-    "40001": Kind.TRY_AGAIN,  # serialization failure
-    "40P01": Kind.TRY_AGAIN,  # deadlock
-    "55P03": Kind.TRY_AGAIN,  # lock_timeout
-    "57014": Kind.TIMED_OUT,  # statement_timeout, pg_cancel_backend
-    "42501": Kind.DENIED,  # insufficient privilege
-    "53300": Kind.FULL,  # max_connections, or the limit of a role or database
+KINDS: dict[int | str, ErrorKind] = {
+    "08000": ErrorKind.CONNECTION_DEAD,  # and the proxies before it: connection exception
+    "08003": ErrorKind.CONNECTION_DEAD,  # … does not exist
+    "08006": ErrorKind.CONNECTION_DEAD,  # … failure
+    "08007": ErrorKind.CONNECTION_DEAD,  # … and nobody knows what became of the transaction
+    "08P01": ErrorKind.CONNECTION_DEAD,  # … protocol violation: what PgBouncer says of all that goes wrong with it
+    "40003": ErrorKind.CONNECTION_DEAD,  # statement completion unknown; CockroachDB: of COMMIT as well
+    "57P04": ErrorKind.CONNECTION_DEAD,  # the database was dropped
+    "57P05": ErrorKind.CONNECTION_DEAD,  # 14: idle_session_timeout
+    "25P03": ErrorKind.CONNECTION_DEAD,  # idle_in_transaction_session_timeout
+    "25P04": ErrorKind.CONNECTION_DEAD,  # 17: transaction_timeout
+    "57P01": ErrorKind.ALL_DEAD,  # admin shutdown (pg_terminate_backend says so too)
+    "57P02": ErrorKind.ALL_DEAD,  # crash of another session
+    "57P03": ErrorKind.ALL_DEAD,  # starting up or shutting down
+    "25006": ErrorKind.READ_ONLY,  # a standby
+    "40001": ErrorKind.TRY_AGAIN,  # serialization failure
+    "40P01": ErrorKind.TRY_AGAIN,  # deadlock
+    "55P03": ErrorKind.TRY_AGAIN,  # lock_timeout
+    "57014": ErrorKind.TIMED_OUT,  # statement_timeout, pg_cancel_backend
+    "42501": ErrorKind.DENIED,  # insufficient privilege
+    "53300": ErrorKind.FULL,  # max_connections, or the limit of a role or database
 }
 
 REFUSES_OPTION_IN_WORDS = re.compile(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from steadypool.core import deadline
-from steadypool.core.classify import Kind
+from steadypool.core.classify import ErrorKind
 from steadypool.core.wire import Wire
 from steadypool.drivers.driver import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
@@ -15,15 +15,15 @@ from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 LONGEST_WAIT_SECONDS = 30.0
 
 # sqlite.org/rescode.html, the low byte
-KINDS: dict[int | str, Kind] = {
-    10: Kind.CONNECTION_DEAD,  # I/O error
-    11: Kind.CONNECTION_DEAD,  # corrupt
-    14: Kind.CONNECTION_DEAD,  # cannot open
-    26: Kind.CONNECTION_DEAD,  # not a database
-    8: Kind.READ_ONLY,  # the file
-    5: Kind.TRY_AGAIN,  # busy
-    6: Kind.TRY_AGAIN,  # locked
-    9: Kind.INTERRUPTED,  # interrupted
+KINDS: dict[int | str, ErrorKind] = {
+    10: ErrorKind.CONNECTION_DEAD,  # I/O error
+    11: ErrorKind.CONNECTION_DEAD,  # corrupt
+    14: ErrorKind.CONNECTION_DEAD,  # cannot open
+    26: ErrorKind.CONNECTION_DEAD,  # not a database
+    8: ErrorKind.READ_ONLY,  # the file
+    5: ErrorKind.TRY_AGAIN,  # busy
+    6: ErrorKind.TRY_AGAIN,  # locked
+    9: ErrorKind.INTERRUPTED,  # interrupted
 }
 
 

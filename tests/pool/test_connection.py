@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from steadypool.core.breaker import Breaker
-from steadypool.core.connection import GRACE_SECONDS, IDLE_SECONDS, JITTER, Connection, Hand, State, Use
+from steadypool.core.connection import GRACE_SECONDS, IDLE_SECONDS, JITTER, Connection, ConnectionState, Hand, Use
 from steadypool.core.deadline import Account, Deadline
 from steadypool.core.errors import PoolExhaustedError, QueueFullError
 from steadypool.core.rounds import Rounds
@@ -549,7 +549,7 @@ WAYS: dict[tuple[str, str], Callable[[Slots[Watched]], Watched]] = {
 
 
 def test_the_docstring_names_all_states_and_each_change_once() -> None:
-    assert {name for change in CHANGES for name in change} == set(get_args(State))
+    assert {name for change in CHANGES for name in change} == set(get_args(ConnectionState))
     assert len(ROWS) == len(CHANGES)
     assert set(WAYS) == CHANGES
 

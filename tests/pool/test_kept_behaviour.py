@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, event, exc, literal, select
 
 from steadypool import create_pool_engine, deadline
 from steadypool.core import housekeeping
-from steadypool.core.classify import Kind
+from steadypool.core.classify import ErrorKind
 from steadypool.errors import DatabaseDownError
 from steadypool.recovery import kind_of
 from testkit.waiting import eventually
@@ -132,7 +132,7 @@ def test_nothing_is_taken_back_at_the_end_of_the_interpreter(engine: Engine, mon
 def test_a_lost_connection_is_dead_whatever_was_said_before(error: type[Exception]) -> None:
     lost = exc.OperationalError("SELECT 1", {}, error("no"), connection_invalidated=True)
 
-    assert kind_of(lost) is Kind.CONNECTION_DEAD
+    assert kind_of(lost) is ErrorKind.CONNECTION_DEAD
 
 
 def test_an_error_of_another_pool_in_a_listener_is_not_counted_here(make_engine: Callable[..., Engine]) -> None:

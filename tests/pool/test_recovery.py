@@ -11,7 +11,7 @@ import pymysql  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import NullPool, create_engine, exc, text
 
-from steadypool.core.classify import Kind
+from steadypool.core.classify import ErrorKind
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from steadypool.recovery import is_unavailable, kind_of
 
@@ -38,50 +38,53 @@ def busy() -> sqlite3.OperationalError:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (pymysql.OperationalError(2013, "Lost connection"), Kind.CONNECTION_DEAD),
-        (pymysql.OperationalError(4031, "The client was disconnected"), Kind.CONNECTION_DEAD),
-        (pymysql.InterfaceError(0, ""), Kind.CONNECTION_DEAD),
-        (pymysql.InternalError("Packet sequence number wrong - got 3 expected 1"), Kind.CONNECTION_DEAD),
-        (pymysql.OperationalError(1053, "Server shutdown in progress"), Kind.ALL_DEAD),
-        (psycopg.errors.AdminShutdown("terminating connection"), Kind.ALL_DEAD),
-        (psycopg.errors.IdleSessionTimeout("terminating connection"), Kind.CONNECTION_DEAD),
-        (pymysql.OperationalError(1290, "--read-only"), Kind.READ_ONLY),
-        (psycopg.errors.ReadOnlySqlTransaction("cannot execute"), Kind.READ_ONLY),
-        (pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use"), Kind.NOT_READY),
-        (pymysql.OperationalError(3100, "Error on observer while running replication hook"), Kind.NOT_READY),
-        (pymysql.OperationalError(1020, "Record has changed since last read"), Kind.TRY_AGAIN),
-        (pymysql.OperationalError(3101, "Plugin instructed the server to rollback"), Kind.TRY_AGAIN),
-        (pymysql.OperationalError(3572, "Statement aborted because lock(s) could not be acquired"), Kind.TRY_AGAIN),
-        (pymysql.OperationalError(9007, "Write conflict"), Kind.TRY_AGAIN),
-        (pymysql.OperationalError(1180, "Got error 5 - 'Input/output error' during COMMIT"), Kind.CONNECTION_DEAD),
-        (pymysql.OperationalError(1180, "Got error 149 - 'Lock deadlock' during COMMIT"), Kind.TRY_AGAIN),
-        (pymysql.OperationalError(1159, "Got timeout reading communication packets"), Kind.CONNECTION_DEAD),
-        (pymysql.OperationalError(9001, "Max connect timeout reached"), Kind.CONNECTION_DEAD),
-        (psycopg.errors.ProtocolViolation("query_wait_timeout"), Kind.CONNECTION_DEAD),
-        (psycopg.errors.ConnectionFailure("server conn crashed?"), Kind.CONNECTION_DEAD),
-        (psycopg.errors.StatementCompletionUnknown("result is ambiguous"), Kind.CONNECTION_DEAD),
-        (psycopg.errors.DatabaseDropped("terminating connection"), Kind.CONNECTION_DEAD),
-        (pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'"), Kind.TOO_MUCH),
-        (pymysql.OperationalError(1213, "Deadlock found"), Kind.TRY_AGAIN),
-        (pymysql.OperationalError(1205, "Lock wait timeout exceeded"), Kind.TRY_AGAIN),
-        (psycopg.errors.DeadlockDetected("deadlock"), Kind.TRY_AGAIN),
-        (psycopg.errors.SerializationFailure("could not serialize"), Kind.TRY_AGAIN),
-        (busy(), Kind.TRY_AGAIN),
-        (pymysql.OperationalError(1317, "Query execution was interrupted"), Kind.INTERRUPTED),
-        (pymysql.OperationalError(1969, "max_statement_time exceeded"), Kind.TIMED_OUT),
-        (pymysql.OperationalError(3024, "maximum statement execution time exceeded"), Kind.TIMED_OUT),
-        (psycopg.errors.QueryCanceled("canceling statement"), Kind.TIMED_OUT),
-        (pymysql.IntegrityError(1062, "Duplicate entry"), Kind.REFUSED),
-        (psycopg.errors.UniqueViolation("duplicate key"), Kind.REFUSED),
-        (pymysql.ProgrammingError(1064, "You have an error in your SQL syntax"), Kind.MISTAKE),
-        (pymysql.InternalError(1927, "Connection was killed"), Kind.CONNECTION_DEAD),
-        (psycopg.errors.UndefinedTable("no such table"), Kind.MISTAKE),
-        (sqlite3.OperationalError("no such table: x"), Kind.MISTAKE),
-        (ValueError("2013"), Kind.MISTAKE),
-        (None, Kind.MISTAKE),
+        (pymysql.OperationalError(2013, "Lost connection"), ErrorKind.CONNECTION_DEAD),
+        (pymysql.OperationalError(4031, "The client was disconnected"), ErrorKind.CONNECTION_DEAD),
+        (pymysql.InterfaceError(0, ""), ErrorKind.CONNECTION_DEAD),
+        (pymysql.InternalError("Packet sequence number wrong - got 3 expected 1"), ErrorKind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1053, "Server shutdown in progress"), ErrorKind.ALL_DEAD),
+        (psycopg.errors.AdminShutdown("terminating connection"), ErrorKind.ALL_DEAD),
+        (psycopg.errors.IdleSessionTimeout("terminating connection"), ErrorKind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1290, "--read-only"), ErrorKind.READ_ONLY),
+        (psycopg.errors.ReadOnlySqlTransaction("cannot execute"), ErrorKind.READ_ONLY),
+        (pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use"), ErrorKind.NOT_READY),
+        (pymysql.OperationalError(3100, "Error on observer while running replication hook"), ErrorKind.NOT_READY),
+        (pymysql.OperationalError(1020, "Record has changed since last read"), ErrorKind.TRY_AGAIN),
+        (pymysql.OperationalError(3101, "Plugin instructed the server to rollback"), ErrorKind.TRY_AGAIN),
+        (
+            pymysql.OperationalError(3572, "Statement aborted because lock(s) could not be acquired"),
+            ErrorKind.TRY_AGAIN,
+        ),
+        (pymysql.OperationalError(9007, "Write conflict"), ErrorKind.TRY_AGAIN),
+        (pymysql.OperationalError(1180, "Got error 5 - 'Input/output error' during COMMIT"), ErrorKind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1180, "Got error 149 - 'Lock deadlock' during COMMIT"), ErrorKind.TRY_AGAIN),
+        (pymysql.OperationalError(1159, "Got timeout reading communication packets"), ErrorKind.CONNECTION_DEAD),
+        (pymysql.OperationalError(9001, "Max connect timeout reached"), ErrorKind.CONNECTION_DEAD),
+        (psycopg.errors.ProtocolViolation("query_wait_timeout"), ErrorKind.CONNECTION_DEAD),
+        (psycopg.errors.ConnectionFailure("server conn crashed?"), ErrorKind.CONNECTION_DEAD),
+        (psycopg.errors.StatementCompletionUnknown("result is ambiguous"), ErrorKind.CONNECTION_DEAD),
+        (psycopg.errors.DatabaseDropped("terminating connection"), ErrorKind.CONNECTION_DEAD),
+        (pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'"), ErrorKind.TOO_MUCH),
+        (pymysql.OperationalError(1213, "Deadlock found"), ErrorKind.TRY_AGAIN),
+        (pymysql.OperationalError(1205, "Lock wait timeout exceeded"), ErrorKind.TRY_AGAIN),
+        (psycopg.errors.DeadlockDetected("deadlock"), ErrorKind.TRY_AGAIN),
+        (psycopg.errors.SerializationFailure("could not serialize"), ErrorKind.TRY_AGAIN),
+        (busy(), ErrorKind.TRY_AGAIN),
+        (pymysql.OperationalError(1317, "Query execution was interrupted"), ErrorKind.INTERRUPTED),
+        (pymysql.OperationalError(1969, "max_statement_time exceeded"), ErrorKind.TIMED_OUT),
+        (pymysql.OperationalError(3024, "maximum statement execution time exceeded"), ErrorKind.TIMED_OUT),
+        (psycopg.errors.QueryCanceled("canceling statement"), ErrorKind.TIMED_OUT),
+        (pymysql.IntegrityError(1062, "Duplicate entry"), ErrorKind.REFUSED),
+        (psycopg.errors.UniqueViolation("duplicate key"), ErrorKind.REFUSED),
+        (pymysql.ProgrammingError(1064, "You have an error in your SQL syntax"), ErrorKind.MISTAKE),
+        (pymysql.InternalError(1927, "Connection was killed"), ErrorKind.CONNECTION_DEAD),
+        (psycopg.errors.UndefinedTable("no such table"), ErrorKind.MISTAKE),
+        (sqlite3.OperationalError("no such table: x"), ErrorKind.MISTAKE),
+        (ValueError("2013"), ErrorKind.MISTAKE),
+        (None, ErrorKind.MISTAKE),
     ],
 )
-def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, kind: Kind) -> None:
+def test_an_error_means_the_same_bare_and_wrapped(error: BaseException | None, kind: ErrorKind) -> None:
     assert kind_of(error, dialect_of(error)) is kind
     if error is not None:
         assert kind_of(failed(error)) is kind
@@ -94,20 +97,20 @@ def dialect_of(error: BaseException | None) -> Any:
 
 @pytest.mark.parametrize("error", [KeyError(1053), OSError(2013, "no"), ValueError(1213), KeyboardInterrupt(1290)])
 def test_a_number_is_a_code_only_where_the_driver_says_it(error: BaseException) -> None:
-    assert kind_of(error, dialect_of(error)) is Kind.MISTAKE
+    assert kind_of(error, dialect_of(error)) is ErrorKind.MISTAKE
 
 
 def test_nor_is_another_drivers_error_this_ones() -> None:
     shutdown = pymysql.OperationalError(1053, "Server shutdown in progress")
     other: Any = SimpleNamespace(loaded_dbapi=psycopg)
 
-    assert kind_of(shutdown, other) is Kind.MISTAKE
+    assert kind_of(shutdown, other) is ErrorKind.MISTAKE
 
 
 def test_a_lost_connection_is_known_without_a_code() -> None:
     lost = failed(psycopg.OperationalError("server closed the connection unexpectedly"), connection_invalidated=True)
 
-    assert kind_of(lost) is Kind.CONNECTION_DEAD
+    assert kind_of(lost) is ErrorKind.CONNECTION_DEAD
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from testkit.clients import Clients, Kind, Question
+from testkit.clients import Clients, Question, QuestionKind
 from testkit.kept_alive import NOT_BEGUN, KeptAlive
 from testkit.waiting import eventually
 
@@ -139,7 +139,7 @@ def test_a_read_that_meets_a_closing_connection_is_sent_once_more(serve: Callabl
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_what_nobody_begins_to_answer_is_an_error(serve: Callable[..., int], kind: Kind) -> None:
+def test_what_nobody_begins_to_answer_is_an_error(serve: Callable[..., int], kind: QuestionKind) -> None:
     way = KeptAlive(serve(0, reads_on=True), seconds=5)
 
     with pytest.raises(NOT_BEGUN):

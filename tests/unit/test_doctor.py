@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from app.commands import checks, doctor
 from app.operations.limits import Limit, Pool, budgets
 from config import Settings
+from steadypool import Role
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_password_like_the_users_name_leaves_the_name(make_settings: Callable[
     ("role", "denied", "level"),
     [("reader", ["SELECT ON table"], "problem"), ("writer", ["INSERT ON table"], "warning"), ("writer", [], "ok")],
 )
-def test_privileges(role: checks.Role, denied: list[str], level: str) -> None:
+def test_privileges(role: Role, denied: list[str], level: str) -> None:
     finding = checks.judge_privileges(role, checks.CHANGES, denied)
 
     assert finding.level == level

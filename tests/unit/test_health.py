@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Engine, NullPool, create_engine
 
 from app.operations import health
-from app.operations.health import Check, Probe, judge
+from app.operations.health import Check, Probe, readiness_of
 from steadypool.errors import PoolExhaustedError
 from steadypool.pool import SteadyPool
 
@@ -29,7 +29,7 @@ from steadypool.pool import SteadyPool
     ],
 )
 def test_verdict(reader: Any, schema: Any, writer: Any, status: str) -> None:
-    assert judge(Check(reader, schema), Check(writer, "current")).status == status
+    assert readiness_of(Check(reader, schema), Check(writer, "current")).status == status
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from testkit.echo import Echo, asked, connect, is_silent, packet
+from testkit.echo import Echo, connect, echoed, is_silent, packet
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 
@@ -19,7 +19,7 @@ SLACK = 0.3
 
 def test_bytes_pass_in_both_directions(proxy: Proxy) -> None:
     with connect(proxy) as client:
-        assert asked(client, packet(b"x" * 500_000)) == packet(b"x" * 500_000)
+        assert echoed(client, packet(b"x" * 500_000)) == packet(b"x" * 500_000)
 
 
 def test_the_end_of_one_side_reaches_the_other(proxy: Proxy, echo: Echo) -> None:
@@ -49,18 +49,18 @@ def test_refused_until_healed_and_the_port_stays_ours(proxy: Proxy) -> None:
         other.bind(("127.0.0.1", proxy.port))
     proxy.heal()
     with connect(proxy) as client:
-        assert asked(client, packet(b"back")) == packet(b"back")
+        assert echoed(client, packet(b"back")) == packet(b"back")
 
 
 def test_accepted_and_silent(proxy: Proxy, echo: Echo) -> None:
     with connect(proxy) as before:
-        asked(before, packet(b"a"))
+        echoed(before, packet(b"a"))
         proxy.be_silent()
 
         with connect(proxy) as client:
             client.sendall(packet(b"hello?"))
             assert is_silent(client)
-        assert asked(before, packet(b"b")) == packet(b"b")
+        assert echoed(before, packet(b"b")) == packet(b"b")
         assert echo.heard == packet(b"a") + packet(b"b")
 
 
@@ -72,13 +72,13 @@ def test_a_lost_syn_is_answered_by_nobody_until_healed(proxy: Proxy) -> None:
         connect(proxy, 0.3)
     threading.Timer(0.2, proxy.heal).start()
     with connect(proxy, 3) as client:  # the kernel sends its SYN again after a second
-        assert asked(client, packet(b"at last")) == packet(b"at last")
+        assert echoed(client, packet(b"at last")) == packet(b"at last")
     assert time.monotonic() - started < 0.3 + 1.1 + SLACK
 
 
 def test_a_black_hole_takes_all_and_closes_nothing(proxy: Proxy, echo: Echo) -> None:
     with connect(proxy) as client:
-        asked(client, packet(b"a"))
+        echoed(client, packet(b"a"))
         proxy.black_hole()
 
         client.sendall(packet(b"b"))
@@ -95,12 +95,12 @@ def test_a_black_hole_takes_all_and_closes_nothing(proxy: Proxy, echo: Echo) -> 
 
 def test_a_black_hole_of_existing_connections_alone(proxy: Proxy) -> None:
     with connect(proxy) as client:
-        asked(client, packet(b"a"))
+        echoed(client, packet(b"a"))
         proxy.black_hole(new=False)
 
         client.sendall(packet(b"b"))
         with connect(proxy) as another:
-            assert asked(another, packet(b"c")) == packet(b"c")
+            assert echoed(another, packet(b"c")) == packet(b"c")
         assert is_silent(client)
         proxy.heal()
         client.sendall(packet(b"d"))
@@ -119,8 +119,8 @@ def test_a_black_hole_after_so_many_bytes(proxy: Proxy, echo: Echo) -> None:
 
 def test_reset_all(proxy: Proxy, echo: Echo) -> None:
     with connect(proxy) as one, connect(proxy) as two:
-        asked(one, packet(b"a"))
-        asked(two, packet(b"a"))
+        echoed(one, packet(b"a"))
+        echoed(two, packet(b"a"))
 
         assert proxy.reset_all() == 2
 
@@ -135,7 +135,7 @@ def test_bytes_drip_to_the_client(proxy: Proxy) -> None:
         proxy.drip(0.05)
         started = time.monotonic()
 
-        assert asked(client, packet(b"123456")) == packet(b"123456")
+        assert echoed(client, packet(b"123456")) == packet(b"123456")
 
         assert 9 * 0.05 <= time.monotonic() - started < 9 * 0.05 + SLACK
 
@@ -145,20 +145,20 @@ def test_a_delay_is_paid_in_each_direction(proxy: Proxy) -> None:
         proxy.delay(0.1)
         started = time.monotonic()
 
-        assert asked(client, packet(b"a") + packet(b"b")) == packet(b"a") + packet(b"b")
+        assert echoed(client, packet(b"a") + packet(b"b")) == packet(b"a") + packet(b"b")
 
         assert 0.2 <= time.monotonic() - started < 0.2 + SLACK
 
 
 def test_nothing_is_lost_in_a_freeze(proxy: Proxy) -> None:
     with connect(proxy) as client:
-        asked(client, packet(b"a"))
+        echoed(client, packet(b"a"))
         started = time.monotonic()
         proxy.freeze(0.3)
 
         with connect(proxy) as another:  # the kernel takes it, nobody accepts
-            assert asked(another, packet(b"new")) == packet(b"new")
-        assert asked(client, packet(b"b")) == packet(b"b")
+            assert echoed(another, packet(b"new")) == packet(b"new")
+        assert echoed(client, packet(b"b")) == packet(b"b")
 
         assert 0.3 <= time.monotonic() - started < 0.3 + SLACK
 
@@ -168,7 +168,7 @@ def test_stopping_takes_no_time_and_leaves_nothing(echo: Echo) -> None:
     for fault in ("be_silent", "black_hole", "lose_syns", "refuse", "freeze"):
         proxy = Proxy("127.0.0.1", echo.port)
         with connect(proxy) as client, connect(proxy):
-            asked(client, packet(b"a"))
+            echoed(client, packet(b"a"))
             getattr(proxy, fault)()
             started = time.monotonic()
             proxy.stop()

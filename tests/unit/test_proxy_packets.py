@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from testkit.echo import Echo, asked, connect, packet
+from testkit.echo import Echo, connect, echoed, packet
 from testkit.packets import Cut, Direction, Packet
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
@@ -25,7 +25,7 @@ def test_a_cut_at_the_second_packet(
     one = proxy.cut(when, direction, number=2)
 
     with connect(proxy) as client:
-        asked(client, packet(b"a"))
+        echoed(client, packet(b"a"))
         assert not one.happened
         client.sendall(packet(b"b") + packet(b"c"))
         assert client.makefile("rb").read() == got
@@ -40,10 +40,10 @@ def test_a_cut_when_bytes_are_seen_hits_one_connection_once(proxy: Proxy) -> Non
     proxy.cut(Cut.BEFORE, holding=b"COMMIT")
 
     with connect(proxy) as client, connect(proxy) as other:
-        assert asked(client, packet(b"BEGIN")) == packet(b"BEGIN")
+        assert echoed(client, packet(b"BEGIN")) == packet(b"BEGIN")
         client.sendall(packet(b"COMMIT"))
         assert client.recv(1) == b""
-        assert asked(other, packet(b"COMMIT")) == packet(b"COMMIT")
+        assert echoed(other, packet(b"COMMIT")) == packet(b"COMMIT")
 
 
 def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Proxy, echo: Echo) -> None:
@@ -56,7 +56,7 @@ def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Prox
 
     proxy.watch(look)
     with connect(proxy) as client:
-        asked(client, packet(b"\x03SELECT 1"))
+        echoed(client, packet(b"\x03SELECT 1"))
         client.sendall(packet(b"now"))
         with pytest.raises(ConnectionResetError):
             client.recv(1)
@@ -72,11 +72,11 @@ def test_a_hook_sees_packets_before_they_go_on_and_may_use_the_proxy(proxy: Prox
 
 def test_commands_and_round_trips_are_counted(proxy: Proxy) -> None:
     with connect(proxy) as client:
-        asked(client, packet(b"\x03SELECT 1"))
+        echoed(client, packet(b"\x03SELECT 1"))
         with proxy.counting() as counts:
-            asked(client, packet(b"\x03SELECT 2"))
-            asked(client, packet(b"\x0e"))
-            asked(client, packet(b"more of an answer", sequence=1))
+            echoed(client, packet(b"\x03SELECT 2"))
+            echoed(client, packet(b"\x0e"))
+            echoed(client, packet(b"more of an answer", sequence=1))
         with proxy.counting() as goodbye:
             client.sendall(packet(b"\x01"))
             assert eventually(lambda: proxy.counts().commands[1] == 1)
@@ -92,8 +92,8 @@ def test_after_the_wish_for_tls_all_bytes_pass_and_none_is_a_command(proxy: Prox
     wish = packet((0x0800).to_bytes(4, "little") + bytes(28), sequence=1)
 
     with connect(proxy) as client, proxy.counting() as counts:
-        asked(client, wish)
-        assert asked(client, b"\x16\x03\x01\x00 TLS \x00") == b"\x16\x03\x01\x00 TLS \x00"
+        echoed(client, wish)
+        assert echoed(client, b"\x16\x03\x01\x00 TLS \x00") == b"\x16\x03\x01\x00 TLS \x00"
 
     assert counts.commands == {}
     assert counts.round_trips == 2

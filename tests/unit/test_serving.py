@@ -63,6 +63,15 @@ def test_gunicorn_s_settings_import_no_application_and_a_reload_imports_all_anew
     assert kept == ""
 
 
+def test_gunicorn_takes_its_settings(tmp_path: Path) -> None:
+    """A name that is only imported there may be that of a setting, too."""
+    command, environ = [sys.executable, "-m", "gunicorn", "--check-config"], {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 class TestAddresses:
     @pytest.fixture
     def taken(self) -> Iterator[int]:
