@@ -9,8 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.engine import URL
 
 from settings import ROOT
@@ -30,10 +29,10 @@ VERSION = "1.0.0"
 lower, upper = BeforeValidator(str.lower), BeforeValidator(str.upper)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the service was told, checked."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # --- Database ---
     # The database that is read and written.
@@ -100,18 +99,6 @@ class Settings(BaseSettings):
     def manages_own_file(self) -> bool:
         """True when no DATABASE_URL was given: the built-in SQLite file, which only we create and fill."""
         return "database_url" not in self.model_fields_set
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the arguments alone: `load_settings` gathers them, so a test can bring its own environment."""
-        return (init_settings,)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
 
 from settings.problems import BadSetting, RefusedError
 from settings.secrets import shown_setting
 
-Fields = TypeVar("Fields", bound=BaseSettings)
+Fields = TypeVar("Fields", bound=BaseModel)
 
 
 def validated(kind: type[Fields], values: Mapping[str, str]) -> tuple[Fields, list[BadSetting]]:
