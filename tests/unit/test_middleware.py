@@ -51,7 +51,7 @@ def test_who_looks_at_every_request_and_every_answer(make_app: Callable[..., Fla
     assert [look_at.__module__ for look_at in after] == [counting_answers.__module__, logging_answers.__module__]
 
 
-@pytest.mark.parametrize("query", ["city=London", "city=%ff"])
+@pytest.mark.parametrize("query", ["name=some", "name=%ff"])
 def test_an_answer_bears_the_headers_and_the_id_whoever_gives_it(make_app: Callable[..., Flask], query: str) -> None:
     answer = make_app().test_client().get(f"/livez?{query}", headers={"X-Request-ID": "mine"})
 
