@@ -18,7 +18,7 @@ def report(use: Use, now: float, after: float) -> bool:
         return False
     use.reported = True
     log.warning(
-        "a connection has been held for %.1f s\nborrowed at (innermost call first):\n%sits holder is now at:\n%s",
+        "a connection has been held for %.1f s\nacquired at (innermost call first):\n%sits holder is now at:\n%s",
         now - use.granted,
         _acquired_at(use),
         _printed(_stack_of_thread(use.thread)),

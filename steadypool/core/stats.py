@@ -29,6 +29,7 @@ Event = Literal[
     "timeouts",  # waited for a connection in vain
     "unavailable",  # the database could not be reached
     "statement_timeouts",  # a statement ran out of time
+    "unknown_outcomes",  # the answer to a COMMIT was lost
     "conflicts",  # a statement met what others hold
     "retried",  # a read or a unit of work began again
     "leaked",  # a connection was not returned

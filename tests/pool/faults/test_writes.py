@@ -20,6 +20,7 @@ from testkit.waiting import eventually
 from tests.pool.service import Service
 from tests.support.kinds import on_mysql_family, on_postgresql
 from tests.support.ledger import Unit, Witness, ledger
+from tests.support.pools import steady
 
 MOST_PACKETS = 60
 
@@ -127,6 +128,7 @@ def test_a_commit_whose_answer_is_lost_is_an_error_of_its_own(
     with pytest.raises(OutcomeUnknownError):
         write_it(writer, unit)
 
+    assert steady(writer).snapshot()["unknown_outcomes"] == 1
     assert eventually(lambda: witness.times(unit) == kept)  # the server may still be about it
 
 
