@@ -9,22 +9,27 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
+from tests.serve.serving import environment
 from tools.rename import main as rename
 
 ONCE, EACH_TIME, WITHOUT_THE_SAMPLE = re.findall(
     r"^```console\n(.*?)^```$", (ROOT / "docs/upgrading.md").read_text(), re.MULTILINE | re.DOTALL
 )
-AS_SOMEBODY = {"GIT_CONFIG_GLOBAL": "/dev/null", "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent"} | {
+AS_SOMEBODY = {
     f"GIT_{who}_{what}": "somebody@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
 
 
 def git(tree: Path, *arguments: str) -> str:
     """Return what git says, whatever it thinks of it."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=tree, env=AS_SOMEBODY, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    return done.stdout
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=tree,
+        env={**environment(tree), **AS_SOMEBODY},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ).stdout
 
 
 def commit(tree: Path, message: str) -> None:
