@@ -21,7 +21,7 @@ CloseReason = Literal[
     "invalidated",  # the server said that it goes away, or became read-only
     "surplus",  # more than the pool keeps
     "disposed",  # the pool was closed
-    "detached",  # the holder took it out of the pool
+    "detached",  # the holder took it out of the pool, or an engine left it behind
 ]
 
 Event = Literal[
