@@ -57,6 +57,7 @@ def test_an_engine_that_is_forgotten_is_gone_with_its_connections(
     (tmp_path / "empty.sqlite3").touch()
     engine = create_pool_engine(f"sqlite:///{tmp_path}/empty.sqlite3", POLICY, role="reader")
     engine.connect().close()
+    assert eventually(lambda: not steady(engine).slots.took), "it has been looked after"
     there = weakref.ref(engine.pool)
 
     del engine
