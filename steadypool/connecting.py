@@ -7,6 +7,7 @@ from copy import copy
 from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
+from weakref import ref
 
 from sqlalchemy import Dialect, Engine, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -17,7 +18,7 @@ from steadypool.core import deadline
 from steadypool.core.knock import Knock
 from steadypool.core.wire import Wire
 from steadypool.drivers import Call, Driver
-from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
+from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS, connect_seconds
 from steadypool.entry import Entry
 from steadypool.errors import DatabaseMisconfiguredError
 from steadypool.pool import SteadyPool
@@ -54,7 +55,8 @@ class Connector:
         breaker.admit(use.deadline)
         breaker.wait(use.deadline.left if use.deadline else CONNECT_TIMEOUT_SECONDS)
         breaker.take_turn()
-        breaker.probe = partial(self._probe, pool)
+        # Whoever forgets a pool without disposing of it ends its probes as well.
+        breaker.probe = partial(_probe, ref(self), ref(pool, lambda _: breaker.retire()))
         use.call_began = began = monotonic()
         try:
             connection = self._create(record, record.note_wire)
@@ -107,7 +109,7 @@ class Connector:
         dialect = self._dialect
         call = Call(dialect.loaded_dbapi, dialect.connect, dialect.do_close, positional, arguments)
         try:
-            made: DBAPIConnection = self._driver.open(call, deadline.seconds_for(CONNECT_TIMEOUT_SECONDS), note)
+            made: DBAPIConnection = self._driver.open(call, deadline.seconds_for(connect_seconds(arguments)), note)
         except Exception as error:
             self._raise_judged(error)
         return made
@@ -147,15 +149,21 @@ class Connector:
         failed: Exception = self._dialect.loaded_dbapi.OperationalError(f"no connection could be made: {_said(error)}")
         return failed
 
-    def _probe(self, pool: SteadyPool, knock: Knock) -> None:
+    def probe(self, pool: SteadyPool, knock: Knock) -> None:
         """Make a connection and close it again, until it is due: else each probe would leave one behind."""
-        knock.has_arrived = lambda: self._driver.arrives_unseen or knock.wire is not None
+        driver = self._driver  # the knock keeps nothing else
+        knock.has_arrived = lambda: driver.arrives_unseen or knock.wire is not None
         with deadline.within(knock.seconds):
             try:
                 self._dialect.do_close(self._create(_ConnectionRecord(pool, connect=False), knock.note_wire))
             except Exception as error:
                 if not pool.opener.is_at_limit(error):  # else it is there: what comes back will do
                     raise
+
+
+def _probe(connector: "ref[Connector]", pool: "ref[SteadyPool]", knock: Knock) -> None:
+    if (own := connector()) is not None and (of := pool()) is not None:
+        own.probe(of, knock)
 
 
 def _said(error: Exception) -> str:

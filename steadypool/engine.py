@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import sqlalchemy
@@ -30,15 +30,20 @@ def create_pool_engine(
 
     A `writer` works in transactions; a `reader` in autocommit, one command a read; a `migration` keeps nothing and is
     under no time limit. What `holder` returns goes into log lines about a connection that is held for too long.
-    `options` are those of `sqlalchemy.create_engine`; what is in `connect_args` has the last word with the driver.
-    Raises ValueError where another option says otherwise than the policy or the role.
+    `options` are those of `sqlalchemy.create_engine`; what the URL and, above it, `connect_args` say has the last word
+    with the driver. Raises ValueError where something says otherwise than the policy or the role.
     """
+    if role not in get_args(Role):
+        raise ValueError(f"role must be one of {', '.join(get_args(Role))}, not {role!r}")
+    if "pool" in options:
+        raise ValueError("pool is given, but this makes an engine's pool; for one of your own take create_engine")
     url = make_url(url)
     if url.get_backend_name() == "sqlite" and role != "migration":
         url = existing_file(url)
     driver = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role)
     creator: Any = options.get("creator")
-    connect_args = driver.connect_arguments(url.query) | (options.pop("connect_args", None) or {})
+    theirs = options.pop("connect_args", None) or {}
+    connect_args = {**theirs, **driver.arguments({**url.query, **theirs})}
     said = policy.engine_options() | _pool_options(role) | _transaction_options(role)
     _refuse_other_opinions(said, options)
     if role == "migration":
@@ -55,7 +60,12 @@ def create_pool_engine(
 
 
 def existing_file(url: URL) -> URL:
-    """Return the URL that opens the file but never creates it: a mistyped path is an error, not an empty database."""
+    """Return the URL that opens the file but never creates it: a mistyped path is an error, not an empty database.
+
+    What is a URI of SQLite's already says itself how it is opened.
+    """
+    if (url.database or "").startswith("file:"):
+        return url
     return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", **url.query, "uri": "true"})
 
 
@@ -95,6 +105,8 @@ def _watch(engine: Engine, connector: Connector, role: Role) -> None:
     _wrap(engine.dialect, partial(events.ended, engine.dialect, keeps=True), "do_commit")
     _wrap(engine.dialect, partial(events.ended, engine.dialect, keeps=False), "do_rollback")
     _wrap(engine.dialect, partial(events.asked, engine), *ISOLATION)
+    if role == "reader":
+        _wrap(engine.dialect, partial(events.isolated, engine), "set_isolation_level")
     event.listen(engine, "handle_error", events.hear_error)
     engine._connection_cls, engine._option_cls = events.WatchedConnection, events.WatchedOptionEngine
 

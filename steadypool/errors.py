@@ -42,6 +42,11 @@ class DeadlineExceededError(core.DeadlineExceededError, PoolError):
 class TransactionLostError(PoolError):
     """The work went on after an error that had ended its transaction, so not all of it could be kept; none is."""
 
+    def __init__(self, message: str, *, again: bool = True) -> None:
+        super().__init__(message)
+        self.again = again
+        """Whether the work may be begun again: not if its connection was lost."""
+
 
 class OutcomeUnknownError(core.OutcomeUnknownError, PoolError):
     """The answer to COMMIT was lost: everything was written, or nothing. Look before you do it again."""

@@ -17,7 +17,7 @@ from steadypool.core.classify import Phase
 from steadypool.core.connection import Use
 from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
-from steadypool.plain import is_plainly_compiled
+from steadypool.plain import LEAVES_NO_TRACE, is_plainly_compiled
 from steadypool.pool import SteadyPool
 from steadypool.recovery import verdict_on
 
@@ -25,12 +25,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-LEAVES_NO_TRACE = "leaves_no_trace"
-"""An execution option with which an author vouches for a statement in text: it changes nothing of the session."""
-
 STREAMS = "stream_results"
-COMMIT = re.compile(r"\s*(XA\s+)?COMMIT\b", re.IGNORECASE)
-"""As a statement, typed by hand or in two phases."""
+COMMIT = re.compile(r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*((XA\s+)?COMMIT|END)\b", re.IGNORECASE | re.DOTALL)
+"""As a statement, typed by hand or in two phases, behind comments; the second is PostgreSQL's."""
 
 
 class WatchedConnection(Connection):
@@ -131,6 +128,22 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
         return call(connection, *values) if use is None else _timed(use, call, connection, *values)
 
     return ask
+
+
+def isolated(engine: Engine, call: Callable[..., None]) -> Callable[..., None]:
+    """Return the dialect's `set_isolation_level` for an engine in autocommit, to which SQLAlchemy returns afterwards.
+
+    On MySQL that leaves the other level in the session, for whoever switches autocommit off, or only reads.
+    """
+
+    def change(connection: Any, level: Any) -> None:
+        pool = engine.pool
+        use = pool.slots.of(connection) if isinstance(pool, SteadyPool) else None
+        if use is not None and level != "AUTOCOMMIT":
+            use.changed = True
+        call(connection, level)
+
+    return change
 
 
 def _timed(use: Use, call: Callable[..., T], *values: Any) -> T:

@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from time import monotonic
 from typing import Any, Self
 
 from sqlalchemy import PoolProxiedConnection
@@ -10,7 +11,6 @@ from steadypool.core.connection import Use
 from steadypool.core.housekeeping import watch_over
 from steadypool.core.rounds import Rounds
 from steadypool.core.stats import CloseReason, Stats
-from steadypool.drivers import Driver
 from steadypool.entry import Entry
 from steadypool.forking import disown
 from steadypool.surface import Surface
@@ -24,7 +24,6 @@ _ending: "set[Life]" = set()
 class Life(Surface):
     """The part of a pool that has nothing to do with acquire and release."""
 
-    driver: Driver
     rounds: Rounds[Entry]
     longest_call_seconds: float
     _is_awake: bool
@@ -104,6 +103,9 @@ class Life(Surface):
         new._is_bare = self._is_bare
         new._begin(self.stats)
         new.breaker.probes = self.breaker.probes
+        if not self._is_disposed:  # `Engine.dispose(close=False)`: what it has is nobody's any more who counts
+            for entry in self.slots.all():
+                self.stats.note_closed(entry, "detached", monotonic())
         return new
 
     def forget_parent(self) -> None:

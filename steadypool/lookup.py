@@ -14,13 +14,13 @@ from sqlalchemy import Dialect, Engine, Select, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from steadypool import retry
+from steadypool.core import deadline
 from steadypool.core.classify import TABLE
 from steadypool.core.connection import Hand, Use
-from steadypool.core.deadline import CURRENT
 from steadypool.drivers import sqlite
 from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
-from steadypool.plain import is_plain, is_plainly_compiled
+from steadypool.plain import LEAVES_NO_TRACE, is_plain, is_plainly_compiled
 from steadypool.pool import SteadyPool
 from steadypool.recovery import is_of, kind_of, verdict_on
 
@@ -38,11 +38,12 @@ class Lookup(Generic[*Columns]):
         if not is_plain(statement):
             raise ValueError(f"this may change its session, so it is for `read`, which finds out: {statement}")
         self.statement = statement
+        self._has_options = bool(statement.get_execution_options().keys() - {LEAVES_NO_TRACE})
 
     def fetch(self, engine: Engine, **values: object) -> "Sequence[tuple[*Columns]]":
         """Return all rows from an engine in autocommit, as `read` would: within the deadline, sent twice if need be."""
         pool, used = engine.pool, None
-        if not isinstance(pool, SteadyPool) or _somebody_is_there(engine):
+        if not isinstance(pool, SteadyPool) or self._has_options or _somebody_is_there(engine):
             return self._fetch_by_core(engine, values)
 
         def send(connection: DBAPIConnection) -> Any:
@@ -77,7 +78,7 @@ def lend(pool: SteadyPool, work: Callable[[Any], T]) -> T:
     Whoever cannot forget the connection needs no proxy to bring it back: a third of the price of `Pool.connect`.
     """
     hand = Hand()
-    use = Use(monotonic(), CURRENT.get(), hand)
+    use = Use(monotonic(), deadline.current(), hand)
     entry = pool.acquire(use)
     try:
         use.call_began = monotonic()
@@ -156,7 +157,11 @@ class _Compiled:
         cursor: Any = connection.cursor()
         if self._waits_for_writers:
             sqlite.wait_for_writers(connection)
-        cursor.execute(self._sql, values if self._order is None else [values[name] for name in self._order])
-        rows = cursor.fetchall()
+        try:
+            given = values if self._order is None else [values[name] for name in self._order]
+        except KeyError as error:
+            raise TypeError(f"no value is given for {error}") from None
+        cursor.execute(self._sql, given)
+        rows = list(cursor.fetchall())
         cursor.close()
         return rows

@@ -36,7 +36,7 @@ class Opener:
         else:
             self._open_first(entry)
         if slots.limit < slots.permits and slots.grow_to(slots.alive()):
-            log.warning("the server has room for all %d connections again", slots.permits)
+            log.warning("the server has room for all %d connections again", slots.permits, extra=pool.log_extra)
 
     def _open_first(self, entry: Entry) -> None:
         # SQLAlchemy gets to know the server with the first connection, under a lock for which others would wait as long
@@ -65,7 +65,8 @@ class Opener:
         slots = self._pool.slots
         alive, most = max(1, slots.alive()), slots.permits
         if slots.keep_to(alive):
-            log.warning("the server has no room for more; %d of %d connections have to do: %s", alive, most, error)
+            said = "the server has no room for more; %d of %d connections have to do: %s"
+            log.warning(said, alive, most, error, extra=self._pool.log_extra)
         use.fresh = False  # each new one would cost a good one its place
         use.call_began = None
         entry.end("error")

@@ -23,6 +23,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from steadypool.harmless import FUNCTIONS, LITERALS, NAMES, OPERATORS, TEXTS
 
+LEAVES_NO_TRACE = "leaves_no_trace"
+"""An execution option with which an author vouches for a statement in text: it changes nothing of the session."""
+
 TEXT = ("_hints", "_statement_hints")
 """Parts of a SELECT that are text of somebody else's; prefixes and suffixes are made of TextClause."""
 

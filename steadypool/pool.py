@@ -19,10 +19,9 @@ from sqlalchemy import Pool, PoolProxiedConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import ResetStyle, _ConnectionFairy, _finalize_fairy
 
-from steadypool.core import leaks
+from steadypool.core import deadline, leaks
 from steadypool.core.breaker import Breaker
 from steadypool.core.connection import Hand, Use, stack_of
-from steadypool.core.deadline import CURRENT
 from steadypool.core.errors import DatabaseDownError
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.rounds import Rounds
@@ -91,7 +90,7 @@ class SteadyPool(Life):
     def _begin(self, stats: Stats) -> None:
         kept = 0 if self.policy.strategy == "request" else self.pool_size or sys.maxsize
         permits = sys.maxsize if self.max_overflow < 0 or kept == sys.maxsize else kept + self.max_overflow
-        self.stats, self.breaker = stats, Breaker()
+        self.stats, self.breaker = stats, Breaker(told=self.log_extra)
         self.slots: Slots[Entry] = Slots(
             partial(Entry, self),
             stats,
@@ -112,20 +111,20 @@ class SteadyPool(Life):
         Raises PoolExhaustedError, DatabaseDownError or the driver's error.
         """
         hand = Hand()
-        use = Use(monotonic(), CURRENT.get(), hand)
+        use = Use(monotonic(), deadline.current(), hand)
         try:
             entry = self._find(use, fresh=fresh)
             proxy = Handle(self, entry, use)
             if proxy._echo:
                 self.logger.debug("Connection %r checked out from pool", proxy.dbapi_connection)
             _ConnectionFairy._checkout(self, fairy=proxy)
+            if self.policy.leak_seconds:
+                use.holder, use.acquired_at = self.holder(), stack_of(sys._getframe(1))
             self._grant(use, entry)
         except BaseException as error:
             self._give_up(use, error)
             raise
         use.changed = not self._resets
-        if self.policy.leak_seconds:
-            use.holder, use.acquired_at = self.holder(), stack_of(sys._getframe(1))
         return proxy
 
     def acquire(self, use: Use) -> Entry:

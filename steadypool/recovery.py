@@ -15,7 +15,7 @@ def kind_of(error: BaseException | None, dialect: Dialect | None = None) -> Erro
     What its first argument is counts for nothing unless a driver has raised it: KeyError(1053) is no shutdown.
     """
     if isinstance(error, TransactionLostError):
-        return ErrorKind.TRY_AGAIN
+        return ErrorKind.TRY_AGAIN if error.again else ErrorKind.CONNECTION_DEAD
     if isinstance(error, exc.DBAPIError):
         own = error.orig
         kind = driver_of(own).kind(own) if own is not None and _is_of_a_driver(own) else ErrorKind.MISTAKE

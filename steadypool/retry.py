@@ -79,9 +79,15 @@ def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = Fals
 
 def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
     with _connect(engine) as connection:
+        if _is_in_autocommit(connection):
+            raise ValueError("in autocommit each statement is kept at once; in_transaction is for a writer's engine")
         transaction = connection.begin()
         try:
             result = work(connection)
+            if connection.invalidated:  # never begun again: nobody knows what the work made of it
+                raise TransactionLostError(
+                    "the connection was lost, and the work went on; nothing was kept", again=False
+                )
             if events.is_lost(connection):
                 raise TransactionLostError("an error had ended the transaction, and the work went on; nothing was kept")
         except BaseException:
@@ -116,6 +122,15 @@ def connect_anew(engine: Engine) -> Connection:
     if not isinstance(engine.pool, SteadyPool):
         return engine.connect()
     return events.WatchedConnection(engine, events.acquired(engine, partial(engine.pool.connect, fresh=True)))
+
+
+def _is_in_autocommit(connection: Connection) -> bool:
+    """Tell whether a connection keeps each statement at once, by what its driver knows."""
+    own = connection.connection.dbapi_connection
+    try:
+        return own is not None and bool(connection.dialect.detect_autocommit_setting(own))
+    except NotImplementedError:  # a dialect of somebody's own
+        return False
 
 
 def _note(engine: Engine, event: Event) -> None:

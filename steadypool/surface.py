@@ -8,6 +8,7 @@ from sqlalchemy import Pool
 from steadypool.core.breaker import Breaker
 from steadypool.core.slots import Slots
 from steadypool.core.stats import Stats
+from steadypool.drivers import Driver
 from steadypool.entry import Entry
 
 
@@ -15,10 +16,16 @@ class Surface(Pool):
     """What can be asked of a pool without changing anything."""
 
     stats: Stats
+    driver: Driver
     pool_size: int
     slots: Slots[Entry]
     breaker: Breaker
     _timeout: float | None
+
+    @property
+    def log_extra(self) -> dict[str, str]:
+        """Return which pool it is, for the log: its `logging_name`, or else the role of its engine."""
+        return {"pool": self._orig_logging_name or self.driver.role}
 
     @property
     def dialect(self) -> Any:

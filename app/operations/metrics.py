@@ -47,6 +47,7 @@ COUNTERS = {
     "db_pool_rejected": ("rejected", "Requests refused because too many were waiting already."),
     "db_pool_unavailable": ("unavailable", "Requests refused because the database could not be reached."),
     "db_pool_statement_timeouts": ("statement_timeouts", "Statements that ran out of time."),
+    "db_pool_unknown_outcomes": ("unknown_outcomes", "COMMITs whose answer was lost."),
     "db_pool_conflicts": ("conflicts", "Statements that met rows or files that others hold."),
     "db_pool_retried": ("retried", "Reads and units of work that were done again."),
     "db_pool_leaked": ("leaked", "Connections that their holder forgot to return."),

@@ -11,10 +11,11 @@ of one that went away are known to be closed. Only silence speaks against them, 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import SystemRandom
 from threading import Condition, RLock
 from time import monotonic
+from types import MappingProxyType
 from typing import Literal
 
 from steadypool.core.deadline import Deadline
@@ -48,8 +49,15 @@ log = logging.getLogger(__name__)
 class Breaker:
     """Knows whether the database can be reached; each pool has one."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic, rest: Rest | None = None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = monotonic,
+        rest: Rest | None = None,
+        told: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._clock = clock
+        self._log = logging.LoggerAdapter(log, told)
+        self._why = "nobody knows why"
         # To enter a Condition is Python code, in which an exception from outside would keep the lock for good.
         self._lock = RLock()
         self._changed = Condition(self._lock)
@@ -68,13 +76,13 @@ class Breaker:
     def admit(self, deadline: Deadline | None) -> None:
         """Refuse, with DatabaseDownError, whoever came after it opened."""
         if self.state == "open" and (deadline is None or deadline.started >= self._opened):
-            raise DatabaseDownError(f"no connection could be made for {self._clock() - self._since:.1f} s")
+            raise DatabaseDownError(f"no connection could be made for {self._clock() - self._since:.1f} s: {self._why}")
 
     def wait(self, seconds: float) -> None:
         """Return at once while it is closed, else as soon as it is again; raise DatabaseDownError after so long."""
         with self._lock:
             if not self._changed.wait_for(lambda: self.state == "closed" or self._given_up, timeout=seconds):
-                raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s")
+                raise DatabaseDownError(f"no connection could be made within {seconds:.1f} s: {self._why}")
 
     def take_turn(self) -> None:
         """Let one try in a second where the last one showed that the driver cannot connect as it is set up.
@@ -99,13 +107,13 @@ class Breaker:
             self._misconfigured = ""
             if self.state != "closed" or self.probe is None or self._given_up:
                 return
-            self._since = self._clock()
+            self._since, self._why = self._clock(), str(error).partition("\n")[0]
             try:
                 start_thread("database-probe", self._run, self.probe)
             except RuntimeError:
                 return  # no more threads: whoever fails next tries again
             self.state = "half-open"
-        log.warning("circuit breaker half-open: %s", error)
+        self._log.warning("circuit breaker half-open: %s", self._why)
 
     def end_overdue(self, now: float) -> None:
         """End the probes whose time is over."""
@@ -118,7 +126,7 @@ class Breaker:
             is_known, self._misconfigured = str(error) == self._misconfigured, str(error)
             self._next_turn = self._clock() + MISCONFIGURED_SECONDS
         if not is_known:
-            log.error("database misconfigured: %s", error)
+            self._log.error("database misconfigured: %s", error)
 
     def retire(self) -> None:
         """Stop probing: the pool is closed."""
@@ -147,11 +155,12 @@ class Breaker:
             if any(knock.has_succeeded for knock in knocks):
                 break
             self.silent = not answers
+            self._why = str(answers[0] if answers else f"no answer within {patience:.1f} s").partition("\n")[0]
             unanswered = unanswered + 1 if self.silent and knocks[-1].has_arrived() else 0
             if self.state == "half-open" and self._clock() - self._since >= OPEN_AFTER_SECONDS:
                 self._opened = self._clock()  # first: whoever is under way compares with it
                 self.state = "open"
-                log.error("circuit breaker open: %s", answers[0] if answers else f"no answer within {patience:.1f} s")
+                self._log.error("circuit breaker open: %s", self._why)
             knocks = [knock for knock in knocks if not knock.is_over]
             # Jitter, so that many processes do not knock in step.
             self._rest(max(pause * DICE.uniform(0.5, 1), spacing_seconds(unanswered) - QUICK_SECONDS), knocks)
@@ -161,7 +170,7 @@ class Breaker:
     def _close(self, knocks: list[Knock]) -> None:
         with self._lock:
             if self.state == "open" and not self._misconfigured:
-                log.warning("circuit breaker closed after %.1f s", self._clock() - self._since)
+                self._log.warning("circuit breaker closed after %.1f s", self._clock() - self._since)
             self.state, self.silent = "closed", False
             self._changed.notify_all()
         for knock in knocks:

@@ -75,8 +75,7 @@ def classify(kind: ErrorKind, phase: Phase, *, overdue: bool = False) -> Verdict
     """
     verdict = TABLE[kind]
     if phase == "commit" and verdict.commit == "unknown":
-        # Not counted as an event: the caller is told, and `closed` has why the connection went.
-        return verdict._replace(raises=OutcomeUnknownError, counts=None)
+        return verdict._replace(raises=OutcomeUnknownError, counts="unknown_outcomes")
     if overdue and phase == "statement" and kind is not ErrorKind.TRY_AGAIN:
         return verdict._replace(raises=DeadlineExceededError, counts="statement_timeouts", read="raise")
     return verdict

@@ -1,6 +1,6 @@
 """One deadline for all that a request asks of its databases: waiting, connecting, pinging, querying, trying again."""
 
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
@@ -26,7 +26,10 @@ class Deadline(NamedTuple):
     ends: float
     account: Account
     block: "ReferenceType[within] | None" = None
-    """The block that it is for: an exception from outside may have kept it from taking the deadline along."""
+    """The block that it is for. It may have ended and left the deadline here: it stood in a generator, of which several
+    are run in turn, or an exception from outside kept it from taking the deadline along."""
+    outer: "Deadline | None" = None
+    """That of the block around it."""
 
     def is_over(self, now: float) -> bool:
         """Tell whether it had passed at that time."""
@@ -43,7 +46,12 @@ CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 def current() -> Deadline | None:
     """Return the deadline of what this thread is doing, None outside of a request."""
-    return CURRENT.get()
+    deadline = CURRENT.get()
+    while deadline is not None and deadline.block is not None:
+        if (block := deadline.block()) is not None and not block.has_ended:
+            break
+        deadline = deadline.outer
+    return deadline
 
 
 def is_over() -> bool:
@@ -61,21 +69,20 @@ def seconds_for(step: float) -> float:
 class within:  # noqa: N801 -- read as a word: `with within(3):`
     """Give all that happens inside a deadline; one inside another can only be nearer."""
 
-    _token: Token[Deadline | None]
-
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self.has_ended = False
 
     def __enter__(self) -> Deadline:
         outer, now = current(), monotonic()
-        if outer is not None and outer.block is not None and outer.block() is None:
-            outer = None
         ends, account = now + self._seconds, Account()
         if outer is not None:
             ends, account = min(ends, outer.ends), outer.account
-        deadline = Deadline(now, ends, account, ref(self))
-        self._token = CURRENT.set(deadline)
+        deadline = Deadline(now, ends, account, ref(self), outer)
+        self.has_ended = False
+        CURRENT.set(deadline)
         return deadline
 
     def __exit__(self, *_: object) -> None:
-        CURRENT.reset(self._token)
+        self.has_ended = True
+        CURRENT.set(current())

@@ -50,11 +50,16 @@ def _start() -> None:
 def _run() -> None:
     while True:
         time.sleep(TICK_SECONDS)
-        for pool in _pools():
-            try:
-                pool.patrol(time.monotonic())
-            except BaseException:  # whatever a listener raises: without this thread nothing is ever cut
-                log.exception("the housekeeping met an error; it goes on")
+        _look_after_all()
+
+
+def _look_after_all() -> None:
+    # In a function of its own: in the loop above a variable would keep the last pool, however forgotten.
+    for pool in _pools():
+        try:
+            pool.patrol(time.monotonic())
+        except BaseException:  # whatever a listener raises: without this thread nothing is ever cut
+            log.exception("the housekeeping met an error; it goes on")
 
 
 def _pools() -> list[Watched]:

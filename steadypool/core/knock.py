@@ -73,7 +73,9 @@ class Knock:
         try:
             self._probe(self)
         except Exception as error:
-            self._ended, self.error = self._clock(), error
+            # Without the frames that it came through, which would keep what they have: the pool.
+            error.__cause__ = error.__context__ = None
+            self._ended, self.error = self._clock(), error.with_traceback(None)
         else:
             self._ended, self.has_succeeded = self._clock(), True
         finally:

@@ -9,6 +9,8 @@ from types import CodeType
 from steadypool.core.connection import Stack, Use, stack_of
 from steadypool.core.threads import start_thread
 
+OF_A_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+
 log = logging.getLogger(__name__)
 
 
@@ -18,11 +20,11 @@ def report(use: Use, now: float, after: float) -> bool:
         return False
     use.reported = True
     log.warning(
-        "a connection has been held for %.1f s\nborrowed at (innermost call first):\n%sits holder is now at:\n%s",
+        "a connection has been held for %.1f s\nacquired at (innermost call first):\n%sits holder is now at:\n%s",
         now - use.granted,
         _acquired_at(use),
         _printed(_stack_of_thread(use.thread)),
-        extra=use.holder,
+        extra=_told_of(use),
     )
     return True
 
@@ -30,7 +32,7 @@ def report(use: Use, now: float, after: float) -> bool:
 def report_return(use: Use, now: float) -> None:
     """Tell that a use that was warned about is over."""
     if use.reported and use.granted is not None:
-        log.info("the connection came back after %.1f s", now - use.granted, extra=use.holder)
+        log.info("the connection came back after %.1f s", now - use.granted, extra=_told_of(use))
 
 
 def report_written_off(use: Use) -> None:
@@ -38,14 +40,14 @@ def report_written_off(use: Use) -> None:
     log.warning(
         "a connection was not returned; it is cut, and written off; acquired at:\n%s",
         _acquired_at(use),
-        extra=use.holder,
+        extra=_told_of(use),
     )
 
 
 def report_dropped(use: Use) -> None:
     """Warn that a connection was recovered which its holder forgot."""
     log.warning(
-        "a connection was dropped without being returned; acquired at:\n%s", _acquired_at(use), extra=use.holder
+        "a connection was dropped without being returned; acquired at:\n%s", _acquired_at(use), extra=_told_of(use)
     )
 
 
@@ -58,8 +60,13 @@ def look_for_circles() -> None:
     start_thread("look-for-circles", gc.collect)
 
 
+def _told_of(use: Use) -> dict[str, object]:
+    """Return for whom it was acquired, for the log; a name that a record has itself gets another one."""
+    return {f"holder_{name}" if name in OF_A_RECORD else name: value for name, value in use.holder.items()}
+
+
 def _acquired_at(use: Use) -> str:
-    return _printed(use.acquired_at) if use.acquired_at else "(not remembered: a Lookup, or POOL_LEAK_SECONDS=0)\n"
+    return _printed(use.acquired_at) if use.acquired_at else "(not remembered: a Lookup, or leak_seconds is 0)\n"
 
 
 def _stack_of_thread(thread: int) -> Stack:

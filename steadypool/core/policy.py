@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 TLS = Literal["prefer", "require", "verify", "off"]
+Strategy = Literal["queue", "request"]
 
 UNLIMITED = 1000
 """Connections that strategy `request` may have open: as many as a process can have threads."""
@@ -12,6 +13,9 @@ UNLIMITED = 1000
 STATEMENT_SHARE = 2 / 3
 """How much of the deadline the server gives a statement: it should stop before we do, so that the connection survives
 and nothing goes on for a client that has gone."""
+
+LEAST_DEADLINE_SECONDS, MOST_DEADLINE_SECONDS = 0.01, 86_400.0
+"""Servers count whole milliseconds, and take 0 for no limit; what is above a day they would not take at all."""
 
 LONGEST_CALL_SECONDS = 35.0
 """When the housekeeping ends a call under no deadline. SQLite's own wait for another writer (30 s) is shorter."""
@@ -21,14 +25,14 @@ LONGEST_CALL_SECONDS = 35.0
 class PoolPolicy:
     """How the connections of one engine are kept; raises ValueError for what makes no sense."""
 
-    strategy: Literal["queue", "request"] = "queue"
+    strategy: Strategy = "queue"
     """`queue` keeps connections; `request` makes one each time and closes it, to compare or behind a pooler."""
     size: int = 8
     """Connections that are kept; at least 1."""
     max_overflow: int = 0
     """Connections beyond those, which are closed when they come back."""
     timeout_seconds: float = 1.0
-    """The longest wait for a connection, where no deadline is nearer."""
+    """The longest wait for a permit, where no deadline is nearer; to make a connection may take longer."""
     max_pending: int = 64
     """Threads that may wait for one; whoever comes then is refused at once."""
     recycle_seconds: int = 1800
@@ -40,18 +44,28 @@ class PoolPolicy:
     leak_seconds: float = 10.0
     """How long one may be held before that is told, with its holder's stack; 0: never."""
     deadline_seconds: float = 3.0
-    """How long the work of a request may take (`deadline.within`); the server stops a statement after two thirds."""
+    """How long the work of a request may take (`deadline.within`), from 0.01 to 86,400; the server stops a statement
+    after two thirds."""
     tls: TLS = "prefer"
-    """`off`, `prefer`, `require`, or `verify` the server's certificate and name."""
+    """`off`, `prefer`, `require`, or `verify` the server's certificate and name. With `prefer` it counts what URL and
+    connect_args say of TLS; any other is the only place where something is said."""
     tls_ca: Path | None = None
     """A file with the certificates that `verify` trusts; None: the system's."""
 
     def __post_init__(self) -> None:
+        for name, allowed in {"strategy": get_args(Strategy), "tls": get_args(TLS)}.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        for name in ("size", "max_overflow", "max_pending"):
+            if not isinstance(getattr(self, name), int):
+                raise ValueError(f"{name} must be a whole number, not {getattr(self, name)!r}")
+        if not LEAST_DEADLINE_SECONDS <= self.deadline_seconds <= MOST_DEADLINE_SECONDS:
+            raise ValueError(f"deadline_seconds must be from 0.01 to 86,400, not {self.deadline_seconds}")
         least = {"size": 1, "max_overflow": 0, "max_pending": 0, "ping_after_seconds": 0, "leak_seconds": 0}
         for name, value in least.items():
             if not getattr(self, name) >= value:
                 raise ValueError(f"{name} must be at least {value}, not {getattr(self, name)}")
-        for name in ("timeout_seconds", "recycle_seconds", "deadline_seconds"):
+        for name in ("timeout_seconds", "recycle_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
 

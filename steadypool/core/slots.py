@@ -69,7 +69,7 @@ class Slots(Roster[C]):
         given: C | None = use.connection  # at the last moment
         if given is None or given.use is not use:
             raise PoolExhaustedError(
-                f"all {self._all()} were in use for {seconds:.2f} s; see what holds them, or raise POOL_SIZE"
+                f"all {self._all()} were in use for {seconds:.2f} s; see what holds them, or keep more"
             )
         return given
 
@@ -97,7 +97,7 @@ class Slots(Roster[C]):
         if not first and self.in_use >= self._limit_now() and len(self._queue) >= self.most_pending:
             raise QueueFullError(
                 f"all {self._all()} are in use and {len(self._queue)} threads wait already; "
-                "see what holds them, or raise POOL_SIZE"
+                "see what holds them, or keep more"
             )
         turn = Lock()
         turn.acquire()

@@ -21,7 +21,7 @@ CloseReason = Literal[
     "invalidated",  # the server said that it goes away, or became read-only
     "surplus",  # more than the pool keeps
     "disposed",  # the pool was closed
-    "detached",  # the holder took it out of the pool
+    "detached",  # the holder took it out of the pool, or an engine left it behind
 ]
 
 Event = Literal[
@@ -29,6 +29,7 @@ Event = Literal[
     "timeouts",  # waited for a connection in vain
     "unavailable",  # the database could not be reached
     "statement_timeouts",  # a statement ran out of time
+    "unknown_outcomes",  # the answer to a COMMIT was lost
     "conflicts",  # a statement met what others hold
     "retried",  # a read or a unit of work began again
     "leaked",  # a connection was not returned

@@ -43,18 +43,42 @@ class Driver:
 
     module = ""
     """The package whose errors are this driver's."""
+    joins: frozenset[str] = frozenset()
+    """The arguments that are made of what is said and of what we add."""
     kinds: Mapping[int | str, ErrorKind] = {}
     """What its database's codes mean."""
+    tls_words = re.compile("ssl|tls")
+    """How the arguments begin that say how the policy's TLS is to be."""
     arrives_unseen = False
     """Whether nobody knows, until it is through, how far a connect has come, and the server counts those that end."""
 
     def __init__(self, policy: PoolPolicy, role: Role) -> None:
         self.policy, self.role = policy, role
 
-    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `connect` is told besides what the URL says; `query` is what stands in that behind the `?`.
+    def arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `connect` is told besides what URL and `connect_args` say, in these words, which come first.
 
-        Raises ValueError where the policy wants TLS: of a driver that nobody has looked at, its words are not known.
+        Raises ValueError where they say of TLS, or of transactions, otherwise than the policy and the role.
+        """
+        about_tls = {name for name in said if self.tls_words.match(name)}
+        if about_tls and self.policy.tls != "prefer":
+            words = ", ".join(sorted(about_tls))
+            raise ValueError(f"tls={self.policy.tls!r} and {words}: say in one place how TLS is to be")
+        ours = self.connect_arguments(said) | ({} if about_tls else self.tls_arguments())
+        if "autocommit" in said:
+            raise ValueError(
+                f"autocommit={said['autocommit']!r} is given, but that is for the role to say: {self.role!r}"
+            )
+        return {name: value for name, value in ours.items() if name not in said or name in self.joins}
+
+    def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `connect` is told of all but TLS; what `joins` names has in it what is said."""
+        return {}
+
+    def tls_arguments(self) -> dict[str, Any]:
+        """Return the policy's TLS in this driver's words.
+
+        Raises ValueError where it wants TLS: of a driver that nobody has looked at, they are not known.
         """
         if self.policy.tls in ("require", "verify"):
             raise ValueError(f"tls={self.policy.tls!r} is for drivers that are known; say it in connect_args instead")
@@ -94,7 +118,8 @@ class Driver:
         first = next(iter(error.args), None)
         if first == ER_ERROR_DURING_COMMIT and "error 149 " in str(error):
             return ER_LOCK_DEADLOCK  # an engine's; in Group Replication another member's change came first
-        return first if isinstance(first, int) else getattr(error, "sqlstate", None)
+        # The second as psycopg2 calls it.
+        return first if isinstance(first, int) else getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
 
     @classmethod
     def kind(cls, error: BaseException) -> ErrorKind:

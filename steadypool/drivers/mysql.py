@@ -1,10 +1,14 @@
 """What all drivers of MySQL and MariaDB share."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from steadypool.core.classify import ErrorKind
-from steadypool.drivers.driver import Driver
+from steadypool.core.wire import Wire
+from steadypool.drivers.driver import Call, Driver
 
 # MySQL: dev.mysql.com/doc/mysql-errors (server 1xxx, 3xxx, 4xxx; client 2xxx) · MariaDB: mariadb.com/kb "Error Codes" ·
 # TiDB: docs.pingcap.com/error-codes
@@ -107,6 +111,12 @@ class MySQL(Driver):
         cursor.close()
         return float(wait_timeout)
 
+    def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
+        """Open it, and and see that TLS that is a must is there: two drivers connect without, and say nothing."""
+        if self.policy.tls in ("require", "verify"):
+            call = replace(call, connect=partial(_in_tls, call))
+        return super().open(call, seconds, note)
+
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by the status that came with the last answer, where the driver keeps it."""
         return bool(getattr(connection, "server_status", 0) & SERVER_STATUS_IN_TRANS)
@@ -114,3 +124,18 @@ class MySQL(Driver):
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by the code as well."""
         return super().refuses_option(dbapi, error) or self.code(error) in REFUSES_OPTION
+
+
+def _in_tls(call: Call, *positional: Any, **arguments: Any) -> Any:
+    connection = call.connect(*positional, **arguments)
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
+        ((_, cipher),) = cursor.fetchall()
+        cursor.close()
+        if not cipher:
+            raise call.dbapi.NotSupportedError("TLS is a must, and this server does not offer it to this driver")
+    except BaseException:
+        call.close(connection)
+        raise
+    return connection

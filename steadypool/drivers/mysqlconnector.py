@@ -14,18 +14,21 @@ class MySQLConnector(MySQL):
 
     module = "mysql"
 
-    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
+    def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return it with limits of its own: it shows no socket that could be cut, so a silent server is left by it."""
         silence = None if self.role == "migration" else math.ceil(self.policy.deadline_seconds)
-        verify = {"ssl_verify_cert": True, "ssl_verify_identity": True} if self.policy.tls == "verify" else {}
         return {
             "use_pure": True,
             "connection_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": silence,
             "write_timeout": silence,
-            "ssl_disabled": self.policy.tls == "off",
-            **verify,
-        } | ({"ssl_ca": str(self.policy.tls_ca)} if self.policy.tls_ca else {})
+        }
+
+    def tls_arguments(self) -> dict[str, Any]:
+        """Return them; it has none for `require`, which is why that is looked at."""
+        verify = {"ssl_verify_cert": True, "ssl_verify_identity": True} if self.policy.tls == "verify" else {}
+        ca = {"ssl_ca": str(self.policy.tls_ca)} if self.policy.tls_ca else {}
+        return {"ssl_disabled": self.policy.tls == "off", **verify, **ca}
 
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by the driver's word."""

@@ -17,14 +17,17 @@ class MySQLdb(MySQL):
 
     module = "MySQLdb"
 
-    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
+    def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return it without an end for a migration: that may rebuild a table for hours, while somebody watches."""
         silence = max(READ_TIMEOUT_SECONDS, math.ceil(self.policy.deadline_seconds))
-        ca = self.policy.tls_ca
         return {
             "charset": "utf8mb4",
             "autocommit": self.role == "reader",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": 0 if self.role == "migration" else silence,
-            "ssl_mode": MODES[self.policy.tls],
-        } | ({"ssl": {"ca": str(ca)}} if ca else {})
+        }
+
+    def tls_arguments(self) -> dict[str, Any]:
+        """Return the mode; of these words MariaDB's library, which it may be built on, knows but some."""
+        ca = self.policy.tls_ca
+        return {"ssl_mode": MODES[self.policy.tls]} | ({"ssl": {"ca": str(ca)}} if ca else {})

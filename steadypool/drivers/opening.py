@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from time import monotonic
@@ -14,8 +14,19 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 3
 """How long making a connection may take where no deadline is nearer."""
+LONGEST_CONNECT_SECONDS = 35.0
+"""The same where the driver is told not to end a connect; the housekeeping would end it then."""
 SHORTEST_SECONDS = 0.001
 """Nothing left, in a way that does not make a socket one that never waits."""
+
+
+def connect_seconds(arguments: Mapping[str, Any]) -> float:
+    """Return how long making a connection may take, by what its driver is told."""
+    said = arguments.get("connect_timeout", arguments.get("connection_timeout", CONNECT_TIMEOUT_SECONDS))
+    try:
+        return float(said or 0) or LONGEST_CONNECT_SECONDS
+    except ValueError:  # the driver will say so
+        return CONNECT_TIMEOUT_SECONDS
 
 
 def in_time(connect: Callable[[], T], close: Callable[[T], object], seconds: float) -> T:

@@ -1,23 +1,25 @@
 """psycopg 3, on libpq."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 from steadypool.drivers.postgresql import PostgreSQL
 
-MODES = {"off": "disable", "prefer": "prefer", "require": "require", "verify": "verify-full"}
+MODES = {"off": "disable", "require": "require", "verify": "verify-full"}
 
 
 class Psycopg(PostgreSQL):
     """postgresql+psycopg."""
 
     module = "psycopg"
+    tls_words = re.compile("sslmode|sslrootcert")  # a client's own certificate goes with any of them
+    joins = frozenset({"options"})
 
-    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Return it with the limit for statements behind what the URL says in `options`."""
-        options = {"options": f"{query.get('options', '')} {self.statement_timeout}".strip()}
-        root = str(self.policy.tls_ca) if self.policy.tls_ca else "system"
+    def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return it with the limit for statements behind what is said in `options`."""
+        options = {"options": f"{said.get('options', '')} {self.statement_timeout}".strip()}
         return {
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             # A statement that is prepared on its sixth run costs one more round trip, and fails behind PgBouncer.
@@ -25,9 +27,13 @@ class Psycopg(PostgreSQL):
             **({} if self.role == "migration" else options),
             # Otherwise that of the database, which may lack a character that somebody asks for: the driver would fail.
             "client_encoding": "utf8",
-            "sslmode": MODES[self.policy.tls],
-            **({"sslrootcert": root} if self.policy.tls == "verify" else {}),
         }
+
+    def tls_arguments(self) -> dict[str, Any]:
+        """Return nothing for `prefer`: libpq does so by itself, unless its environment or service file wants more."""
+        root = str(self.policy.tls_ca) if self.policy.tls_ca else "system"
+        mode = {} if self.policy.tls == "prefer" else {"sslmode": MODES[self.policy.tls]}
+        return mode | ({"sslrootcert": root} if self.policy.tls == "verify" else {})
 
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by libpq's word; 0 is idle (PQTRANS_IDLE)."""

@@ -14,6 +14,8 @@ from steadypool.drivers.wire import SocketWire
 
 CR_CONN_HOST_ERROR = 2003
 """Can't connect to the server (MySQL's client error reference)."""
+SAY_TLS = ("ssl", "read_default_")
+"""Arguments that say how TLS is to be; in an option file it may stand as well."""
 
 
 class PyMySQL(MySQL):
@@ -22,24 +24,25 @@ class PyMySQL(MySQL):
     module = "pymysql"
     arrives_unseen = False
 
-    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
+    def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return it without time-outs of its own.
 
         For those Python would ask the kernel once more before each piece that it sends or reads: housekeeping has the
         same. `autocommit` said here saves a SET when connecting.
         """
-        tls: dict[str, Any] = {"ssl_disabled": True}
-        if self.policy.tls == "prefer":
-            tls = {}  # it does so by itself, and shares the context in `open`
-            shared_context(False, self.policy.tls_ca)  # made now, in nobody's time
-        elif self.policy.tls != "off":
-            tls = {"ssl": shared_context(self.policy.tls == "verify", self.policy.tls_ca)}
-        return {"autocommit": self.role == "reader", "connect_timeout": CONNECT_TIMEOUT_SECONDS, **tls}
+        return {"autocommit": self.role == "reader", "connect_timeout": CONNECT_TIMEOUT_SECONDS}
+
+    def tls_arguments(self) -> dict[str, Any]:
+        """Return nothing for `prefer`: it shares a context in `open`, which is made now, in nobody's time."""
+        if self.policy.tls == "off":
+            return {"ssl_disabled": True}
+        context = shared_context(self.policy.tls == "verify", self.policy.tls_ca)
+        return {} if self.policy.tls == "prefer" else {"ssl": context}
 
     def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
         """Connect to where PyMySQL makes of the arguments, and of the option file that they may name, that it leads."""
         arguments = dict(call.arguments)
-        shares = self.policy.tls == "prefer" and not any(name.startswith("ssl") for name in arguments)
+        shares = self.policy.tls == "prefer" and not any(name.startswith(SAY_TLS) for name in arguments)
         if shares:
             arguments["ssl"] = shared_context(False, self.policy.tls_ca)
         connection = _in_utf8(call.dbapi.Connection)(*call.positional, **{**arguments, "defer_connect": True})

@@ -33,9 +33,9 @@ class SQLite(Driver):
     module = "sqlite3"
     kinds = KINDS
 
-    def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """Return how long it waits for another writer while connecting."""
-        return {"timeout": CONNECT_TIMEOUT_SECONDS}
+    def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how long it waits for another writer while connecting, and that any thread may use it, one by one."""
+        return {"timeout": CONNECT_TIMEOUT_SECONDS, "check_same_thread": False}
 
     def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
         """Open the file at once: there is nobody to wait for."""

@@ -30,7 +30,17 @@ SLEEP = {"mariadb": "sleep(1)", "mariadb118": "sleep(1)", "mysql": "sleep(1)", "
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
 NOTHING, BREAKER = {"size": 8, "idle": 3, "pending": 2}, ("closed", "half-open", "open")
 NOW = {"size", "in_use", "idle", "pending", "breaker"}
-TROUBLE = {"rejected", "timeouts", "unavailable", "statement_timeouts", "conflicts", "retried", "leaked", "probes"}
+TROUBLE = {
+    "rejected",
+    "timeouts",
+    "unavailable",
+    "statement_timeouts",
+    "unknown_outcomes",
+    "conflicts",
+    "retried",
+    "leaked",
+    "probes",
+}
 COUNTED = {"acquired", "opened", "closed"} | TROUBLE
 RECENT = COUNTED | {"wait_time", "use_time", "create_time", "idle_ratio"}
 

@@ -29,7 +29,17 @@ VOCABULARY = {
     **{
         f"db_pool_{name}": "counter"
         for name in (
-            *("closed", "rejected", "unavailable", "statement_timeouts", "conflicts", "retried", "leaked", "probes"),
+            *(
+                "closed",
+                "rejected",
+                "unavailable",
+                "statement_timeouts",
+                "unknown_outcomes",
+                "conflicts",
+                "retried",
+                "leaked",
+                "probes",
+            ),
             *("connection_seconds", "busy_seconds"),
         )
     },

@@ -21,7 +21,17 @@ from tests.support.asking import A_ROW
 from tests.support.pools import steady
 
 GAUGES = {"size", "in_use", "idle", "pending", "breaker"}
-TROUBLE = {"rejected", "timeouts", "unavailable", "statement_timeouts", "conflicts", "retried", "leaked", "probes"}
+TROUBLE = {
+    "rejected",
+    "timeouts",
+    "unavailable",
+    "statement_timeouts",
+    "unknown_outcomes",
+    "conflicts",
+    "retried",
+    "leaked",
+    "probes",
+}
 COUNTERS = {"acquired", "opened", "closed"} | TROUBLE
 HISTOGRAMS = {"wait_time", "use_time", "create_time"}
 TIMES = {"connection_seconds", "busy_seconds", "idle_ratio"}

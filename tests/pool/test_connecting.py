@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import ssl
 import struct
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -15,7 +17,7 @@ from sqlalchemy import Engine, event, literal, select
 from sqlalchemy.exc import DBAPIError
 
 from steadypool import create_pool_engine, deadline, read
-from steadypool.errors import DatabaseMisconfiguredError, PoolExhaustedError
+from steadypool.errors import DatabaseDownError, DatabaseMisconfiguredError, PoolExhaustedError
 from testkit.waiting import eventually
 from tests.support.policies import POLICY
 from tests.support.pools import steady
@@ -256,3 +258,23 @@ def raising(error: Exception) -> Callable[..., None]:
         raise error
 
     return fail
+
+
+def test_an_engine_that_is_forgotten_while_its_database_is_away_is_gone(tmp_path: Path) -> None:
+    """Its probes end, and keep neither it nor its pool."""
+    engine = create_pool_engine(f"sqlite:///{tmp_path}/not/there.sqlite3", POLICY, role="reader")
+    with pytest.raises(DBAPIError):
+        engine.connect()
+    breaker, there = steady(engine).breaker, weakref.ref(engine.pool)
+    assert eventually(lambda: breaker.probes > 1)
+
+    del engine
+    assert eventually(lambda: gc.collect() >= 0 and there() is None)
+    assert eventually(lambda: breaker.state == "closed")
+
+
+def test_whoever_finds_the_breaker_open_is_told_why(tmp_path: Path) -> None:
+    engine = create_pool_engine(f"sqlite:///{tmp_path}/not/there.sqlite3", POLICY, role="reader")
+    with pytest.raises(DatabaseDownError, match="unable to open database file"), deadline.within(2):
+        ask(engine)
+    engine.dispose()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
+from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
+import pytest
 from sqlalchemy import Engine
 
+from steadypool import create_pool_engine
+from steadypool.core import housekeeping
 from testkit.waiting import eventually
+from tests.support.policies import POLICY
 from tests.support.pools import steady
 
 
@@ -30,3 +38,28 @@ def test_what_is_released_while_the_pool_is_closed_is_closed_as_well(engine: Eng
     assert eventually(lambda: not pool.slots.idle, 1)
     seen = pool.snapshot()
     assert seen["opened"] == sum(seen["closed"].values())
+
+
+def test_what_an_engine_leaves_behind_is_counted_as_gone(engine: Engine) -> None:
+    engine.connect().close()
+
+    engine.dispose(close=False)
+
+    seen = steady(engine).snapshot()
+    assert (seen["opened"], seen["closed"], seen["idle"]) == (1, {"detached": 1}, 0)
+    assert steady(engine).snapshot()["connection_seconds"] == seen["connection_seconds"]
+
+
+def test_an_engine_that_is_forgotten_is_gone_with_its_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "_watched", WeakSet())  # the one that is looked after last
+    (tmp_path / "empty.sqlite3").touch()
+    engine = create_pool_engine(f"sqlite:///{tmp_path}/empty.sqlite3", POLICY, role="reader")
+    engine.connect().close()
+    assert eventually(lambda: not steady(engine).slots.took), "it has been looked after"
+    there = weakref.ref(engine.pool)
+
+    del engine
+
+    assert eventually(lambda: gc.collect() >= 0 and there() is None)

@@ -124,7 +124,7 @@ def test_a_driver_is_known_by_its_name_and_else_by_its_database(database: str, d
 @pytest.mark.parametrize("tls", ["require", "verify"])
 def test_a_driver_that_nobody_knows_is_not_trusted_with_tls(tls: TLS) -> None:
     with pytest.raises(ValueError, match=f"tls='{tls}' is for drivers that are known"):
-        driver_named("postgresql", "psycopg2")(PoolPolicy(tls=tls), "reader").connect_arguments({})
+        driver_named("postgresql", "psycopg2")(PoolPolicy(tls=tls), "reader").arguments({})
 
 
 def test_one_of_mariadbs_is_one_of_mysqls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from steadypool.core.connection import Use
 from steadypool.core.slots import Slots
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from steadypool.lookup import lend
+from testkit.waiting import eventually
 from tests.support.pools import steady
 
 
@@ -261,3 +262,35 @@ def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine) -> None:
 
     seen = steady(engine).snapshot()
     assert (seen["idle"], seen["closed"]) == (1, {})
+
+
+def test_a_holder_that_fails_costs_no_connection(make_engine: Callable[..., Engine]) -> None:
+    def fail() -> dict[str, object]:
+        raise BoomError
+
+    engine = make_engine()
+    pool = steady(engine)
+    pool.holder = fail
+    with pytest.raises(BoomError):
+        engine.connect()
+
+    seen = pool.snapshot()
+    assert (seen["in_use"], seen["leaked"], seen["acquired"]) == (0, 0, 0)
+
+
+def test_a_holder_may_say_what_a_log_record_says_itself(
+    make_engine: Callable[..., Engine], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(leak_seconds=0.05)
+    steady(engine).holder = lambda: {"module": "billing", "request": "r-1"}
+
+    with caplog.at_level("INFO"), engine.connect():
+        assert eventually(lambda: "has been held" in caplog.text)
+
+    assert "the connection came back" in caplog.text
+    told = [
+        (vars(record)["holder_module"], vars(record)["request"])
+        for record in caplog.records
+        if "request" in vars(record)
+    ]
+    assert told == [("billing", "r-1")] * 2

@@ -60,7 +60,7 @@ def test_a_mistake_is_sqlalchemys_error_and_costs_no_connection(reader: Engine) 
 
 
 def test_a_value_that_is_missing_is_named(reader: Engine) -> None:
-    with pytest.raises(KeyError, match="note"):
+    with pytest.raises(TypeError, match="no value is given for 'note'"):
         BY_NOTE.fetch(reader)
 
     assert steady(reader).snapshot()["in_use"] == 0

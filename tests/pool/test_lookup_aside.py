@@ -18,6 +18,7 @@ BY_NOTE = Lookup(
         column("note", String) == bindparam("note")
     )
 )
+OF_THE_OTHER = "CREATE TABLE other.tenant (note TEXT); INSERT INTO other.tenant VALUES ('other')"
 CONNECTION_EVENTS = {
     "before_execute": 1,
     "after_execute": 1,
@@ -165,3 +166,22 @@ def test_a_statement_may_be_rewritten(reader: Engine) -> None:
         return statement.replace("notes.id", "notes.id + 1"), values
 
     assert list(BY_NOTE.fetch(reader, note="seen")) == [(8,)]
+
+
+def test_a_statement_with_options_of_its_own(make_engine: Callable[..., Engine], lent: list[object]) -> None:
+    """As of a tenant whose tables are elsewhere: another answer, and nothing would have told."""
+    with make_engine("migration").begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE tenant (note TEXT)")
+        connection.exec_driver_sql("INSERT INTO tenant VALUES ('main')")
+    reader = make_engine("reader")
+    event.listen(reader, "connect", lambda made, _: made.executescript("ATTACH ':memory:' AS other; " + OF_THE_OTHER))
+    tenant = Table("tenant", MetaData(), Column("note", String), schema="usual")
+    asked = select(tenant.c.note).execution_options(schema_translate_map={"usual": "other"})
+
+    assert list(Lookup(asked).fetch(reader)) == [("other",)]
+    assert lent == []
+
+
+def test_a_statement_whose_author_vouches_for_it_goes_the_short_way(reader: Engine, lent: list[object]) -> None:
+    assert list(Lookup(BY_NOTE.statement.execution_options(leaves_no_trace=True)).fetch(reader, note="seen")) == [(7,)]
+    assert lent

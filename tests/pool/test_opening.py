@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from steadypool.drivers import opening
-from steadypool.drivers.opening import in_time
+from steadypool.drivers.opening import connect_seconds, in_time
 from testkit.waiting import eventually
 
 
@@ -110,3 +110,19 @@ def test_without_a_thread_it_is_as_if_nobody_could_be_reached(monkeypatch: pytes
         patched.setattr(_thread, "start_new_thread", start)
         with pytest.raises(OSError, match="can't start new thread"):
             in_time(Made, Made.close, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [
+        ({}, 3),
+        ({"connect_timeout": 10}, 10),
+        ({"connect_timeout": "7"}, 7),
+        ({"connection_timeout": 8}, 8),
+        ({"connect_timeout": 0}, 35),
+        ({"connect_timeout": None}, 35),
+        ({"connect_timeout": "soon"}, 3),
+    ],
+)
+def test_a_connect_may_take_as_long_as_its_driver_is_told(arguments: dict[str, object], seconds: float) -> None:
+    assert connect_seconds(arguments) == seconds

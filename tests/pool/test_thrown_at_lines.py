@@ -60,7 +60,7 @@ def test_at_whatever_line_it_breaks_off_all_is_accounted_for(tmp_path: Path, way
         context, line = copy_context(), line + 1  # else a deadline that is left would be that of all that follow
         if not (where := context.run(broken_off, place, way, line, again)):
             break
-        left = context.get(deadline.CURRENT)
+        left = context.run(deadline.current)
         if problems := place.problems() + ([left] if left else []):
             found.append((where, problems))
             place.engine.dispose()

@@ -187,7 +187,7 @@ def connect(url: URL) -> None:
 def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver: str, role: Role) -> None:
     policy = pool_policy(load_settings({}), 1)
     url = parse_database_url(url_of(driver, ""))
-    set_here = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role).connect_arguments(url.query)
+    set_here = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role).arguments({})
 
     for name in set_here.keys() - {"options", "charset"}:  # the first is added to, the second may only be the same
         with pytest.raises(RefusedError):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, event, exc, insert, text
 from sqlalchemy.orm import Session
 
 from steadypool import deadline, in_transaction, is_busy, is_refused, is_unavailable
-from steadypool.errors import OutcomeUnknownError, PoolError
+from steadypool.errors import OutcomeUnknownError, PoolError, TransactionLostError
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.packets import Cut, Direction
@@ -20,6 +20,7 @@ from testkit.waiting import eventually
 from tests.pool.service import Service
 from tests.support.kinds import on_mysql_family, on_postgresql
 from tests.support.ledger import Unit, Witness, ledger
+from tests.support.pools import steady
 
 MOST_PACKETS = 60
 
@@ -127,6 +128,7 @@ def test_a_commit_whose_answer_is_lost_is_an_error_of_its_own(
     with pytest.raises(OutcomeUnknownError):
         write_it(writer, unit)
 
+    assert steady(writer).snapshot()["unknown_outcomes"] == 1
     assert eventually(lambda: witness.times(unit) == kept)  # the server may still be about it
 
 
@@ -177,7 +179,7 @@ def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Wi
     assert eventually(lambda: witness.times(unit) == 1)
 
 
-@pytest.mark.parametrize("typed", ["COMMIT", " commit"])
+@pytest.mark.parametrize("typed", ["COMMIT", " commit", "/* app */ -- ours\n COMMIT"])
 def test_a_commit_typed_by_hand_whose_answer_is_lost(
     writer: Engine, witness: Witness, proxy: Proxy, typed: str
 ) -> None:
@@ -211,6 +213,7 @@ def test_work_that_goes_on_after_its_connection_was_lost_is_not_kept(
 ) -> None:
     class Careless(Unit):
         def __call__(self, connection: Connection) -> str:
+            self.begun += 1
             connection.execute(insert(ledger), {"nonce": self.nonce, "part": 0})
             proxy.reset_all()
             with pytest.raises(exc.OperationalError):
@@ -219,7 +222,7 @@ def test_work_that_goes_on_after_its_connection_was_lost_is_not_kept(
 
     unit = Careless()
 
-    with pytest.raises(exc.SQLAlchemyError):
+    with pytest.raises(TransactionLostError, match="the connection was lost, and the work went on"):
         in_transaction(writer, unit)
 
-    assert witness.times(unit) == 0
+    assert (unit.begun, witness.times(unit)) == (1, 0)

@@ -1,0 +1,136 @@
+"""docs/upgrading.md: a clone that has become something else merges what the template has learnt since."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from config import ROOT
+from tests.serve.serving import environment
+from tools.rename import main as rename
+
+ONCE, EACH_TIME, WITHOUT_THE_SAMPLE = re.findall(
+    r"^```console\n(.*?)^```$", (ROOT / "docs/upgrading.md").read_text(), re.MULTILINE | re.DOTALL
+)
+AS_SOMEBODY = {
+    f"GIT_{who}_{what}": "somebody@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+}
+
+
+def git(tree: Path, *arguments: str) -> str:
+    """Return what git says, whatever it thinks of it."""
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=tree,
+        env={**environment(tree), **AS_SOMEBODY},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ).stdout
+
+
+def commit(tree: Path, message: str) -> None:
+    git(tree, "add", "--all")
+    said = git(tree, "commit", "--message", message)
+    assert message in said, said
+
+
+def follow(tree: Path, block: str) -> str:
+    """Run the commands of a block; return what they say."""
+    commands = re.findall(r"^\$ git (.*)$", block, re.MULTILINE)
+    assert commands
+    return "".join(git(tree, *command.split()) for command in commands)
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(text)
+
+
+@pytest.fixture
+def upstream(clone: Path) -> Path:
+    """The template, with a history of one commit."""
+    git(clone, "init", "--initial-branch", "main")
+    commit(clone, "The template")
+    return clone
+
+
+@pytest.fixture
+def service(upstream: Path) -> Path:
+    """A service that was cloned from it and has another name and changes of its own."""
+    tree = upstream.parent / "film-archive"
+    git(upstream.parent, "clone", str(upstream), str(tree))
+    follow(tree, ONCE)
+    assert rename(["film-archive"], tree) == 0
+    append(tree / "app/__init__.py", "\n# Ours.\n")
+    commit(tree, "Films")
+    return tree
+
+
+def improve(upstream: Path) -> None:
+    """Let the template learn something: in the pool, in the kit, in a file that the renaming changes, in the sample."""
+    for path in ("steadypool/pool.py", "testkit/proxy.py", "docs/deploy.md", "app/cities/models.py"):
+        append(upstream / path, "\n# Better.\n")
+    (upstream / "steadypool/new.py").write_text('"""New."""\n')
+    commit(upstream, "Better")
+
+
+def test_what_the_template_learns_is_merged_without_a_conflict(upstream: Path, service: Path) -> None:
+    improve(upstream)
+
+    follow(service, EACH_TIME)
+
+    assert git(service, "status", "--short") == ""
+    assert_pool_is_taken_whole(service)
+    assert "/etc/film-archive/" in (service / "docs/deploy.md").read_text()
+    assert (service / "docs/deploy.md").read_text().endswith("# Better.\n")
+
+
+def test_a_sample_that_was_taken_out_stays_out(upstream: Path, service: Path) -> None:
+    git(service, "rm", "-r", "--quiet", "app/cities")
+    commit(service, "No cities")
+    improve(upstream)
+
+    follow(service, EACH_TIME)
+    assert re.findall(r"^(?:DU|UD|UU|AA) (.*)$", git(service, "status", "--short"), re.MULTILINE) == [
+        "app/cities/models.py"
+    ]
+    follow(service, WITHOUT_THE_SAMPLE)
+
+    assert git(service, "status", "--short") == ""
+    assert not (service / "app/cities").exists()
+    assert_pool_is_taken_whole(service)
+
+
+def test_the_pool_alone_is_taken_without_a_merge(upstream: Path, service: Path) -> None:
+    [alone] = re.findall(r"`git (restore .*)`", (ROOT / "docs/upgrading.md").read_text())
+    append(service / "steadypool/pool.py", "\n# Ours, in a place that is not.\n")
+    (service / "steadypool/ours.py").write_text("")
+    commit(service, "A change in the pool")
+    improve(upstream)
+
+    git(service, "fetch", "upstream")
+    git(service, *alone.split())
+
+    assert_pool_is_taken_whole(service)
+
+
+def test_a_repository_without_history_is_told_where_it_comes_from(upstream: Path, service: Path) -> None:
+    [told] = re.findall(r"`git (merge -s ours .*)`", (ROOT / "docs/upgrading.md").read_text())
+    git(service, "checkout", "--orphan", "from-the-button")
+    commit(service, "All of it, in one commit")
+    git(service, *told.split(), "upstream/main")
+    improve(upstream)
+
+    follow(service, EACH_TIME)
+
+    assert git(service, "status", "--short") == ""
+    assert_pool_is_taken_whole(service)
+
+
+def assert_pool_is_taken_whole(tree: Path) -> None:
+    assert (tree / "steadypool/new.py").exists()
+    assert git(tree, "diff", "--stat", "upstream/main", "--", "steadypool", "testkit") == ""
