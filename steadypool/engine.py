@@ -106,7 +106,7 @@ def _watch(engine: Engine, connector: Connector, role: Role) -> None:
     _wrap(engine.dialect, partial(events.ended, engine.dialect, keeps=False), "do_rollback")
     _wrap(engine.dialect, partial(events.asked, engine), *ISOLATION)
     if role == "reader":
-        _wrap(engine.dialect, partial(events.isolated, engine), "set_isolation_level")
+        _wrap(engine.dialect, partial(events.watched_isolation, engine), "set_isolation_level")
     event.listen(engine, "handle_error", events.hear_error)
     engine._connection_cls, engine._option_cls = events.WatchedConnection, events.WatchedOptionEngine
 

@@ -130,7 +130,7 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
     return ask
 
 
-def isolated(engine: Engine, call: Callable[..., None]) -> Callable[..., None]:
+def watched_isolation(engine: Engine, call: Callable[..., None]) -> Callable[..., None]:
     """Return the dialect's `set_isolation_level` for an engine in autocommit, to which SQLAlchemy returns afterwards.
 
     On MySQL that leaves the other level in the session, for whoever switches autocommit off, or only reads.
