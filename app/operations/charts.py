@@ -55,7 +55,7 @@ def rows(history: Sequence[Moment]) -> Iterator[dict[str, str]]:
         told = {"ago": duration(seen["seconds_ago"]), "breaker": seen["breaker"]}
         for name in [name for names in CHARTS.values() for name in names]:
             value = _value(seen, name)
-            told[name] = bound(value) if name.endswith("_time") else f"{round(value, 1):,}"
+            told[name] = bound(value) if name.endswith("_time") else f"{round(value, 2):,}"
         yield told
 
 
