@@ -54,10 +54,7 @@ COUNTERS = {
     "db_pool_busy_seconds": ("busy_seconds", "Seconds for which statements have been in flight, added up."),
 }
 HISTOGRAMS = {
-    "db_client_connection_wait_time_seconds": (
-        "wait_time",
-        "Seconds from asking for a connection to having it, without making one.",
-    ),
+    "db_client_connection_wait_time_seconds": ("wait_time", "Seconds of waiting for a connection, without making one."),
     "db_client_connection_use_time_seconds": ("use_time", "Seconds for which a connection was in use."),
     "db_client_connection_create_time_seconds": ("create_time", "Seconds that it took to make a connection."),
 }
