@@ -121,7 +121,7 @@ def _begin_counting_anew() -> None:
     """Remove what another run has counted, if the run directory is one of somebody's own choice."""
     try:
         run_directory.mkdir(parents=True, exist_ok=True)
-        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "samples-[0-9]*.json"):
+        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "history.json"):
             for left in run_directory.glob(kind):
                 left.unlink()
     except OSError as error:
