@@ -31,7 +31,7 @@ TROUBLE = {
     "timeouts": "{:,} requests waited for a {} connection in vain.",
     "unavailable": "{:,} requests were turned away: the {}'s database did not answer.",
     "statement_timeouts": "{:,} statements of the {} ran out of time.",
-    "unknown_outcomes": "{:,} COMMITs of the {} had no answer: kept or not, the log has which.",
+    "unknown_outcomes": "{:,} COMMITs of the {} had no answer: kept or not, only a look tells.",
     "conflicts": "{:,} statements of the {} met rows or files that others held.",
     "leaked": "{:,} {} connections were not returned; the log has where.",
 }

@@ -40,7 +40,7 @@ def test_a_breaker_that_is_not_closed_is_said_with_its_workers(state: str, level
         ({"recent": {"timeouts": 1}}, "1 requests waited for a reader connection in vain."),
         ({"recent": {"unavailable": 3}}, "3 requests were turned away: the reader's database did not answer."),
         ({"recent": {"statement_timeouts": 4}}, "4 statements of the reader ran out of time."),
-        ({"recent": {"unknown_outcomes": 2}}, "2 COMMITs of the reader had no answer: kept or not, the log has which."),
+        ({"recent": {"unknown_outcomes": 2}}, "2 COMMITs of the reader had no answer: kept or not, only a look tells."),
         ({"recent": {"conflicts": 5}}, "5 statements of the reader met rows or files that others held."),
         ({"recent": {"leaked": 2}}, "2 reader connections were not returned; the log has where."),
         (
