@@ -46,7 +46,7 @@ def begin_counting_anew(directory: Path) -> None:
     """Remove what another run has counted, if the folder is one of somebody's own choice; exit if it cannot be used."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "samples-[0-9]*.json"):
+        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "history.json"):
             for left in directory.glob(kind):
                 left.unlink()
     except OSError as error:

@@ -17,8 +17,7 @@ from app.commands import remedies
 from app.commands.checks import CHECKS, Finding, Level
 from app.commands.manners import Command, announce
 from app.extensions import db
-from app.operations.budget import pools_of
-from app.operations.limits import Budget, Limit, budgets, has_limits, read_limits
+from app.operations.budget import Budget, Limit, budgets, has_limits, read_limits, terms_of
 from config import Settings
 from steadypool import Role, deadline, start_thread
 
@@ -154,16 +153,16 @@ def judge_threads(settings: Settings) -> Finding:
 def _budget(settings: Settings, visits: Iterable[Visit]) -> Finding:
     if not has_limits(settings.database_url):
         return Finding("ok", "a file, no limit")
-    pools = pools_of(settings)
-    asked = [(pools[visit.role], visit.limits) for visit in visits if visit.limits is not None]
-    if len(asked) < len(pools):
+    terms = terms_of(settings)
+    asked = [(terms[visit.role], visit.limits) for visit in visits if visit.limits is not None]
+    if len(asked) < len(terms):
         return NOT_CHECKED
     return judge_budget(budgets(asked, settings.workers)[0])
 
 
 def judge_budget(tightest: Budget) -> Finding:
     """Return what to think of the limit that leaves the least room."""
-    if tightest.fits:
+    if not tightest.remedy:
         return Finding("ok", tightest.arithmetic)
     return Finding("warning" if tightest.fits_without_reload else "problem", tightest.arithmetic, tightest.remedy)
 

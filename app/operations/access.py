@@ -12,8 +12,8 @@ from flask import current_app, request
 from app.errors import Problem
 from config import Settings
 
-FORWARDED_BY = ("Forwarded", "Via", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP")
-"""Headers, beside X-Forwarded-*, that say that somebody else asks through a proxy."""
+FORWARDED_BY = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
+"""Headers, beside x-forwarded-*, that say that somebody else asks through a proxy."""
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="operations", charset="UTF-8"'}
 
@@ -42,21 +42,15 @@ def _presented() -> str:
 
 def _comes_from_this_machine() -> bool:
     names = {name.lower() for name, _ in request.headers}
-    was_forwarded = any(name.lower() in names for name in FORWARDED_BY) or any(
-        name.startswith("x-forwarded") for name in names
-    )
+    was_forwarded = bool(names & FORWARDED_BY) or any(name.startswith("x-forwarded") for name in names)
     # A page of another site may have its name lead here, but it cannot change the Host that the browser sends.
-    return _is_loopback(request.remote_addr or "") and _is_loopback(_host()) and not was_forwarded
+    host = urlsplit(f"//{request.host}").hostname
+    return _is_loopback(request.remote_addr) and _is_loopback(host) and not was_forwarded
 
 
-def _host() -> str:
-    host = urlsplit(f"//{request.host}").hostname or ""
-    return "127.0.0.1" if host == "localhost" else host
-
-
-def _is_loopback(text: str) -> bool:
+def _is_loopback(text: str | None) -> bool:
     try:
-        address = ip_address(text)
+        address = ip_address("127.0.0.1" if text == "localhost" else text or "")
     except ValueError:
         return False
     plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None

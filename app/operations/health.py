@@ -73,33 +73,24 @@ class Probe:
             # Threads do not survive a fork: a check that another process began will never be done.
             if check is None or check.done.is_set() or check.pid != os.getpid():
                 self._check = check = Check()
-                # A daemon, so that a stuck check cannot keep the process from ending.
                 start_thread("readyz", self._look, check)
             return check
 
     def _look(self, check: Check) -> None:
+        pool = self._engine.pool
         try:
-            if self._is_full():
+            if isinstance(pool, SteadyPool) and pool.checkedout() >= pool.snapshot()["size"]:
                 check.state = "busy"  # until a connection comes: waiting for one may take longer than our bound
             with deadline.within(BOUND_SECONDS), self._engine.connect() as connection:
                 check.state = "down"
                 check.schema = schema_state(connection)
             check.state = "up"
         except Exception as error:
-            check.state = _state_after(error)
+            refused: DatabaseState = "busy" if isinstance(error, PoolExhaustedError) else "down"
+            check.state = "misconfigured" if isinstance(error, DatabaseMisconfiguredError) else refused
             log.warning("readiness check failed", engine=self._engine.url.render_as_string(), error=str(error))
         finally:
             check.done.set()
-
-    def _is_full(self) -> bool:
-        pool = self._engine.pool
-        return isinstance(pool, SteadyPool) and pool.checkedout() >= pool.snapshot()["size"]
-
-
-def _state_after(error: Exception) -> DatabaseState:
-    if isinstance(error, PoolExhaustedError):
-        return "busy"
-    return "misconfigured" if isinstance(error, DatabaseMisconfiguredError) else "down"
 
 
 @bp.get("/livez")
@@ -113,12 +104,13 @@ def livez() -> Response:
 @operation(returns=Readiness, errors=(), also={503: Readiness})
 def readyz() -> Response:
     """Tell whether each database answers and has a schema that this code can use."""
-    probes = _probes()
+    made = {"reader": Probe(db.engines["reader"]), "writer": Probe(db.engine)}
+    probes: dict[str, Probe] = current_app.extensions.setdefault("probes", made)  # the first request's stay
     checks = {name: probe.start() for name, probe in probes.items()}
-    deadline = monotonic() + BOUND_SECONDS
+    ends = monotonic() + BOUND_SECONDS
     for check in checks.values():
-        check.done.wait(max(0.0, deadline - monotonic()))
-    readiness = readiness_of(checks["reader"], checks["writer"])
+        check.done.wait(max(0.0, ends - monotonic()))
+    readiness = readiness_of(**checks)
     return _uncached(readiness, 503 if readiness.status == "unavailable" else 200)
 
 
@@ -130,14 +122,6 @@ def readiness_of(reader: Check, writer: Check) -> Readiness:
     else:
         status = "degraded" if writer.state in away else "ready"
     return Readiness(status=status, reader=reader.state, writer=writer.state, schema_state=reader.schema)
-
-
-def _probes() -> dict[str, Probe]:
-    probes: dict[str, Probe] | None = current_app.extensions.get("probes")
-    if probes is None:
-        made = {"reader": Probe(db.engines["reader"]), "writer": Probe(db.engine)}
-        probes = current_app.extensions.setdefault("probes", made)
-    return probes
 
 
 def _uncached(document: BaseModel, status: int) -> Response:

@@ -9,7 +9,6 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
-from itertools import product
 from typing import TypeVar, get_args
 
 import structlog
@@ -27,7 +26,7 @@ from app.operations.access import require_operator
 from app.operations.reports import Report, Reporter
 from app.operations.totals import Totals
 from config import VERSION, Settings
-from steadypool import BUCKETS, CloseReason
+from steadypool import CloseReason
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
@@ -56,10 +55,7 @@ COUNTERS = {
     "db_pool_busy_seconds": ("busy_seconds", "Seconds for which statements have been in flight, added up."),
 }
 HISTOGRAMS = {
-    "db_client_connection_wait_time_seconds": (
-        "wait_time",
-        "Seconds from asking for a connection to having it, without making one.",
-    ),
+    "db_client_connection_wait_time_seconds": ("wait_time", "Seconds of waiting for a connection, without making one."),
     "db_client_connection_use_time_seconds": ("use_time", "Seconds for which a connection was in use."),
     "db_client_connection_create_time_seconds": ("create_time", "Seconds that it took to make a connection."),
 }
@@ -114,10 +110,8 @@ class _Reported(Collector):
         """Yield the pools', the budget's and the server's own."""
         pools = totals.added(report.counted for report in self._reports)
         yield from _plain(GaugeMetricFamily, GAUGES, pools)
-        yield _connections(pools)
-        yield _breakers(pools)
+        yield from _by_label(pools)
         yield from _plain(CounterMetricFamily, COUNTERS, pools)
-        yield _closed(pools)
         yield from _histograms(pools)
         yield from _budget(self._reports)
         workers = sum(report.is_alive for report in self._reports)
@@ -133,34 +127,26 @@ def _plain(kind: type[Family], names: Mapping[str, tuple[str, str]], pools: Tota
         yield family
 
 
-def _connections(pools: Totals) -> Metric:
-    family = GaugeMetricFamily("db_client_connection_count", "Connections in this state.", labels=[POOL, STATE])
-    # A connection that is being made has its place, and is nobody else's: used.
-    for (pool, seen), (state, key) in product(pools.items(), {"idle": "idle", "used": "in_use"}.items()):
-        family.add_metric([pool, state], seen.get(key, 0))
-    return family
-
-
-def _breakers(pools: Totals) -> Metric:
-    family = GaugeMetricFamily("db_pool_breaker", "Workers whose breaker is in this state.", labels=[POOL, "state"])
-    for (pool, seen), state in product(pools.items(), totals.STATES):
-        family.add_metric([pool, state], seen.get("breaker", {}).get(state, 0))
-    return family
-
-
-def _closed(pools: Totals) -> Metric:
-    family = CounterMetricFamily("db_pool_closed", "Connections closed, by reason.", labels=[POOL, "reason"])
-    for (pool, seen), reason in product(pools.items(), get_args(CloseReason)):  # also those that did not happen
-        family.add_metric([pool, reason], seen.get("closed", {}).get(reason, 0))
-    return family
+def _by_label(pools: Totals) -> Iterator[Metric]:
+    connections = GaugeMetricFamily("db_client_connection_count", "Connections in this state.", labels=[POOL, STATE])
+    breaker = GaugeMetricFamily("db_pool_breaker", "Workers whose breaker is in this state.", labels=[POOL, "state"])
+    closed = CounterMetricFamily("db_pool_closed", "Connections closed, by reason.", labels=[POOL, "reason"])
+    for pool, seen in pools.items():
+        # A connection that is being made has its place, and is nobody else's: used.
+        for state, key in {"idle": "idle", "used": "in_use"}.items():
+            connections.add_metric([pool, state], seen.get(key, 0))
+        for state in totals.STATES:
+            breaker.add_metric([pool, state], seen.get("breaker", {}).get(state, 0))
+        for reason in get_args(CloseReason):  # also those that did not happen
+            closed.add_metric([pool, reason], seen.get("closed", {}).get(reason, 0))
+    return iter((connections, breaker, closed))
 
 
 def _histograms(pools: Totals) -> Iterator[Metric]:
     for name, (key, meaning) in HISTOGRAMS.items():
         family = HistogramMetricFamily(name, meaning, labels=[POOL])
         for pool, seen in pools.items():
-            counts = {float(bound): count for bound, count in seen[key]["buckets"].items()}
-            buckets = [(str(bound), counts[bound]) for bound in BUCKETS] + [("+Inf", seen[key]["count"])]
+            buckets = [*seen[key]["buckets"].items(), ("+Inf", seen[key]["count"])]
             family.add_metric([pool], buckets, seen[key]["sum_seconds"])
         yield family
 

@@ -2,12 +2,12 @@
 
 A worker has a number, the lowest that is free, and its report goes on where the last worker of that number stopped. So
 no counter falls when a worker is replaced or killed, and there are never more files than there were workers at once.
+Every five seconds whoever comes first adds up all reports, in one file for the last five minutes of all.
 """
 
 import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,17 +32,19 @@ SAMPLES = 61
 SILENT_AFTER_SECONDS = 10.0
 """A worker of which nothing was heard for so long is not counted as alive."""
 
+HISTORY = "history.json"
 T = TypeVar("T")
+Pools = dict[str, Totals]
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The totals of each pool at the end of so many seconds; of gauges, the highest value in that time."""
+    """The totals of all workers at the end of so many seconds; of gauges, the highest value in that time."""
 
     tick: int
-    pools: dict[str, Totals]
+    pools: Pools
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Report:
     started: float
     at: float
     ended: bool = False
-    pools: dict[str, Totals] = field(default_factory=dict)
+    pools: Pools = field(default_factory=dict)
+    highest: Pools = field(default_factory=dict)
+    """Gauges, the highest values in the seconds of a sample."""
     connections: list[dict[str, Any]] = field(default_factory=list)
     budgets: list[dict[str, Any]] = field(default_factory=list)
 
@@ -64,16 +68,9 @@ class Report:
         return not self.ended and monotonic() - self.at <= SILENT_AFTER_SECONDS
 
     @property
-    def is_missed(self) -> bool:
-        """Tell whether the worker fell silent in the last five minutes without having ended."""
-        return not self.ended and SILENT_AFTER_SECONDS < monotonic() - self.at <= SAMPLES * SAMPLE_SECONDS
-
-    @property
-    def counted(self) -> dict[str, Totals]:
+    def counted(self) -> Pools:
         """The totals of each pool; of a worker that is gone, what it had counted."""
-        if self.is_alive:
-            return self.pools
-        return {name: totals.without_gauges(pool) for name, pool in self.pools.items()}
+        return self.pools if self.is_alive else totals.without_gauges(self.pools)
 
 
 def init_app(app: Flask) -> None:
@@ -88,12 +85,10 @@ class Reporter:
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self._engines = engines
         self._started = monotonic()
-        self._before: dict[str, Totals] = {}
-        self._highest: dict[str, Totals] = {}
-        self._samples: deque[Sample] = deque(maxlen=SAMPLES)
-        self._lock = Lock()
-        self._over = Event()
-        self._is_writing = True
+        self._before: Pools = {}
+        self._looks: list[tuple[float, Pools]] = []
+        self._lock, self._over = Lock(), Event()
+        self._is_writing, self._tick = True, 0
         self.worker = 0
         self.directory: Path | None = None
         self.budgets: list[dict[str, Any]] = []
@@ -109,9 +104,7 @@ class Reporter:
         self.directory, self.worker = directory, worker
         for report in read_reports(directory):
             if report.worker == worker:
-                self._before = {name: totals.without_gauges(pool) for name, pool in report.pools.items()}
-                self.budgets = report.budgets
-        self._samples.extend(_read_samples(directory, worker))
+                self._before, self.budgets = totals.without_gauges(report.pools), report.budgets
         start_thread("report", self._go_on)
 
     def end(self) -> None:
@@ -127,11 +120,9 @@ class Reporter:
         self.publish()
         return read_reports(self.directory)
 
-    def all_samples(self) -> list[list[Sample]]:
-        """Return the last five minutes of each worker."""
-        if self.directory is None:
-            return [list(self._samples)]
-        return [_read_samples(self.directory, report.worker) for report in read_reports(self.directory)]
+    def samples(self) -> list[Sample]:
+        """Return the last five minutes of all workers, the oldest first; nothing until this one has joined them."""
+        return _understood(Sample, _read(self.directory / HISTORY)) if self.directory else []
 
     def publish(self, *, ended: bool = False) -> None:
         """Write this moment's report; what cannot be written is left, and the log says so once."""
@@ -140,9 +131,8 @@ class Reporter:
             report = self._report(ended=ended)
             try:
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # some tidy up where they should not
-                _replace(self.directory / f"worker-{self.worker}.json", vars(report))
-                if self._sample(report):
-                    _replace(_samples_file(self.directory, self.worker), [vars(each) for each in self._samples])
+                self._replace(self.directory / f"worker-{self.worker}.json", vars(report))
+                self._sample(self.directory, int(report.at // SAMPLE_SECONDS))
             except OSError as error:
                 if self._is_writing:
                     log.warning("report not written; /metrics and /pool lack this worker", error=str(error))
@@ -159,28 +149,42 @@ class Reporter:
         # Asked for each time: `engine.dispose()` puts another pool in its place.
         by_name = {name: engine.pool for name, engine in self._engines.items()}
         pools = {name: pool for name, pool in by_name.items() if isinstance(pool, SteadyPool)}
-        now = {name: totals.of(pool.snapshot()) for name, pool in pools.items()}
-        connections = [
-            {"pool": name, "worker": self.worker, **seen} for name, pool in pools.items() for seen in pool.connections()
-        ]
-        sums = {name: totals.added([seen, self._before.get(name, {})]) for name, seen in now.items()}
-        return Report(self.worker, os.getpid(), self._started, monotonic(), ended, sums, connections, self.budgets)
+        seen, now = {name: totals.of(pool.snapshot()) for name, pool in pools.items()}, monotonic()
+        gauges = {name: {gauge: pool[gauge] for gauge in totals.GAUGES} for name, pool in seen.items()}
+        self._looks = [look for look in self._looks if look[0] > now - SAMPLE_SECONDS] + [(now, gauges)]
+        return Report(
+            worker=self.worker,
+            pid=os.getpid(),
+            started=self._started,
+            at=now,
+            ended=ended,
+            pools=totals.added([seen, self._before]),
+            highest=totals.highest(gauges for _, gauges in self._looks),
+            connections=[
+                {"pool": name, "worker": self.worker, **each}
+                for name, pool in pools.items()
+                for each in pool.connections()
+            ],
+            budgets=self.budgets,
+        )
 
-    def _sample(self, report: Report) -> bool:
-        """Remember the highest values, and once in a while what they were; tell whether that is now."""
-        self._highest = {
-            name: pool | totals.highest({gauge: pool[gauge] for gauge in totals.GAUGES}, self._highest_of(name))
-            for name, pool in report.pools.items()
-        }
-        tick = int(report.at // SAMPLE_SECONDS)
-        if self._samples and self._samples[-1].tick >= tick:
-            return False
-        self._samples.append(Sample(tick, self._highest))
-        self._highest = {}
-        return True
+    def _sample(self, directory: Path, tick: int) -> None:
+        """Add up all reports, unless somebody did in this tick; two who do so at once write the same."""
+        if tick == self._tick:
+            return
+        self._tick = tick
+        past = [sample for sample in self.samples() if sample.tick > tick - SAMPLES]
+        if all(sample.tick < tick for sample in past):
+            reports = read_reports(directory)
+            counted = [totals.without_gauges(report.pools) for report in reports]
+            sums = totals.added([*counted, *(report.highest for report in reports if report.is_alive)])
+            self._replace(directory / HISTORY, [*map(vars, past), {"tick": tick, "pools": sums}])
 
-    def _highest_of(self, name: str) -> Totals:
-        return {gauge: value for gauge, value in self._highest.get(name, {}).items() if gauge in totals.GAUGES}
+    def _replace(self, path: Path, document: Any) -> None:
+        """Write a file such that nobody ever reads half of it."""
+        scratch = path.with_name(f"worker-{self.worker}.tmp")
+        scratch.write_text(json.dumps(document, separators=(",", ":")))
+        scratch.replace(path)
 
 
 def read_reports(directory: Path) -> list[Report]:
@@ -189,19 +193,10 @@ def read_reports(directory: Path) -> list[Report]:
     return sorted(found, key=lambda report: report.worker)
 
 
-def _read_samples(directory: Path, worker: int) -> list[Sample]:
-    written = _read(_samples_file(directory, worker))
-    return _understood(Sample, written if isinstance(written, list) else [])
-
-
-def _samples_file(directory: Path, worker: int) -> Path:
-    return directory / f"samples-{worker}.json"
-
-
-def _understood(kind: Callable[..., T], documents: Iterable[Any]) -> list[T]:
+def _understood(kind: Callable[..., T], documents: Any) -> list[T]:
     """Return those that were written by this version of the code: after a reload there may be others."""
     made = []
-    for document in documents:
+    for document in documents if isinstance(documents, list) else []:
         with suppress(TypeError):
             made.append(kind(**document))
     return made
@@ -210,20 +205,6 @@ def _understood(kind: Callable[..., T], documents: Iterable[Any]) -> list[T]:
 def _read(path: Path) -> Any:
     """Return what is written there, None if that is nothing, or nothing that can be read."""
     try:
-        return json.loads(path.read_bytes(), object_hook=_with_bounds)
+        return json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-
-
-def _with_bounds(found: dict[str, Any]) -> dict[str, Any]:
-    """Make numbers again of what JSON has made strings of: a bound counts once, whoever counted."""
-    if "buckets" in found:
-        found["buckets"] = {float(bound): count for bound, count in found["buckets"].items()}
-    return found
-
-
-def _replace(path: Path, document: Any) -> None:
-    """Write a file such that nobody ever reads half of it."""
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(document, separators=(",", ":")))
-    scratch.replace(path)

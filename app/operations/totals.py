@@ -1,9 +1,10 @@
 """Numbers of pools, nested by name, and what can be made of them: sums, differences, percentiles.
 
-`of` makes them from a pool's `snapshot()`. All of them can be added up over workers, because the breaker's state is a
-count for each state.
+`of` makes them from a pool's `snapshot()`. All can be added up over workers: the breaker's state is a count for each
+state, and the bounds of buckets are strings, as they are when they come back from a file.
 """
 
+import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, reduce
@@ -21,12 +22,15 @@ STATES: tuple[State, ...] = get_args(State)
 def of(snapshot: Mapping[str, Any]) -> Totals:
     """Return a pool's snapshot as numbers that can be added up."""
     kept = {name: value for name, value in snapshot.items() if name != "idle_ratio"}
-    return kept | {"breaker": {state: int(state == snapshot["breaker"]) for state in STATES}}
+    made: Totals = json.loads(
+        json.dumps(kept | {"breaker": {state: int(state == kept["breaker"]) for state in STATES}})
+    )
+    return made
 
 
-def without_gauges(totals: Totals) -> Totals:
-    """Return what goes on counting when the worker has ended."""
-    return {name: value for name, value in totals.items() if name not in GAUGES}
+def without_gauges(pools: Mapping[str, Totals]) -> dict[str, Totals]:
+    """Return of each pool what goes on counting when the worker has ended."""
+    return {name: {key: kept for key, kept in pool.items() if key not in GAUGES} for name, pool in pools.items()}
 
 
 def added(all_totals: Iterable[Totals]) -> Totals:
@@ -34,9 +38,9 @@ def added(all_totals: Iterable[Totals]) -> Totals:
     return reduce(partial(_combined, operator.add), all_totals, {})
 
 
-def highest(one: Totals, other: Totals) -> Totals:
-    """Return the higher of each two numbers."""
-    return _combined(max, one, other)
+def highest(all_totals: Iterable[Totals]) -> Totals:
+    """Return the highest of each number."""
+    return reduce(partial(_combined, max), all_totals, {})
 
 
 def difference(later: Totals, earlier: Totals) -> Totals:
@@ -44,31 +48,16 @@ def difference(later: Totals, earlier: Totals) -> Totals:
     return _combined(lambda now, then: max(0, now - then), later, earlier)
 
 
-def percentile(histogram: Totals, share: float) -> float | None:
-    """Return the upper bound in seconds that this share did not exceed; None if nothing was counted.
-
-    Infinity where it took longer than the last bound.
-    """
+def percentile(histogram: Totals, share: float) -> float | str | None:
+    """Return the bound in seconds that this share did not exceed, "inf" above the last; None if nothing was counted."""
     if not histogram.get("count"):
         return None
-    bounds = sorted((float(bound), count) for bound, count in histogram["buckets"].items())
-    return next((bound for bound, count in bounds if count >= share * histogram["count"]), float("inf"))
-
-
-def mean(histogram: Totals) -> float | None:
-    """Return the average in seconds, None if nothing was counted."""
-    return histogram["sum_seconds"] / histogram["count"] if histogram.get("count") else None
-
-
-def idle_ratio(totals: Totals) -> float | None:
-    """Return the share of the connections' time in which no statement was in flight, None without connections."""
-    open_seconds = totals.get("connection_seconds", 0.0)
-    return max(0.0, 1 - totals["busy_seconds"] / open_seconds) if open_seconds > 0 else None
+    reached = (float(bound) for bound, count in histogram["buckets"].items() if count >= share * histogram["count"])
+    return next(reached, "inf")  # a string, because JSON has no infinity
 
 
 def _combined(combine: Callable[[Any, Any], Any], one: Totals, other: Totals) -> Totals:
-    names = [*one, *(name for name in other if name not in one)]
-    return {name: _pair(combine, one.get(name), other.get(name)) for name in names}
+    return {name: _pair(combine, one.get(name), other.get(name)) for name in one | other}
 
 
 def _pair(combine: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:

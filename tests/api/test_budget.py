@@ -13,8 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url
 
-from app.operations.budget import may_start
-from app.operations.limits import read_limits
+from app.operations.budget import may_start, read_limits
 from testkit.databases import Database, administer, new_database, plain_engine
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.tampering import PASSWORD, deaf_server, max_connections, user_with
@@ -45,8 +44,13 @@ def say_start(make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 
 
 def limits(url: str) -> dict[str, int]:
+    """Return how many connections are allowed: on the server, for the user of that address, in its database."""
+    kinds = {" for ": "user", "/": "database", "": "server"}
     with plain_engine(url).connect() as connection:
-        return {limit.shared_by: limit.connections for limit in read_limits(connection)}
+        return {
+            next(kind for mark, kind in kinds.items() if mark in limit.where): limit.connections
+            for limit in read_limits(connection)
+        }
 
 
 def test_the_limit_of_a_user(served: Database) -> None:

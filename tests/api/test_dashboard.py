@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, get_args
@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy import literal, select, text
 
 from app.extensions import db
+from app.operations.budget import may_start
 from app.operations.dashboard import drawn
 from steadypool.core.stats import CloseReason
 from testkit.databases import Database
@@ -28,7 +29,7 @@ HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}
 SLEEP = {"mariadb": "sleep(1)", "mariadb118": "sleep(1)", "mysql": "sleep(1)", "postgresql": "pg_sleep(1)"}
 
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
-NOTHING, BREAKER = {"size": 8, "idle": 3, "pending": 2}, ("closed", "half-open", "open")
+BUSY, BREAKER = {"size": 8, "idle": 3, "pending": 2}, ("closed", "half-open", "open")
 NOW = {"size", "in_use", "idle", "pending", "breaker"}
 TROUBLE = {
     "rejected",
@@ -76,7 +77,7 @@ def document(app: Flask) -> dict[str, Any]:
 
 def rows(page: str, section: str) -> list[list[str]]:
     """Return the texts of a table's cells."""
-    found = re.search(rf'id="{section}-rows".*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+    found = re.search(rf'id="{section}".*?<tbody>(.*?)</table>', page, re.DOTALL)
     assert found, f"no table in {section}"
     cells = [re.split(r"<t[dh]\b[^>]*>", row)[1:] for row in found[1].split("<tr>")[1:]]
     return [[html.unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in row] for row in cells]
@@ -103,15 +104,39 @@ def test_the_page_tells_of_all_workers_whoever_is_asked(workers: tuple[Flask, Fl
     assert "told by worker 1 for all" in shown
 
 
-def test_the_server_is_seen_from_its_own_side(workers: tuple[Flask, Flask], database: Database) -> None:
-    shown = page(workers[0])
+def test_those_at_work_come_first_and_the_longest_held_on_top(workers: tuple[Flask, Flask]) -> None:
+    app = workers[0]
+    look_up(app)
+    with app.app_context(), db.engine.connect(), db.engines["reader"].connect():
+        told, shown = document(app)["connections"], rows(page(app), "connections")
+
+    assert [(row[0], row[2]) for row in shown[:2]] == [("writer", "in use"), ("reader", "in use")]
+    [held] = [each for each in told if each["pool"] == "writer"]
+    assert held["uses"] == 1
+    assert 0 <= held["held_seconds"] <= held["age_seconds"]
+
+
+def test_to_look_is_in_nobodys_way(workers: tuple[Flask, Flask]) -> None:
+    app = workers[0]
+    with app.app_context(), ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(db.engines["reader"].connect())
+        reader = document(app)["pools"]["reader"]
+
+    assert (reader["now"]["in_use"], reader["recent"]["acquired"]) == (8, 8)
+    assert (reader["recent"]["timeouts"], reader["recent"]["rejected"], reader["now"]["pending"]) == (0, 0, 0)
+
+
+def test_the_budget_is_that_of_the_start(workers: tuple[Flask, Flask], database: Database) -> None:
+    assert may_start(workers[0], workers=2)
+
+    told, shown = document(workers[0])["budgets"], page(workers[0])
 
     if database.name == "sqlite":
-        assert "SQLite is a file: there is no server." in shown
-        assert "No limit is known" in shown
+        assert told == []
     else:
-        assert [row for row in rows(shown, "server") if len(row) == 3 and row[0].isdigit() and row[1]]
-        assert "needed at the worst moment" in shown
+        assert set(told[0]) == {"limit", "needed", "allowed", "arithmetic", "remedy"}
+        assert f"Budget: {told[0]['arithmetic']}, which fits." in html.unescape(shown)
 
 
 def test_nothing_that_anybody_typed_is_shown(workers: tuple[Flask, Flask], database: Database) -> None:
@@ -157,7 +182,7 @@ def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]) -> None:
 
     told = document(workers[0])
 
-    assert set(told) == {"answered_by", "workers", "pools", "connections", "budgets", "server"}
+    assert set(told) == {"answered_by", "workers", "pools", "connections", "budgets"}
     assert [worker["worker"] for worker in told["workers"]] == [1, 2]
     assert set(told["workers"][0]) == {"worker", "pid", "age_seconds", "heard_seconds_ago", "pools"}
     assert set(told["pools"]) == {"reader", "writer"}
@@ -166,7 +191,6 @@ def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]) -> None:
         assert (set(pool["now"]), set(pool["recent"])) == (NOW, RECENT)
         assert set(pool["recent"]["wait_time"]) == TIMES
     assert {"pool", "worker", "state", "age_seconds", "idle_seconds", "uses"} <= set(told["connections"][0])
-    assert set(told["server"]) == {"sessions", "silence"}
 
 
 def long_past(told: dict[str, Any]) -> dict[str, Any]:
@@ -176,16 +200,13 @@ def long_past(told: dict[str, Any]) -> dict[str, Any]:
     closed = dict.fromkeys(get_args(CloseReason), 123)
     grown = counts | {"closed": closed, "wait_time": times, "use_time": times, "create_time": times, "idle_ratio": 0.5}
     past = [
-        grown
-        | NOTHING
-        | {"seconds_ago": 5 * ago, "in_use": ago % 9, "mean_in_use": ago / 7, "breaker": BREAKER[ago % 3]}
+        grown | BUSY | {"seconds_ago": 5 * ago, "in_use": ago % 9, "mean_in_use": ago / 7, "breaker": BREAKER[ago % 3]}
         for ago in reversed(range(60))
     ]
     pools = {name: {"now": past[-1], "recent": grown, "history": past} for name in ("reader", "writer")}
     lent = {"state": "in use", "held_seconds": 1.5, "age_seconds": 99.9, "idle_seconds": 2.5, "uses": 12345}
     seen = [{"pool": "reader", "worker": 1, "holder": {"request_id": f"{number:032x}"}} | lent for number in range(140)]
-    sessions = [{"id": 1_000_000 + number, "state": "Query: Sending data", "seconds": 0.0} for number in range(101)]
-    return told | {"pools": pools, "connections": seen, "server": {"sessions": sessions, "silence": ""}}
+    return told | {"pools": pools, "connections": seen}
 
 
 def test_the_page_stays_small_and_says_what_it_leaves_out(make_app: Callable[..., Flask], tmp_path: Path) -> None:
@@ -196,7 +217,7 @@ def test_the_page_stays_small_and_says_what_it_leaves_out(make_app: Callable[...
         shown = drawn(full)
 
     assert len(shown) < 150_000
-    assert len(rows(shown, "connections")) == len(rows(shown, "server")) == 100
+    assert len(rows(shown, "connections")) == 100 + 1
     assert len(rows(shown, "history-reader")) == 60
     assert "40 more are left out" in shown
     assert "> 5 s" in html.unescape(shown)

@@ -55,11 +55,14 @@ def test_an_engine_that_is_forgotten_is_gone_with_its_connections(
 ) -> None:
     monkeypatch.setattr(housekeeping, "_watched", WeakSet())  # the one that is looked after last
     (tmp_path / "empty.sqlite3").touch()
-    engine = create_pool_engine(f"sqlite:///{tmp_path}/empty.sqlite3", POLICY, role="reader")
-    engine.connect().close()
-    assert eventually(lambda: not steady(engine).slots.took), "it has been looked after"
-    there = weakref.ref(engine.pool)
 
-    del engine
+    there = used_and_forgotten(f"sqlite:///{tmp_path}/empty.sqlite3")
 
     assert eventually(lambda: gc.collect() >= 0 and there() is None)
+
+
+def used_and_forgotten(url: str) -> weakref.ref[Any]:
+    engine = create_pool_engine(url, POLICY, role="reader")
+    engine.connect().close()
+    assert eventually(lambda: not steady(engine).slots.took), "it has been looked after"
+    return weakref.ref(engine.pool)

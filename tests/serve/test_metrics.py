@@ -104,9 +104,8 @@ def test_replaced_workers_leave_no_files_behind(server: Serving) -> None:
     files = sorted(path.name for path in run_directory(server).iterdir() if path.suffix != ".tmp")
 
     # A reload has old and new workers side by side.
-    assert set(files) <= {f"{kind}-{number}.json" for kind in ("worker", "samples") for number in range(1, 5)} | {
-        f"histogram_{number}.db" for number in range(1, 5)
-    }
+    of_workers = {name for number in range(1, 5) for name in (f"worker-{number}.json", f"histogram_{number}.db")}
+    assert set(files) <= of_workers | {"history.json"}
 
 
 def test_the_address_never_tells_what_was_asked_for(server: Serving) -> None:

@@ -1,4 +1,4 @@
-"""Shapes of the dashboard's charts; a sample is five seconds, and so are five units of the box."""
+"""Paths of the dashboard's charts, where a sample is five of 300 units; and how times are written."""
 
 from __future__ import annotations
 
@@ -7,114 +7,56 @@ from typing import Any
 import pytest
 
 from app.operations import charts
-from app.operations.charts import Box, Chart
-
-QUIET: dict[str, Any] = {
-    **dict.fromkeys(("in_use", "idle", "pending", "opened", "rejected", "timeouts", "unavailable", "retried"), 0),
-    "size": 8,
-    "mean_in_use": 0.0,
-    "breaker": "closed",
-    "closed": {},
-    **{name: {"mean_seconds": None, "p99_seconds": None} for name in ("wait_time", "use_time")},
-}
 
 
-def past(*seen: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a history that ends now, with what differs from a quiet one."""
-    return [QUIET | {"seconds_ago": 5 * (len(seen) - 1 - place)} | each for place, each in enumerate(seen)]
-
-
-def use(history: list[dict[str, Any]]) -> list[list[charts.Step]]:
-    return charts.steps(history, lambda sample: sample["in_use"], charts.linear(8))
-
-
-def paths(chart: Chart) -> dict[str, str]:
-    return {line.kind: line.path for line in chart.lines}
-
-
-def test_a_step_ends_when_its_sample_was_taken() -> None:
-    assert use(past({"in_use": 2}, {"in_use": 8})) == [[(290.0, 295.0, 75.0), (295.0, 300.0, 0.0)]]
-
-
-def test_a_line_has_a_gap_where_there_is_no_sample() -> None:
-    first, _, last = past({"in_use": 4}, {}, {"in_use": 4})
-
-    assert charts.line_path(use([first, last])) == "M285 50H290M295 50H300"
-
-
-def test_a_line_has_a_gap_where_nothing_was_counted() -> None:
-    history = past(
-        {"wait_time": {"p99_seconds": 0.001}},
-        {"wait_time": {"p99_seconds": None}},
-        {"wait_time": {"p99_seconds": "inf"}},
-    )
-
-    runs = charts.steps(history, charts._seconds("wait_time", "p99_seconds"), charts.logarithmic)
-
-    assert charts.line_path(runs) == "M285 80H290M295 0H300"
-
-
-def test_equal_steps_are_one() -> None:
-    assert charts.line_path(use(past({"in_use": 4}, {"in_use": 4}, {"in_use": 0}))) == "M285 50H295V100H300"
-
-
-def test_an_area_stands_on_the_ground() -> None:
-    assert charts.area_path(use(past({"in_use": 4}, {"in_use": 8}))) == "M290 100V50H295V0H300V100Z"
-
-
-def test_nothing_is_drawn_of_nothing() -> None:
-    assert charts.line_path([]) == charts.area_path([]) == ""
-    assert {line.path for chart in charts.of_pool([]) for line in chart.lines} == {""}
-
-
-def test_what_is_higher_than_the_top_stays_in_the_box() -> None:
-    assert charts.linear(8)(9) == 0
+def past(*values: float | None, name: str = "in_use") -> list[dict[str, Any]]:
+    """Return a history that ends now; None is a moment of which nothing is known."""
+    history = [{"seconds_ago": 5 * (len(values) - 1 - place), name: value} for place, value in enumerate(values)]
+    return [seen for seen in history if seen[name] is not None]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "height"), [(0.0, 100), (0.0001, 100), (0.001, 80), (1.0, 20), (10.0, 0), (float("inf"), 0)]
+    ("history", "path"),
+    [
+        (past(2, 8), "M290 100V75H295V0H300V100"),
+        (past(4, None, 4), "M285 100V50H290V100M295 100V50H300V100"),
+        (past(4, 0, 4), "M285 100V50H290V100M295 100V50H300V100"),
+        (past(), ""),
+    ],
+    ids=["a step is as long as its sample", "a gap without a sample", "nothing where nothing was", "no history"],
 )
-def test_each_power_of_ten_has_the_same_height(seconds: float, height: float) -> None:
+def test_paths(history: list[dict[str, Any]], path: str) -> None:
+    assert charts.outline(history, "in_use", lambda count: count / 8) == path
+
+
+@pytest.mark.parametrize(("seconds", "height"), [(0.00001, 0), (0.0001, 0), (0.001, 0.2), (1.0, 0.8), ("inf", 1)])
+def test_each_power_of_ten_has_the_same_height(seconds: float | str, height: float) -> None:
     assert charts.logarithmic(seconds) == pytest.approx(height)
 
 
-@pytest.mark.parametrize(("number", "top"), [(0, 2), (1, 2), (3, 4), (16, 16), (17, 18), (101, 120), (1234, 1400)])
-def test_the_top_of_an_axis_is_easily_read(number: float, top: int) -> None:
-    assert charts.rounded_up(number) == top
+@pytest.mark.parametrize(
+    ("most", "ticks"), [(0, ["2", "1", "0"]), (3, ["4", "2", "0"]), (1999.2, ["2,000", "1,000", "0"])]
+)
+def test_an_axis_ends_above_all_that_is_drawn(most: float, ticks: list[str]) -> None:
+    quiet = dict.fromkeys([name for names in charts.CHARTS.values() for name in names], 0)
+    times = {name: {"p99_seconds": None} for name in charts.CHARTS[charts.TIMES]}
+
+    connections, _, trouble = charts.of_pool([{**quiet, **times, "mean_in_use": most, "seconds_ago": 0}])
+
+    assert (connections.ticks, trouble.ticks) == (ticks, ["2", "1", "0"])
 
 
-def test_the_breaker_is_behind_the_chart_while_it_is_not_closed() -> None:
-    states = ["closed", "half-open", "open", "open", "closed"]
-
-    assert charts.bands(past(*({"breaker": state} for state in states))) == [
-        Box("breaker-half-open", 280, 5),
-        Box("breaker-open", 285, 10),
-    ]
-
-
-def test_each_chart_says_in_words_that_the_breaker_was_open() -> None:
-    for chart in charts.of_pool(past({"breaker": "open"}, {"breaker": "open"})):
-        assert ("breaker-open", "breaker open (10 s)") in chart.keys
-        assert chart.summary.endswith("Behind it: breaker open (10 s).")
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((None, "–"), (0, "0 s"), (0.000_012, "0.012 ms"), (0.00532, "5.3 ms"), (0.25, "250 ms"), (2.54, "2.5 s")),
+        *((42.4, "42 s"), (60, "1 min"), (185.9, "3.1 min"), (7_260, "2 h"), (90_000, "1 d")),
+    ],
+)
+def test_a_duration_has_the_unit_that_fits(seconds: float | None, text: str) -> None:
+    assert charts.duration(seconds) == text
 
 
-def test_connections_are_opened_upwards_and_closed_downwards() -> None:
-    changes = charts.of_pool(past({"opened": 4, "closed": {"idle": 1, "stale": 1}}))[2]
-
-    assert paths(changes) == {"opened": "M295 0h5V50h-5z", "closed": "M295 50h5V75h-5z"}
-    assert changes.summary == "4 connections were opened and 2 closed."
-
-
-def test_retries_stand_on_refusals() -> None:
-    trouble = charts.of_pool(past({"rejected": 1, "timeouts": 1, "unavailable": 1, "retried": 3}))[3]
-
-    assert paths(trouble) == {"rejected": "M295 50h5V100h-5z", "retried": "M295 0h5V50h-5z"}
-
-
-def test_the_numbers_are_in_the_words_as_well() -> None:
-    busy = {"in_use": 8, "idle": 1, "pending": 3, "use_time": {"mean_seconds": 0.01, "p99_seconds": 0.025}}
-
-    use, times, *_ = charts.of_pool(past({}, busy))
-
-    assert use.summary == "At most 8 of 8 connections were in use, 1 idle, and 3 threads pending."
-    assert times.summary == "In the slowest five seconds 99 % took: to wait not measured, to be used ≤ 25 ms."
+@pytest.mark.parametrize(("seconds", "text"), [(None, "–"), (0.001, "≤ 1 ms"), ("inf", "> 5 s")])
+def test_a_percentile_is_a_bound(seconds: float | str | None, text: str) -> None:
+    assert charts.bound(seconds) == text

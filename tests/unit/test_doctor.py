@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from app.commands import checks, doctor
-from app.operations.limits import Limit, Pool, budgets
+from app.operations.budget import Limit, budgets
 from config import Settings
 from steadypool import Role
 
@@ -93,9 +93,9 @@ def test_threads(make_settings: Callable[..., Settings], environ: dict[str, str]
 
 @pytest.mark.parametrize(("allowed", "level"), [(25, "ok"), (24, "warning"), (15, "warning"), (14, "problem")])
 def test_budget(allowed: int, level: str) -> None:
-    pool = Pool(make_url("mysql://u@db/d"), (("POOL_SIZE", 10),))
+    limit = Limit("db:3306", "max_connections", allowed)
 
-    finding = doctor.judge_budget(budgets([(pool, [Limit("max_connections", allowed, "server")])], workers=1)[0])
+    finding = doctor.judge_budget(budgets([((("POOL_SIZE", 10),), [limit])], workers=1)[0])
 
     assert finding.level == level
     assert ("raise max_connections" in finding.remedy) is (level != "ok")

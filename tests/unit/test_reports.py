@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import time
@@ -20,8 +19,15 @@ from sqlalchemy import select
 from app.extensions import db
 from app.operations import totals
 from app.operations.overview import overview
-from app.operations.reports import SAMPLE_SECONDS, SAMPLES, SILENT_AFTER_SECONDS, Report, Reporter, read_reports
-from app.operations.server_view import ServerView
+from app.operations.reports import (
+    HISTORY,
+    SAMPLE_SECONDS,
+    SAMPLES,
+    SILENT_AFTER_SECONDS,
+    Report,
+    Reporter,
+    read_reports,
+)
 from steadypool import State
 from steadypool.core.connection import Connection, Hand, Use
 from steadypool.core.stats import BUCKETS, Stats
@@ -78,22 +84,13 @@ def reported(app: Flask) -> dict[str, Any]:
     return reader
 
 
-def test_whoever_is_asked_knows_of_all(worker: Worker) -> None:
-    one, other = worker(1), worker(2)
-    borrow(one)
-    borrow(other)
-    other.extensions["reporter"].publish()
-
-    seen = reported(one)
-
-    assert (seen["acquired"], seen["idle"], seen["size"], seen["breaker"]["closed"]) == (2, 2, 16, 2)
-
-
 def test_each_reports_by_itself_once_a_second(worker: Worker) -> None:
     one, other = worker(1), worker(2)
     borrow(other)
 
     assert eventually(lambda: reported(one)["acquired"] == 1, seconds=5)
+    seen = reported(one)
+    assert (seen["idle"], seen["size"], seen["breaker"]["closed"]) == (1, 16, 2)
 
 
 def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worker) -> None:
@@ -106,8 +103,8 @@ def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worke
 
     seen = reported(second)
     assert (seen["acquired"], seen["opened"], seen["closed"], seen["idle"]) == (2, 2, {"disposed": 1}, 1)
-    # What was read as JSON and what was counted here are the same buckets.
-    assert seen["use_time"]["buckets"][BUCKETS[-1]] == seen["use_time"]["count"] == 2
+    # What was read from a file and what was counted here are the same buckets.
+    assert seen["use_time"]["buckets"][str(BUCKETS[-1])] == seen["use_time"]["count"] == 2
 
 
 def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(worker: Worker) -> None:
@@ -122,14 +119,19 @@ def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(wor
 
 def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, directory: Path) -> None:
     app = worker(1)
-    killed = Report(worker=2, pid=1, started=0.0, at=time.monotonic() - SILENT_AFTER_SECONDS - 1)
-    killed.pools["reader"] = totals.of(busy_snapshot())
-    (directory / "worker-2.json").write_text(json.dumps(vars(killed)))
+    leave_report(directory, seconds=SILENT_AFTER_SECONDS + 1)
 
     seen = reported(app)
 
     assert (seen["acquired"], seen["size"]) == (3, 8)
     assert [report.is_alive for report in read_reports(directory)] == [True, False]
+
+
+def leave_report(directory: Path, seconds: float, *, ended: bool = False) -> None:
+    """Leave what a worker with the number 2 may have left so many seconds ago."""
+    left = Report(worker=2, pid=1, started=0.0, at=time.monotonic() - seconds, ended=ended)
+    left.pools["reader"] = totals.of(busy_snapshot())
+    (directory / "worker-2.json").write_text(json.dumps(vars(left)))
 
 
 @pytest.mark.parametrize(
@@ -140,11 +142,9 @@ def test_a_worker_that_hangs_is_missed(
     worker: Worker, directory: Path, seconds: float, ended: bool, shown: list[int]
 ) -> None:
     app = worker(1)
-    hanging = Report(worker=2, pid=1, started=0.0, at=time.monotonic() - seconds, ended=ended)
-    hanging.pools["reader"] = totals.of(busy_snapshot())
-    (directory / "worker-2.json").write_text(json.dumps(vars(hanging)))
+    leave_report(directory, seconds, ended=ended)
 
-    workers = overview(app.extensions["reporter"], ServerView())["workers"]
+    workers = overview(app.extensions["reporter"])["workers"]
 
     assert [each["worker"] for each in workers] == shown
     assert [bool(each["pools"]) for each in workers] == [True, seconds < SILENT_AFTER_SECONDS][: len(shown)]
@@ -175,25 +175,6 @@ def assert_has_not_fallen(before: dict[str, Any], after: dict[str, Any]) -> None
             assert_has_not_fallen(before[name], after[name])
         else:
             assert after[name] >= before[name], name
-
-
-def test_the_metrics_only_grow_when_all_pools_are_replaced(worker: Worker) -> None:
-    app = worker(1)
-    borrow(app)
-    client = app.test_client()
-
-    def counters() -> dict[str, float]:
-        lines = client.get("/metrics").text.splitlines()
-        pairs = [line.rsplit(" ", 1) for line in lines if "pool" in line and not line.startswith("#")]
-        return {name: float(value) for name, value in pairs if re.search("_total|_count|_sum|_bucket", name)}
-
-    before = counters()
-    dispose(app)
-    borrow(app)
-
-    after = counters()
-    assert before
-    assert [name for name in before if after[name] < before[name]] == []
 
 
 def test_the_last_report_is_of_the_pools_that_are_there_then(worker: Worker, directory: Path) -> None:
@@ -230,19 +211,19 @@ def test_there_are_never_more_files_than_workers_at_once(worker: Worker, directo
     for _ in range(3):
         end(worker(1))
 
-    assert sorted(path.name for path in directory.iterdir()) == ["samples-1.json", "worker-1.json"]
+    assert sorted(path.name for path in directory.iterdir()) == [HISTORY, "worker-1.json"]
 
 
 @pytest.mark.parametrize("written", ['{"what": "another version wrote"}', "[1]", "{half", "", "7"])
 def test_what_another_version_left_is_passed_over(worker: Worker, directory: Path, written: str) -> None:
-    for name in ("worker-1.json", "samples-1.json", "worker-7.json"):
+    for name in ("worker-1.json", HISTORY, "worker-7.json"):
         (directory / name).write_text(written)
 
     app = worker(1)
     borrow(app)
 
     assert reported(app)["acquired"] == 1
-    assert overview(app.extensions["reporter"], ServerView())["pools"]["reader"]["now"]["size"] == 8
+    assert overview(app.extensions["reporter"])["pools"]["reader"]["now"]["size"] == 8
 
 
 def test_a_directory_that_is_gone_is_made_again(worker: Worker, directory: Path) -> None:
@@ -277,59 +258,96 @@ def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask],
     app = make_app(DATABASE_URL=url)
     borrow(app)
 
-    document = overview(app.extensions["reporter"], ServerView())
+    document = overview(app.extensions["reporter"])
 
     assert document["pools"]["reader"]["now"] == {"size": 8, "in_use": 0, "idle": 1, "pending": 0, "breaker": "closed"}
     assert document["pools"]["reader"]["recent"]["acquired"] == 1
     assert [(seen["state"], seen["uses"]) for seen in document["connections"]] == [("idle", 1)]
 
 
-def test_the_last_five_minutes_of_two_workers(worker: Worker, directory: Path) -> None:
-    """One has been there for longer than that, lends one connection every five seconds; one came ten seconds ago."""
-    app = worker(3)
-    tick = int(time.monotonic() // SAMPLE_SECONDS)
-    leave_history(directory, 1, range(tick - SAMPLES + 1, tick + 1), acquired=lambda at: 1000 + at - tick)
-    leave_history(directory, 2, range(tick - 1, tick + 1), acquired=lambda at: 50)
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have these workers report so many samples from now."""
+    start = (time.monotonic() // SAMPLE_SECONDS + 1) * SAMPLE_SECONDS
 
-    reader = overview(app.extensions["reporter"], ServerView())["pools"]["reader"]
+    def report(ticks: float, *apps: Flask) -> None:
+        monkeypatch.setattr("app.operations.reports.monotonic", partial(float, start + ticks * SAMPLE_SECONDS))
+        for app in apps:
+            app.extensions["reporter"].publish()
 
-    assert reader["recent"]["acquired"] == SAMPLES - 1 + 50
-    assert [moment["acquired"] for moment in reader["history"][-4:]] == [1, 1, 51, 1]
-    assert [moment["seconds_ago"] for moment in reader["history"][-2:]] == [SAMPLE_SECONDS, 0]
-    assert len(reader["history"]) == SAMPLES - 1
+    return report
 
 
-def leave_history(directory: Path, number: int, ticks: range, acquired: Callable[[int], int]) -> None:
-    samples: list[dict[str, Any]] = [
-        {"tick": at, "pools": {"reader": totals.of(busy_snapshot(acquired(at)))}} for at in ticks
-    ]
-    (directory / f"samples-{number}.json").write_text(json.dumps(samples))
-    last = Report(worker=number, pid=1, started=0.0, at=time.monotonic(), pools=samples[-1]["pools"])
-    (directory / f"worker-{number}.json").write_text(json.dumps(vars(last)))
+def history(app: Flask) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = overview(app.extensions["reporter"])["pools"]["reader"]["history"]
+    return told
 
 
-def test_a_breaker_that_was_open_for_a_moment_is_seen_later(
-    worker: Worker, directory: Path, monkeypatch: pytest.MonkeyPatch
+def test_all_workers_have_one_history(worker: Worker, at: Callable[..., None]) -> None:
+    one, other = worker(1), worker(2)
+    at(0, one, other)
+    for app in (one, other, other):
+        borrow(app)
+    at(0.9, one, other)
+    at(1, other, one)
+    borrow(one)
+    at(1.9, one)
+    at(2, one)
+
+    for told in (history(one), history(other)):
+        assert [(moment["seconds_ago"], moment["acquired"], moment["size"]) for moment in told[-2:]] == [
+            (SAMPLE_SECONDS, 3, 16),
+            (0, 1, 16),
+        ]
+
+
+def test_a_worker_that_has_ended_stays_in_the_history_with_what_it_counted(
+    worker: Worker, at: Callable[..., None]
 ) -> None:
+    one, other = worker(1), worker(2)
+    at(0, one, other)
+    borrow(other)
+    end(other)
+    at(1, one)
+    at(2, one)
+
+    told = history(one)
+
+    assert [(moment["acquired"], moment["size"]) for moment in told[-2:]] == [(1, 8), (0, 8)]
+
+
+def test_five_minutes_are_kept_and_what_is_recent_is_of_them(worker: Worker, at: Callable[..., None]) -> None:
     app = worker(1)
-    reporter: Reporter = app.extensions["reporter"]
+    borrow(app)
+    at(0, app)
+    for tick in range(1, SAMPLES + 1):
+        borrow(app)
+        at(tick, app)
+
+    reader = overview(app.extensions["reporter"])["pools"]["reader"]
+
+    assert reader["recent"]["acquired"] == sum(moment["acquired"] for moment in reader["history"]) == SAMPLES - 1
+    assert [moment["seconds_ago"] for moment in reader["history"][:: SAMPLES - 2]] == [
+        (SAMPLES - 2) * SAMPLE_SECONDS,
+        0,
+    ]
+
+
+def test_a_breaker_that_was_open_for_a_moment_is_seen_later(worker: Worker, at: Callable[..., None]) -> None:
+    app = worker(1)
     with app.app_context():
         breaker = steady(db.engines["reader"]).breaker
-    start = (time.monotonic() // SAMPLE_SECONDS + 1) * SAMPLE_SECONDS
     states: list[tuple[float, State]] = [(0, "closed"), (0.5, "open"), (1, "closed"), (2, "closed")]
     for ticks, state in states:
-        monkeypatch.setattr("app.operations.reports.monotonic", partial(float, start + ticks * SAMPLE_SECONDS))
         breaker.state = state
-        reporter.publish()
+        at(ticks, app)
 
-    history = overview(reporter, ServerView())["pools"]["reader"]["history"]
-
-    assert [moment["breaker"] for moment in history[-2:]] == ["open", "closed"]
+    assert [moment["breaker"] for moment in history(app)[-2:]] == ["open", "closed"]
 
 
-def busy_snapshot(acquired: int = 3) -> dict[str, Any]:
+def busy_snapshot() -> dict[str, Any]:
     stats = Stats()
-    for _ in range(acquired):
+    for _ in range(3):
         stats.note_use(0.001, 0.001, 0.0)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "pending": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)

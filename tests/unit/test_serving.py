@@ -125,7 +125,7 @@ class TestRunDirectory:
         assert [folder.exists() for folder in (left, alive, init)] == [False, True, True]
 
     def test_one_of_somebody_s_choice_is_emptied_of_counts_alone_and_kept(self, tmp_path: Path) -> None:
-        for name in ("histogram_1.db", "worker-1.json", "samples-12.json", "notes.txt"):
+        for name in ("histogram_1.db", "worker-1.json", "history.json", "notes.txt"):
             (tmp_path / name).touch()
 
         run_directory.begin_counting_anew(tmp_path)
