@@ -46,7 +46,7 @@ CGROUP = Path("/sys/fs/cgroup")
 MOST_WORKERS_BY_DEFAULT = 4
 
 # Settings that are or may hold a password: read from NAME_FILE too.
-SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN")
+SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN", "API_TOKEN")
 
 # With one of these in FLASK_SKIP_DOTENV the flask command reads .env files (flask.helpers.get_load_dotenv).
 NOT_SKIPPED = ("", "0", "false", "no")
@@ -440,6 +440,7 @@ class Settings(BaseSettings):
 
     environment: Annotated[Literal["development", "production"], BeforeValidator(str.lower)] = "development"
     ops_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
+    api_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
 
     @property
     def manages_own_file(self) -> bool:
@@ -635,7 +636,7 @@ def _as_typed(value: Any) -> str:
 
 def _visible(name: str, value: str) -> str:
     # What stands where a URL should may be the password itself.
-    is_secret = name == "OPS_TOKEN" or (name in SECRETS and "://" not in value)
+    is_secret = name in ("OPS_TOKEN", "API_TOKEN") or (name in SECRETS and "://" not in value)
     return "***" if is_secret else shown(value)
 
 

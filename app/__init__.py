@@ -3,8 +3,8 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access_log, errors, extensions, logging, openapi, security
-from app.cities import api, pages
+from app import access_log, bodies, errors, extensions, logging, openapi, security
+from app.cities import api, pages, writing
 from app.commands import doctor, load, seed
 from app.operations import dashboard, health, metrics, reports
 from config import Settings, load_settings_or_exit
@@ -23,9 +23,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.init_app(app)
     errors.init_app(app)
     security.init_app(app)
+    bodies.init_app(app)
 
     app.register_blueprint(pages.bp)
     app.register_blueprint(api.bp, url_prefix="/api/v1")
+    app.register_blueprint(writing.bp, url_prefix="/api/v1")
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)

@@ -17,6 +17,7 @@ IN_WORDS = {
     "DATABASE_TLS_CA": "none, which means those of the system",
     "WORKERS": "one for each CPU",
     "OPS_TOKEN": "none, which means that only this machine",
+    "API_TOKEN": "none, which means that nobody may write",
 }
 
 
