@@ -199,7 +199,11 @@ def _answer_unexpected(raised: Exception) -> Response:
         return _answer_problem(Problem("deadline-exceeded", "The database took too long to answer."))
     if isinstance(error, OutcomeUnknownError):
         log.error("outcome unknown", exc_info=error)
-        return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
+        return _answer_problem(
+            Problem(
+                "outcome-unknown", "Whether the change was kept is not known. Look first, or repeat it with its key."
+            )
+        )
     if isinstance(error, DatabaseMisconfiguredError) or is_denied(error):
         log.error("database misconfigured", error=str(getattr(error, "orig", error)))
         told = "This service is not set up rightly for its database. Its log says what is wrong."

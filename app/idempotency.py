@@ -74,7 +74,9 @@ class Answer:
 
     def response(self) -> Response:
         """Return the response; nobody may cache it."""
-        response = Response(self.body, self.status, self.headers, content_type=JSON if self.body else None)
+        response = Response(self.body, self.status, self.headers, content_type=JSON)
+        if not self.body:
+            del response.headers["Content-Type"]
         response.cache_control.no_store = True
         return response
 

@@ -9,7 +9,7 @@ from config import ROOT, SECRETS, Settings, allowed
 
 NAMES = [name.upper() for name in Settings.model_fields]
 FILES = [f"{name}_FILE" for name in SECRETS]
-COMPOSE = ["MYSQL_PASSWORD", "MYSQL_ROOT_PASSWORD"]
+COMPOSE = ["MYSQL_PASSWORD", "MYSQL_WEB_PASSWORD", "MYSQL_ROOT_PASSWORD"]
 
 # Defaults that depend on the machine or on another setting: empty in the example, in words in the document.
 IN_WORDS = {
