@@ -123,12 +123,6 @@ class FieldProblemDocument(ProblemDocument):
     errors: list[FieldError]
 
 
-def invalid(*fields: FieldError) -> Problem:
-    """Return the 422 for a body in which these fields are wrong."""
-    told = " ".join(f"{each.pointer}: {each.detail}" for each in fields)
-    return Problem("invalid-content", f"The body cannot be used. {told}", fields=fields)
-
-
 def init_app(app: Flask) -> None:
     """Answer every exception of this application in the client's representation."""
     app.register_error_handler(Problem, _answer_problem)
@@ -182,7 +176,7 @@ def _answer_http(error: HTTPException) -> AnyResponse:
     detail = {
         404: "Nothing is at this address.",
         405: f"This address does not know the method {request.method}.",
-        413: f"The body is longer than {request.max_content_length} bytes.",
+        413: "The body is longer than this service reads.",
     }.get(status, f"{phrase}: this request cannot be answered.")
     headers = {"Allow": ", ".join(sorted(error.valid_methods or ()))} if isinstance(error, MethodNotAllowed) else {}
     return _render(slug, status, KINDS[slug].title if slug in KINDS else phrase, detail, headers)

@@ -20,6 +20,7 @@ from sqlalchemy import BigInteger, Connection, Engine, Index, String, Text, dele
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.bodies import body_bytes
 from app.errors import JSON, RETRY_AFTER_SECONDS, Problem
 from app.extensions import Model, db
 from app.negotiation import tag_of
@@ -121,7 +122,7 @@ def _asked() -> _Asked | None:
         return None
     if not re.fullmatch(KEY, given):
         raise Problem("bad-request", "The Idempotency-Key is not 1 to 128 letters, digits or . _ ~ : + / = -")
-    seen = [request.method.encode(), request.full_path.encode(), request.get_data()]
+    seen = [request.method.encode(), request.full_path.encode(), body_bytes()]
     return _Asked(_hash(given.strip('"').encode()), _hash(b"\0".join(seen)))
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, Insert, Update, delete, insert, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.bodies import invalid
 from app.cities.models import City
 from app.cities.names import fold
 from app.cities.queries import CITIES, CityRow
-from app.errors import FieldError, Problem, invalid
+from app.errors import FieldError, Problem
 from steadypool import is_refused
 
 
