@@ -25,7 +25,7 @@ from app.errors import JSON, RETRY_AFTER_SECONDS, Problem
 from app.extensions import Model, db
 from app.negotiation import tag_of
 from app.schema import SchemaMissingError, schema_state
-from steadypool import in_transaction
+from steadypool import in_transaction, read
 
 __all__ = ["KEY", "Answer", "Connection", "IdempotencyKey", "write"]  # views name the connection, and write no SQL
 
@@ -105,11 +105,13 @@ def write(work: Work) -> Response:
     somebody else's, 422 for a key that came with another request; and OutcomeUnknownError.
     """
     asked = _asked()
+    _require_our_tables(db.engine)
     if asked is None:
-        return in_transaction(db.engine, partial(_do, work)).response()
+        return in_transaction(db.engine, partial(_begun, work)).response()
+    once = partial(_with_key, asked, work)
     for _ in range(MOST_TRIES):  # a second one where the key had run out, more where others then were faster
         try:
-            return in_transaction(db.engine, partial(_do_once, asked, work)).response()
+            return in_transaction(db.engine, partial(_begun, once)).response()
         except _UsedAlreadyError:
             if kept := in_transaction(db.engine, partial(_recall, asked)):
                 return kept.response()
@@ -130,16 +132,11 @@ def _hash(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def _do(work: Work, connection: Connection) -> Answer:
+def _begun(work: Work, connection: Connection) -> Answer:
     if connection.dialect.name == "sqlite":
         # Python's driver would begin at the first change only, and what was read before could be old by then.
         connection.exec_driver_sql("BEGIN IMMEDIATE", execution_options={"leaves_no_trace": True})
-    _require_our_tables(connection)
     return work(connection)
-
-
-def _do_once(asked: _Asked, work: Work, connection: Connection) -> Answer:
-    return _do(partial(_with_key, asked, work), connection)
 
 
 def _with_key(asked: _Asked, work: Work, connection: Connection) -> Answer:
@@ -188,19 +185,18 @@ def _sweep(connection: Connection) -> None:
 _ours: WeakSet[Engine] = WeakSet()
 
 
-def _require_our_tables(connection: Connection) -> None:
+def _require_our_tables(engine: Engine) -> None:
     """Raise Problem (409) where the tables are somebody else's, SchemaMissingError where some are missing.
 
-    Two round trips the first time, then none.
+    Two round trips the first time, then none. Not in the transaction of the write: whoever reads there before the first
+    change may see the rows of that moment until the end.
     """
-    if connection.engine in _ours:
+    if engine in _ours:
         return
-    match schema_state(connection):
+    match read(engine, schema_state):
         case "current" | "newer":
-            _ours.add(connection.engine)
+            _ours.add(engine)
         case "unmanaged":
-            raise Problem(
-                "schema-unsupported", "Somebody else made the tables of this database; here they are only read."
-            )
+            raise Problem("schema-unsupported", "Somebody else made these tables; here they are only read.")
         case _:
             raise SchemaMissingError("The database lacks tables; run ./run migrate.")

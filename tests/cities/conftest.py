@@ -9,7 +9,7 @@ from flask import Flask
 
 from testkit.databases import Database, migrate_and_seed, new_database
 from testkit.servers import Server
-from tests.support.api import TOKEN, Api
+from tests.cities.client import TOKEN, Api
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from testkit.databases import Database
+from tests.cities.client import CITIES, TOKEN, Api, a_name, times_kept
 from tests.faults.support import pool_of, writer_of
-from tests.support.api import CITIES, TOKEN, Api, a_name, times_kept
 from tests.support.pools import steady
 from tests.support.problems import assert_problem
 

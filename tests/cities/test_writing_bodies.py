@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from app.bodies import MAX_BODY_BYTES, merged
 from app.cities.models import City
 from testkit.databases import Database
-from tests.support.api import Api, a_name
+from tests.cities.client import Api, a_name
 from tests.support.problems import assert_problem
 
 GOOD = {"name": "Malung", "country_id": 1}

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from app import idempotency
 from app.idempotency import IdempotencyKey
 from testkit.databases import Database
-from tests.support.api import CITIES, Api, a_name, times_kept
+from tests.cities.client import CITIES, Api, a_name, times_kept
 from tests.support.problems import assert_problem
 
 

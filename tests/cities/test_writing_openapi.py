@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from app.parameters import MAX_ID
 from testkit.databases import Database
-from tests.support.api import CITIES, TOKEN, Api
+from tests.cities.client import CITIES, TOKEN, Api
 
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 ONE = "/api/v1/cities/{city_id}"

@@ -183,7 +183,7 @@ def test_connections_are_encrypted(stack: Stack) -> None:
     assert kinds.split() == ["SSL/TLS"]
 
 
-@pytest.mark.parametrize("service", ["web", "database", "migrate"])
+@pytest.mark.parametrize("service", ["web", "database", "migrate", "users"])
 def test_a_container_can_do_little(stack: Stack, service: str) -> None:
     host = stack.inspect(service)["HostConfig"]
 

@@ -22,8 +22,8 @@ from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.packets import Cut, Direction
 from testkit.proxy import Proxy
+from tests.cities.client import CITIES, TOKEN, Api, a_name, times_kept
 from tests.faults.support import writer_of
-from tests.support.api import CITIES, TOKEN, Api, a_name, times_kept
 
 MOST_PACKETS = 60
 CLIENTS = 16
