@@ -163,6 +163,7 @@ def test_with_a_token_a_city_is_written(stack: Stack) -> None:
 
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=10)
+    refused.value.close()
     request.add_header("Authorization", f"Bearer {TOKEN}")
     with urllib.request.urlopen(request, timeout=10) as answer:
         added = json.load(answer)
