@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from steadypool.core.classify import Kind
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 from steadypool.drivers.postgresql import PostgreSQL
 
@@ -13,6 +14,15 @@ class Psycopg(PostgreSQL):
     """postgresql+psycopg."""
 
     module = "psycopg"
+
+    @classmethod
+    def kind(cls, error: BaseException) -> Kind:
+        """Return it by the words as well: where poll() tells of the socket's end alone, no code comes with them.
+
+        And the driver takes that connection for an open one (psycopg 3.3.9, waiting.py).
+        """
+        is_dead = cls.code(error) is None and "connection socket closed" in str(error)
+        return Kind.CONNECTION_DEAD if is_dead else super().kind(error)
 
     def connect_arguments(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return it with the limit for statements behind what the URL says in `options`."""

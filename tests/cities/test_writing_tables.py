@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from testkit.databases import Database, administer, alembic, migrate_and_seed, new_database, plain_engine
+from testkit.drivers import MYSQLDB
 from testkit.foreign_sakila import somebody_elses_sakila
 from tests.cities.client import TOKEN, Api, a_name
 from tests.conftest import obtain_or_skip
@@ -125,6 +126,23 @@ def served(request: pytest.FixtureRequest) -> Iterator[Database]:
     with new_database(obtain_or_skip(request.config, request.param)) as made:
         migrate_and_seed(made.url)
         yield made
+
+
+@pytest.mark.parametrize("driver", ["mysqlconnector", MYSQLDB])
+@pytest.mark.parametrize("served", ["mariadb", "mysql"], indirect=True)
+def test_each_driver_knows_a_key_that_was_used_and_a_country_that_is_not_there(
+    served: Database, make_app: Make, driver: str
+) -> None:
+    url = make_url(served.url)
+    name = url.set(drivername=f"{url.get_backend_name()}+{driver}").render_as_string(hide_password=False)
+    api, nonce = api_on(make_app, name), a_name()
+
+    first, again = (api.add(nonce, Idempotency_Key="abc") for _ in range(2))
+
+    assert first.status_code == 201
+    assert first.data == again.data
+    assert_problem(api.add(nonce, country_id=30_000), 422, "invalid-content", fields=["#/country_id"])
+    assert api.change("DELETE", first).status_code == 204
 
 
 class TestRights:
