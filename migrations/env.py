@@ -20,7 +20,6 @@ from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
 from steadypool import create_pool_engine
 
-ALL_TABLES = (*TABLES, *KEPT_ANSWERS)
 INTERRUPTED = (
     "revisions shown as done stay, and to migrate again goes on behind them. "
     "If that fails half way through one (not on PostgreSQL): docs/migrations.md."
@@ -87,7 +86,7 @@ def refuse_missing_tables(connection: Connection, destination: str | tuple[str, 
     """End with a sentence where the newest revision is noted, and not all of its tables are there."""
     if destination != SCHEMA_HEAD or stamping():
         return
-    missing = [name for name in ALL_TABLES if not inspect(connection).has_table(name)]
+    missing = [name for name in TABLES | KEPT_ANSWERS if not inspect(connection).has_table(name)]
     connection.rollback()
     if missing:
         raise SystemExit(
@@ -168,7 +167,7 @@ def refuse_foreign_tables(connection: Connection) -> None:
 
     Views count, too, and on PostgreSQL what is in any schema of the search_path: new tables would hide it.
     """
-    found = sorted(name for name in ALL_TABLES if inspect(connection).has_table(name))
+    found = sorted(name for name in TABLES if inspect(connection).has_table(name))
     connection.rollback()
     if found and current_revision(connection) is None:
         raise SystemExit(

@@ -1,8 +1,14 @@
-"""Idempotency-Key on each of the writes of cities; what holds for all rooms is in tests/api/test_idempotency.py."""
+"""Of each of the writes of cities: repeated with its key, or sent by many at once; tests/api/test_idempotency.py has the rest."""
 
 from __future__ import annotations
 
 import secrets
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
 
 from testkit.databases import Database
 from tests.cities.client import CITIES, Api, a_name, times_kept
@@ -50,3 +56,23 @@ def test_a_refusal_is_not_remembered(api: Api, writable: Database) -> None:
     kept = api.change("PATCH", added, body, Idempotency_Key=key)
 
     assert (refused.status_code, kept.status_code) == (412, 200)
+
+
+@pytest.mark.parametrize("round_", range(4))
+def test_of_many_who_saw_the_same_version_at_the_same_time_one_changes_it(
+    api: Api, writing_app: Flask, round_: int
+) -> None:
+    """Without a key each is a request of its own; only the lock and If-Match tell them apart."""
+    added, number = api.add(a_name()), 6
+    together = threading.Barrier(number)
+
+    def change() -> int:
+        client = Api(writing_app)
+        together.wait(10)
+        return client.change("PATCH", added, {"name": a_name()}).status_code
+
+    with ThreadPoolExecutor(number) as threads:
+        statuses = Counter(each.result() for each in [threads.submit(change) for _ in range(number)])
+
+    assert statuses[200] == 1, statuses
+    assert set(statuses) <= {200, 412, 503, 504}, statuses  # the last are those who could not wait so long
