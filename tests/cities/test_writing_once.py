@@ -1,4 +1,4 @@
-"""Of each of the writes of cities: repeated with its key, or sent by many at once; tests/api/test_idempotency.py has the rest."""
+"""Each of the writes of cities, repeated with its key or sent by many at once; more: tests/api/test_idempotency.py."""
 
 from __future__ import annotations
 
