@@ -94,6 +94,8 @@ class Settings(BaseModel):
     # In production nobody sees /metrics and /pool without the token.
     environment: Annotated[Literal["development", "production"], lower] = "development"
     ops_token: Token | None = None
+    # Without it nobody changes anything over HTTP.
+    api_token: Token | None = None
 
     @property
     def manages_own_file(self) -> bool:

@@ -2,8 +2,8 @@
 
 from flask import Flask
 
-from app import errors, extensions, logging, middleware, openapi
-from app.cities import api, pages
+from app import bodies, errors, extensions, logging, middleware, openapi
+from app.cities import api, pages, writing
 from app.commands import doctor, load, seed
 from app.operations import dashboard, health, metrics, reports
 from config import Settings, load_settings_or_exit
@@ -21,9 +21,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     reports.init_app(app)
     errors.init_app(app)
     middleware.init_app(app, settings)
+    bodies.init_app(app)
 
     app.register_blueprint(pages.bp)
     app.register_blueprint(api.bp, url_prefix="/api/v1")
+    app.register_blueprint(writing.bp, url_prefix="/api/v1")
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)

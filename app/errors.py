@@ -4,7 +4,7 @@ Problem documents follow RFC 9457. What a driver or a traceback says goes to the
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
@@ -51,11 +51,23 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "bad-request": Kind(400, "Bad request", "A parameter is missing, given twice or outside of what is allowed."),
-    "unauthorized": Kind(401, "Unauthorized", "This is for operators, and the token was missing or wrong."),
-    "forbidden": Kind(403, "Forbidden", "This is for operators, who must set OPS_TOKEN to see it from here."),
+    "unauthorized": Kind(401, "Unauthorized", "This needs a token, which was missing or wrong."),
+    "forbidden": Kind(
+        403, "Forbidden", "Its operators must open this first: OPS_TOKEN for seeing, API_TOKEN for writing."
+    ),
     "not-found": Kind(404, "Not found", "Nothing has this address, this id or this name."),
     "method-not-allowed": Kind(405, "Method not allowed", "The address exists; the Allow header lists its methods."),
     "not-acceptable": Kind(406, "Not acceptable", "The Accept header allows no representation that we have."),
+    "conflict": Kind(409, "Conflict", "Something else refers to this, so it has to stay."),
+    "schema-unsupported": Kind(409, "Schema unsupported", "Somebody else made this database; here it is only read."),
+    "precondition-failed": Kind(412, "Precondition failed", "It was changed since the version that If-Match names."),
+    "content-too-large": Kind(413, "Content too large", "The body is longer than this service reads."),
+    "unsupported-media-type": Kind(415, "Unsupported media type", "The body is of a kind that is not read here."),
+    "invalid-content": Kind(422, "Invalid content", "The body is JSON, but not what is wanted; errors says where."),
+    "idempotency-key-reused": Kind(422, "Key reused", "This Idempotency-Key came with another request before."),
+    "precondition-required": Kind(
+        428, "Precondition required", "If-Match is missing, with the ETag of what is changed."
+    ),
     "internal-error": Kind(500, "Internal error", "A fault of ours; the log has it under the request id."),
     "outcome-unknown": Kind(500, "Outcome unknown", "The connection was lost while a change was being kept, or not."),
     "database-unavailable": Kind(503, "Database unavailable", "The database cannot be reached; Retry-After says when."),
@@ -71,12 +83,16 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 - named after the standard's problem documents
-    """An answer that is an error: a slug from KINDS and a sentence for the client; `extra` is for the page alone."""
+    """An answer that is an error: a slug from KINDS and a sentence for the client; `extra` is for the page alone.
+
+    `fields` says what is wrong with each field of a body.
+    """
 
     slug: str
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, object] = field(default_factory=dict)
+    fields: Sequence["FieldError"] = ()
 
     @property
     def status(self) -> int:
@@ -92,6 +108,19 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str
     request_id: str
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a body; the pointer (RFC 6901, as a fragment) leads to it, `#` is all of it."""
+
+    pointer: str
+    detail: str
+
+
+class FieldProblemDocument(ProblemDocument):
+    """An error about a body: `errors` has its fields, and is empty where none of them is wrong."""
+
+    errors: list[FieldError]
 
 
 def init_app(app: Flask) -> None:
@@ -130,7 +159,9 @@ def _preferred(header: str) -> str | None:
 
 def _answer_problem(problem: Problem) -> Response:
     kind = KINDS[problem.slug]
-    return _render(problem.slug, kind.status, kind.title, problem.detail, problem.headers, problem.extra)
+    return _render(
+        problem.slug, kind.status, kind.title, problem.detail, problem.headers, problem.extra, problem.fields
+    )
 
 
 def _answer_http(error: HTTPException) -> AnyResponse:
@@ -140,10 +171,12 @@ def _answer_http(error: HTTPException) -> AnyResponse:
     if status == 500:
         return _answer_unexpected(error)
     phrase = HTTPStatus(status).phrase
-    slug = phrase.lower().replace(" ", "-").replace("'", "")
+    # Not by the phrase alone: Python has renamed that of 413.
+    slug = next((name for name, kind in KINDS.items() if kind.status == status), phrase.lower().replace(" ", "-"))
     detail = {
         404: "Nothing is at this address.",
         405: f"This address does not know the method {request.method}.",
+        413: "The body is longer than this service reads.",
     }.get(status, f"{phrase}: this request cannot be answered.")
     headers = {"Allow": ", ".join(sorted(error.valid_methods or ()))} if isinstance(error, MethodNotAllowed) else {}
     return _render(slug, status, KINDS[slug].title if slug in KINDS else phrase, detail, headers)
@@ -160,7 +193,11 @@ def _answer_unexpected(raised: Exception) -> Response:
         return _answer_problem(Problem("deadline-exceeded", "The database took too long to answer."))
     if isinstance(error, OutcomeUnknownError):
         log.error("outcome unknown", exc_info=error)
-        return _answer_problem(Problem("outcome-unknown", "Whether the change was kept is not known. Look first."))
+        return _answer_problem(
+            Problem(
+                "outcome-unknown", "Whether the change was kept is not known. Look first, or repeat it with its key."
+            )
+        )
     if isinstance(error, DatabaseMisconfiguredError) or is_denied(error):
         log.error("database misconfigured", error=str(getattr(error, "orig", error)))
         told = "This service is not set up rightly for its database. Its log says what is wrong."
@@ -185,11 +222,14 @@ def _render(
     detail: str,
     headers: Mapping[str, str],
     extra: Mapping[str, object] = MappingProxyType({}),
+    fields: Sequence[FieldError] = (),
 ) -> Response:
     media_type = _media_type()
     if media_type == JSON:
         explained = f"{quote(request.script_root)}/problems/{slug}"
-        document = ProblemDocument(type=explained, title=title, status=status, detail=detail, request_id=request_id())
+        said = {"type": explained, "title": title, "status": status, "detail": detail, "request_id": request_id()}
+        with_fields = FieldProblemDocument.model_validate
+        document = with_fields(said | {"errors": fields}) if status == 422 else ProblemDocument.model_validate(said)
         response = Response(document.model_dump_json() + "\n", status, content_type=PROBLEM_JSON)
     elif media_type == HTML:
         told = {"slug": slug, "status": status, "title": title, "detail": detail, "typed": g.get("typed", "")}

@@ -30,7 +30,7 @@ def answer(body: str, media_type: str, *, varies: bool = False) -> Response:
     headers = [
         ("Content-Type", f"{media_type}; charset=utf-8" if media_type != JSON else JSON),
         ("Cache-Control", "no-cache"),
-        ("ETag", f'"{blake2b(content, digest_size=16).hexdigest()}"'),
+        ("ETag", tag_of(content)),
     ]
     if varies:
         headers.append(("Vary", "Accept"))
@@ -40,6 +40,11 @@ def answer(body: str, media_type: str, *, varies: bool = False) -> Response:
     if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MATCH" in environ:
         response.make_conditional(environ)
     return response
+
+
+def tag_of(content: bytes) -> str:
+    """Return the strong entity tag of this representation, quoted as in a header."""
+    return f'"{blake2b(content, digest_size=16).hexdigest()}"'
 
 
 def _refuse(offered: str) -> str:

@@ -18,14 +18,15 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response as AnyResponse
 
-from app import negotiation
-from app.errors import HTML, JSON, KINDS, PROBLEM_JSON, Problem, ProblemDocument
+from app import negotiation, openapi_writes
+from app.errors import HTML, JSON, KINDS, PROBLEM_JSON, FieldProblemDocument, Problem, ProblemDocument
+from app.openapi_writes import Document
 from app.parameters import MAX_ID
 
 View = TypeVar("View", bound=Callable[..., Any])
-Document = dict[str, Any]
 
 INFO = {"title": "Cities", "version": "1", "description": "Sakila's cities and countries, by name and by id."}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 COMPONENT = "#/components/schemas/{model}"
 PATH_ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 
@@ -37,24 +38,37 @@ class Operation:
     """What a view takes and gives."""
 
     query: type[BaseModel] | None
-    returns: type[BaseModel]
+    returns: type[BaseModel] | None
     errors: tuple[int, ...]
     texts: tuple[str, ...]
     also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    body: type[BaseModel] | None = None
+    media_types: tuple[str, ...] = (JSON,)
+    status: int = 200
+    links_to: str = ""
 
 
 def operation(
     *,
-    returns: type[BaseModel],
+    returns: type[BaseModel] | None,
     query: type[BaseModel] | None = None,
     errors: tuple[int, ...] = (400, 406),
     texts: tuple[str, ...] = (),
     also: Mapping[int, type[BaseModel]] | None = None,
+    body: type[BaseModel] | None = None,
+    media_types: tuple[str, ...] = (JSON,),
+    status: int = 200,
+    links_to: str = "",
 ) -> Callable[[View], View]:
-    """Describe a view: its query parameters, its JSON, its errors, other media types, other statuses with JSON."""
+    """Describe a view: its query parameters, its JSON, its errors, other media types, other statuses with JSON.
+
+    Of one that writes: its body in these media types, its status, and the endpoint that shows what it has made. What
+    all of them have in common (the token, the headers, the errors) is `app/openapi_writes.py`'s.
+    """
 
     def mark(view: View) -> View:
-        view.operation = Operation(query, returns, errors, texts, also or {})  # type: ignore[attr-defined] # a mark
+        found = Operation(query, returns, errors, texts, also or {}, body, media_types, status, links_to)
+        view.operation = found  # type: ignore[attr-defined] # a mark
         return view
 
     return mark
@@ -91,15 +105,19 @@ def describe(app: Flask) -> Document:
         for rule in app.url_map.iter_rules()
         if hasattr(view := app.view_functions[rule.endpoint], "operation")
     ]
-    models: set[type[BaseModel]] = {model for _, found in described for model in (found.returns, *found.also.values())}
-    ordered = sorted(models | {ProblemDocument}, key=lambda model: model.__name__)
+    models: set[type[BaseModel]] = {ProblemDocument, FieldProblemDocument}
+    models |= {model for _, found in described for model in (found.returns, *found.also.values()) if model}
+    ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema([(model, "serialization") for model in ordered], ref_template=COMPONENT)
-    paths = {_path(rule): {"get": _operation(app, rule, found)} for rule, found in described}
+    paths: dict[str, Document] = {}
+    for rule, found in sorted(described, key=lambda each: METHODS.index(_method(each[0]))):
+        links = openapi_writes.links(rule, found.links_to, [each for each, _ in described])
+        paths.setdefault(_path(rule), {})[_method(rule).lower()] = _operation(app, rule, found, links)
     return {
         "openapi": "3.1.0",
         "info": INFO,
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas["$defs"]},
+        "components": {"schemas": schemas["$defs"], "securitySchemes": openapi_writes.SECURITY_SCHEMES},
     }
 
 
@@ -107,15 +125,29 @@ def _path(rule: Rule) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
 
 
-def _operation(app: Flask, rule: Rule, found: Operation) -> Document:
+def _method(rule: Rule) -> str:
+    return next(method for method in METHODS if method in (rule.methods or ()))
+
+
+def _operation(app: Flask, rule: Rule, found: Operation, links: Document) -> Document:
     view = app.view_functions[rule.endpoint]
     in_path = [{"name": name, "in": "path", "required": True, "schema": PATH_ID} for name in sorted(rule.arguments)]
-    return {
+    described: Document = {
         "operationId": view.__name__,
         "summary": cleandoc(view.__doc__ or "").split("\n")[0],
         "parameters": in_path + (_query_parameters(found.query) if found.query else []),
-        "responses": _responses(found),
     }
+    if _method(rule) == "GET":
+        described["responses"] = _responses(found, found.errors)
+    else:
+        described["parameters"] += openapi_writes.parameters(rule)
+        described["security"] = openapi_writes.SECURITY
+        described["responses"] = _responses(found, openapi_writes.errors(rule, has_body=found.body is not None))
+    if found.body:
+        described["requestBody"] = openapi_writes.request_body(found.body, found.media_types)
+    if links:
+        described["responses"][str(found.status)]["links"] = links
+    return described
 
 
 def _query_parameters(model: type[BaseModel]) -> list[Document]:
@@ -133,15 +165,16 @@ def _query_parameter(name: str, schema: Document) -> Document:
     return {"name": name, "in": "query", "description": description, "schema": kept}
 
 
-def _responses(found: Operation) -> Document:
-    content = {JSON: {"schema": _reference(found.returns)}}
+def _responses(found: Operation, errors: tuple[int, ...]) -> Document:
+    content = {JSON: {"schema": _reference(found.returns)}} if found.returns else {}
     content |= {text: {"schema": {"type": "string"}} for text in found.texts}
-    responses: Document = {"200": {"description": "The answer", "content": content}}
-    if found.errors:
+    responses: Document = {str(found.status): {"description": HTTPStatus(found.status).phrase, "content": content}}
+    if found.errors and found.status == 200 and not found.body:
         responses["304"] = {"description": "The client's copy, named by If-None-Match, is still right"}
-    problem = {PROBLEM_JSON: {"schema": _reference(ProblemDocument)}}
-    problem |= {text: {"schema": {"type": "string"}} for text in found.texts}
-    for status in (*found.errors, *((500, 503) if found.errors else ())):
+    for status in (*errors, *((500, 503) if errors else ())):
+        document = FieldProblemDocument if status == 422 else ProblemDocument
+        problem = {PROBLEM_JSON: {"schema": _reference(document)}}
+        problem |= {text: {"schema": {"type": "string"}} for text in found.texts}
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}
     for status, model in found.also.items():
         responses[str(status)] = {

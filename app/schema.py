@@ -13,9 +13,12 @@ from steadypool import is_denied
 # - the tables with their keys, first the one without which there is nothing to serve, each before those it refers to;
 # - by which columns a table is looked up all the time: doctor wants an index that begins like that, or, where somebody
 #   else made the table without the key, one on the column that has its name without "_key".
-SCHEMA_HEAD = "0001"
+SCHEMA_HEAD = "0002"
 TABLES = {"city": "city_id", "country": "country_id"}
 INDEXES: dict[str, tuple[str, ...]] = {"city": ("city_key", "city_id")}
+
+KEPT_ANSWERS = {"idempotency_key": "key_hash"}
+"""The table of `app/idempotency.py`, which stays whatever there is to serve; only the writer uses it."""
 
 MAX_NAME_LENGTH = 50
 """Characters; the width of Sakila's name columns."""

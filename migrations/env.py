@@ -11,10 +11,11 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, inspect, literal, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cities import models as cities  # noqa: F401 - a room's tables are known once they are imported
+from app import idempotency  # noqa: F401 - tables are known once they are imported
+from app.cities import models as cities  # noqa: F401 - a room's, too
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
-from app.schema import SCHEMA_HEAD, TABLES, columns_of
+from app.schema import KEPT_ANSWERS, SCHEMA_HEAD, TABLES, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
 from steadypool import create_pool_engine
@@ -85,7 +86,7 @@ def refuse_missing_tables(connection: Connection, destination: str | tuple[str, 
     """End with a sentence where the newest revision is noted, and not all of its tables are there."""
     if destination != SCHEMA_HEAD or stamping():
         return
-    missing = [name for name in TABLES if not inspect(connection).has_table(name)]
+    missing = [name for name in TABLES | KEPT_ANSWERS if not inspect(connection).has_table(name)]
     connection.rollback()
     if missing:
         raise SystemExit(

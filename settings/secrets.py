@@ -9,7 +9,7 @@ from settings import ROOT
 from settings.problems import BadSetting
 
 # All that ends in _TOKEN is shown to nobody.
-SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN")
+SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN", "API_TOKEN")
 
 
 def put_secrets_in(values: dict[str, str]) -> Iterator[BadSetting]:

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
 from app.commands.indexes import columns_read, index_of
-from app.schema import INDEXES, MAIN, TABLES, columns_of, refuse_hidden, schema_state
+from app.schema import INDEXES, KEPT_ANSWERS, MAIN, TABLES, columns_of, refuse_hidden, schema_state
 from config import Settings
 from steadypool import Role, is_denied
 
@@ -105,7 +105,7 @@ def _sqlite_privileges(connection: Connection, role: Role) -> Finding:
 
 def _mysql_privileges(connection: Connection, role: Role, rights: tuple[str, ...]) -> Finding:
     denied: list[str] = []
-    for table, key in TABLES.items():
+    for table, key in _tables_of(connection, role).items():
         names = {"table": table, "key": key, "columns": ", ".join(columns_read(table))}
         for right in rights:
             try:
@@ -125,11 +125,18 @@ def _mysql_privileges(connection: Connection, role: Role, rights: tuple[str, ...
 def _postgresql_privileges(connection: Connection, role: Role, rights: tuple[str, ...]) -> Finding:
     if role == "writer" and connection.scalar(text("SHOW transaction_read_only")) == "on":
         return _read_only()
-    for table in TABLES:
+    tables = _tables_of(connection, role)
+    for table in tables:
         if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
             return _no_table(table)
-    denied = [f"{right} ON {table}" for table in TABLES for right in rights if not _may(connection, right, table)]
+    denied = [f"{right} ON {table}" for table in tables for right in rights if not _may(connection, right, table)]
     return judge_privileges(role, rights, denied)
+
+
+def _tables_of(connection: Connection, role: Role) -> dict[str, str]:
+    """Return the tables that an engine works on; a Sakila of somebody else is only read, so no answers are kept."""
+    is_ours = role == "writer" and schema_state(connection) in ("current", "newer")
+    return TABLES | KEPT_ANSWERS if is_ours else TABLES
 
 
 def _may(connection: Connection, right: str, table: str) -> bool:

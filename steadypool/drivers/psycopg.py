@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from steadypool.core.classify import ErrorKind
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 from steadypool.drivers.postgresql import PostgreSQL
 
@@ -16,6 +17,15 @@ class Psycopg(PostgreSQL):
     module = "psycopg"
     tls_words = re.compile("sslmode|sslrootcert")  # a client's own certificate goes with any of them
     joins = frozenset({"options"})
+
+    @classmethod
+    def kind(cls, error: BaseException) -> ErrorKind:
+        """Return it by the words as well: where poll() tells of the socket's end alone, no code comes with them.
+
+        And the driver takes that connection for an open one (psycopg 3.3.9, waiting.py).
+        """
+        is_dead = cls.code(error) is None and "connection socket closed" in str(error)
+        return ErrorKind.CONNECTION_DEAD if is_dead else super().kind(error)
 
     def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return it with the limit for statements behind what is said in `options`."""

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from app.commands import checks
-from app.schema import MAIN, TABLES
+from app.schema import KEPT_ANSWERS, MAIN, TABLES
 from testkit.databases import Database, alembic, flask, plain_engine
 from tests.support.tampering import PASSWORD, deaf_server, globally, preset, user_who_may
 
@@ -149,6 +149,14 @@ class TestPrivileges:
         assert (lines["privileges"]["level"], lines["exit"]) == ("problem", 2)
         rights = ", ".join(f"SELECT ON {table}" for table in TABLES)
         assert f"GRANT {rights} to the reader's user" in lines["privileges"]["remedy"]
+
+    def test_a_writer_who_may_not_keep_answers(self, served: Database, doctor: Doctor) -> None:
+        rights = {**dict.fromkeys(TABLES, "SELECT, INSERT, UPDATE, DELETE"), "alembic_version": "SELECT"}
+        with user_who_may(served, rights) as url:
+            lines = doctor(url)
+
+        missing = ", ".join(f"{right} ON {table}" for table in KEPT_ANSWERS for right in ("INSERT", "UPDATE", "DELETE"))
+        assert lines["privileges"]["remedy"] == f"GRANT {missing} to the writer's user"
 
     def test_a_writer_that_is_a_replica(self, mysql_like: Database, doctor: Doctor) -> None:
         with user_who_may(mysql_like, "SELECT, INSERT, UPDATE, DELETE") as url, globally(mysql_like, "read_only", 1):

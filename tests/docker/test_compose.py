@@ -39,6 +39,9 @@ CITIES = {
 }
 
 
+TOKEN = "a-token-for-the-tests-alone"
+
+
 class Stack:
     """One copy of the project and the containers made from it."""
 
@@ -51,7 +54,7 @@ class Stack:
         ended = subprocess.run(
             ["docker", "compose", "-p", self.project, *arguments],
             cwd=self.tree,
-            env={**os.environ, "PORT": str(self.port)},
+            env={**os.environ, "PORT": str(self.port), "API_TOKEN": TOKEN},
             capture_output=True,
             text=True,
             timeout=400,
@@ -128,6 +131,49 @@ def test_the_one_shot_service_migrated_seeded_and_ended(stack: Stack) -> None:
     assert stack.sql("SELECT COUNT(*) FROM city") == "600"
 
 
+ALTERS = """
+import os
+import sqlalchemy
+engine = sqlalchemy.create_engine(os.environ["DATABASE_URL"].replace("mysql:", "mysql+pymysql:"))
+for statement in {statements!r}:
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+        print("done")
+    except sqlalchemy.exc.DBAPIError as error:
+        print(error.orig.args[0])
+"""
+
+
+def test_the_web_service_may_change_rows_and_no_table(stack: Stack) -> None:
+    tables = ["ALTER TABLE city ADD COLUMN mayor INT", "CREATE TABLE mine (a INT)", "DROP TABLE city", "TRUNCATE city"]
+    others = ["CREATE USER somebody", "SELECT * FROM mysql.user"]
+    rows = ["UPDATE city SET city = city WHERE city_id = 1", "DELETE FROM city WHERE city_id = 0"]
+
+    script = ALTERS.format(statements=[*tables, *others, *rows])
+    said = stack.compose("exec", "-T", "web", "python", "-c", script).split()
+
+    assert said == ["1142"] * 4 + ["1227", "1142", "done", "done"]
+
+
+def test_with_a_token_a_city_is_written(stack: Stack) -> None:
+    body = json.dumps({"name": "Composed", "country_id": 1}).encode()
+    headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+    request = urllib.request.Request(f"http://127.0.0.1:{stack.port}/api/v1/cities", body, headers)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    refused.value.close()
+    request.add_header("Authorization", f"Bearer {TOKEN}")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        added = json.load(answer)
+
+    assert refused.value.code == 401
+    assert answer.status == 201
+    assert stack.ask("/?city=composed")[1] == f'City "composed" is #{added["id"]}\n'
+    stack.sql(f"DELETE FROM city WHERE city_id = {added['id']}")
+
+
 def test_connections_are_encrypted(stack: Stack) -> None:
     assert stack.ask("/?city=London")[0] == 200
 
@@ -138,7 +184,7 @@ def test_connections_are_encrypted(stack: Stack) -> None:
     assert kinds.split() == ["SSL/TLS"]
 
 
-@pytest.mark.parametrize("service", ["web", "database", "migrate"])
+@pytest.mark.parametrize("service", ["web", "database", "migrate", "users"])
 def test_a_container_can_do_little(stack: Stack, service: str) -> None:
     host = stack.inspect(service)["HostConfig"]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import make_url, text
 
-from app.schema import TABLES
+from app.schema import KEPT_ANSWERS, MAIN, TABLES
 from testkit.databases import Database, administer
 
 PASSWORD = "g3heim"
@@ -34,8 +34,10 @@ def user_who_may(database: Database, rights: str | dict[str, str]) -> Iterator[s
     name, account, has = _new_account(database, "few_rights")
     schema, is_postgresql = make_url(database.url).database, database.name == "postgresql"
     if isinstance(rights, str):
-        rights = {**dict.fromkeys(TABLES, rights), "alembic_version": "SELECT"}
+        rights = {**dict.fromkeys(TABLES | KEPT_ANSWERS, rights), "alembic_version": "SELECT"}
     grants = [f"GRANT {right} ON {table} TO {account}" for table, right in rights.items()]
+    if is_postgresql and "INSERT" in rights.get(MAIN, ""):  # where new ids come from
+        grants.append(f"GRANT USAGE ON SEQUENCE {MAIN}_{TABLES[MAIN]}_seq TO {account}")
     with database.connect() as connection:
         connection.execute(text(f"CREATE USER {account} {has} '{PASSWORD}'"))
         for grant in grants if is_postgresql else [grant.replace(" ON ", f" ON {schema}.") for grant in grants]:

@@ -13,12 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 # What the views share: how a request is read and an answer written. Each may use those to its right and config.
 TOOLS = {"app.errors", "app.negotiation", "app.parameters", "app.openapi", "app.logging", "app.security"}
 
+# What views share that write: who may, how a body is read, what one has seen, and the transaction with its answer.
+WRITING_TOOLS = {"app.bodies", "app.idempotency", "app.preconditions", "app.tokens"}
+
 # A room is a folder that has queries. What its files may import: a dot stands before those of the same room.
 ROOMS = {f"app.{path.parent.name}" for path in (ROOT / "app").glob("*/queries.py")}
 VIEW = TOOLS | {".queries", ".names", ".shapes"}
 FILES: dict[str, set[str]] = {
     "api": VIEW,
     "pages": VIEW,
+    "writing": VIEW | WRITING_TOOLS | {".changes"},
+    "changes": {".models", ".names", ".queries", "app.bodies", "app.errors", "steadypool"},
     "shapes": TOOLS | {".queries", ".names", "app.schema"},
     "queries": {".models", ".names", ".layout", ".spellings", "app.extensions", "steadypool"},
     "models": {".names", "app.extensions", "app.schema"},
@@ -50,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
         "app",
         "app.commands.manners",
         "app.extensions",
+        "app.idempotency",
         "steadypool",
         "app.schema",
         "config",
@@ -82,7 +88,12 @@ ALLOWED: dict[str, set[str]] = {
     "app.negotiation": TOOLS,
     # How long a name may be.
     "app.parameters": TOOLS | {"app.schema"},
-    "app.openapi": TOOLS,
+    "app.openapi": TOOLS | {"app.openapi_writes"},
+    "app.openapi_writes": WRITING_TOOLS,
+    "app.bodies": TOOLS,
+    "app.idempotency": TOOLS | {"app.bodies", "app.extensions", "app.schema", "steadypool"},
+    "app.preconditions": TOOLS,
+    "app.tokens": TOOLS | {"config"},
     "app.security": TOOLS,
 }
 for room in ROOMS:
@@ -93,9 +104,9 @@ for room in ROOMS:
 FLASK_FREE = (
     "steadypool",
     "app.schema",
-    *(f"{room}.{file}" for room in ROOMS for file in ("queries", "models", "names", "layout", "spellings")),
+    *(f"{room}.{file}" for room in ROOMS for file in ("queries", "changes", "models", "names", "layout", "spellings")),
 )
-VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages")}
+VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages", "writing")}
 # No settings: whoever started Gunicorn hands its sockets over that way, and the folder is prometheus_client's to know.
 READ_THE_ENVIRONMENT = {"config", "settings.sources", "serving.addresses", "serving.run_directory"}
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")

@@ -11,7 +11,7 @@ from settings.secrets import SECRETS
 
 NAMES = [name.upper() for name in Settings.model_fields]
 FILES = [f"{name}_FILE" for name in SECRETS]
-COMPOSE = ["MYSQL_PASSWORD", "MYSQL_ROOT_PASSWORD"]
+COMPOSE = ["MYSQL_PASSWORD", "MYSQL_WEB_PASSWORD", "MYSQL_ROOT_PASSWORD"]
 
 # Defaults that depend on the machine or on another setting: empty in the example, in words in the document.
 IN_WORDS = {
@@ -19,6 +19,7 @@ IN_WORDS = {
     "DATABASE_TLS_CA": "none, which means those of the system",
     "WORKERS": "one for each CPU",
     "OPS_TOKEN": "none, which means that only this machine",
+    "API_TOKEN": "none, which means that nobody may write",
 }
 
 

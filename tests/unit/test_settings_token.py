@@ -1,10 +1,11 @@
-"""OPS_TOKEN: what a token may be, and that it is never shown."""
+"""OPS_TOKEN and API_TOKEN: what a token may be, and that it is never shown."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from config import load_settings
 from settings.problems import SettingsError
@@ -12,13 +13,16 @@ from settings.values import SHORTEST_TOKEN
 
 TOKEN = "0123456789abcdef~._+/-"
 
+pytestmark = pytest.mark.parametrize("name", ["OPS_TOKEN", "API_TOKEN"])
+
 
 @pytest.mark.parametrize("token", [TOKEN, "x" * SHORTEST_TOKEN, "cGFkZGVkIHRva2Vucw=="])
-def test_what_a_header_can_carry_is_taken(token: str) -> None:
-    settings = load_settings({"OPS_TOKEN": token})
+def test_what_a_header_can_carry_is_taken(name: str, token: str) -> None:
+    settings = load_settings({name: token})
 
-    assert settings.ops_token is not None
-    assert settings.ops_token.get_secret_value() == token
+    kept: SecretStr | None = getattr(settings, name.lower())
+    assert kept is not None
+    assert kept.get_secret_value() == token
     assert token not in f"{settings!r} {settings}"
 
 
@@ -32,9 +36,9 @@ def test_what_a_header_can_carry_is_taken(token: str) -> None:
         ("https://somebody:secret@host/0123456789", "a bearer token must not have"),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_not_shown(token: str, reason: str) -> None:
+def test_what_cannot_be_used_is_refused_and_not_shown(name: str, token: str, reason: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_settings({"OPS_TOKEN": token})
+        load_settings({name: token})
 
     [problem] = caught.value.problems
     assert reason in problem.reason
@@ -43,11 +47,12 @@ def test_what_cannot_be_used_is_refused_and_not_shown(token: str, reason: str) -
     assert "***" in str(problem)
 
 
-def test_it_may_come_from_a_file(tmp_path: Path) -> None:
+def test_it_may_come_from_a_file(name: str, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
 
-    settings = load_settings({"OPS_TOKEN_FILE": str(file)})
+    settings = load_settings({f"{name}_FILE": str(file)})
 
-    assert settings.ops_token is not None
-    assert settings.ops_token.get_secret_value() == TOKEN
+    kept: SecretStr | None = getattr(settings, name.lower())
+    assert kept is not None
+    assert kept.get_secret_value() == TOKEN

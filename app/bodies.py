@@ -1,0 +1,130 @@
+"""Reading a body: JSON of a bounded size, in UTF-8, each name once, checked by a pydantic model field by field."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from flask import Flask, request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.errors import JSON, FieldError, Problem
+
+MERGE_PATCH = "application/merge-patch+json"
+MAX_BODY_BYTES = 16 * 1024
+
+Body = TypeVar("Body", bound="StrictBody")
+
+_SAID = {"missing": "is missing", "extra_forbidden": "is not known"}
+
+
+class StrictBody(BaseModel):
+    """What bodies derive from: a field that is not known is refused, and nothing is turned into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _GivenTwiceError(ValueError):
+    """An object has a name more than once, and which one counts nobody has laid down."""
+
+
+def init_app(app: Flask) -> None:
+    """Bound the size of every body: who sends a longer one reads 413."""
+    # One more, to see that there is more: without a length (chunked), Werkzeug cuts a body off there and says nothing.
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
+
+
+def body_bytes() -> bytes:
+    """Return the body as it came; raise RequestEntityTooLarge (413)."""
+    content = request.get_data()
+    if len(content) > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return content
+
+
+def read_body(model: type[Body]) -> Body:
+    """Return the body as this model; raise Problem (400, 413, 415, 422)."""
+    return checked(model, _read_json(JSON))
+
+
+def read_patch() -> Any:
+    """Return a merge patch (RFC 7396), for `patched`; raise Problem (400, 413, 415, 422)."""
+    return _read_json(MERGE_PATCH, JSON)
+
+
+def patched(model: type[Body], current: Mapping[str, Any], patch: Any) -> Body:
+    """Return what the patch makes of the current fields, as this model; raise Problem (422) if that is none."""
+    return checked(model, merged(current, patch))
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """Return what RFC 7396 makes of the target: null takes a member away, an object goes into its members."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+def checked(model: type[Body], value: Any) -> Body:
+    """Return the value as this model; raise Problem (422) that names each wrong field."""
+    if not isinstance(value, dict):
+        raise invalid(FieldError(pointer="#", detail="It is not a JSON object."))
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid(*(_field_error(model, each) for each in error.errors(include_url=False))) from error
+
+
+def invalid(*fields: FieldError) -> Problem:
+    """Return the 422 for a body in which these fields are wrong."""
+    told = " ".join(f"{each.pointer}: {each.detail}" for each in fields)
+    return Problem("invalid-content", f"The body cannot be used. {told}", fields=fields)
+
+
+def _field_error(model: type[Body], error: ErrorDetails) -> FieldError:
+    field = model.model_fields.get(str(error["loc"][0]))
+    # What our own checks raise goes on behind a noun (app.parameters.wrong).
+    said = _SAID.get(error["type"]) or (error["msg"] if error["type"] == "bad_parameter" else "is not what is allowed")
+    allowed = f"; allowed is {field.description}" if field and field.description else ""
+    return FieldError(pointer=_pointer(error["loc"]), detail=f"It {said}{allowed}.")
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    return "#" + "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~") for part in place)
+
+
+def _read_json(*media_types: str) -> Any:
+    if request.mimetype not in media_types or request.headers.get("Content-Encoding", "identity") != "identity":
+        offered = {"Accept-Patch" if request.method == "PATCH" else "Accept": ", ".join(media_types)}
+        raise Problem("unsupported-media-type", f"Send {' or '.join(media_types)}, not compressed.", offered)
+    try:
+        # RFC 8259 knows UTF-8 and no parameter that could say otherwise.
+        value = json.loads(body_bytes().decode(), object_pairs_hook=_once, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()
+    except _GivenTwiceError as error:
+        raise invalid(FieldError(pointer=_pointer(error.args), detail="It is given more than once.")) from error
+    except UnicodeError as error:
+        raise Problem("bad-request", "The body is not UTF-8, or has half of a character.") from error
+    except (ValueError, RecursionError) as error:
+        raise Problem("bad-request", "The body is not JSON.") from error
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _GivenTwiceError(name)
+        found[name] = value
+    return found
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
