@@ -138,11 +138,8 @@ def _unusable_address(host: str, port: int, error: OSError) -> str:
 
 
 def when_ready(server: Any) -> None:
-    """Log a command to try, and have every SIGHUP tried out first."""
+    """Have every SIGHUP tried out first."""
     server.handle_hup = ReloadIfSound(server)
-    for address in [each for each in map(str, server.LISTENERS) if each.startswith("http")][:1]:
-        here = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-        server.log.info("Try: curl '%s/?city=London'", here)
 
 
 class ReloadIfSound:
@@ -214,6 +211,15 @@ def post_worker_init(worker: Any) -> None:
     if (worker.age - 1) % worker.cfg.workers == 0:
         _check_budget(worker)
     worker.wsgi.extensions["reporter"].join(run_directory, worker.number)
+    if worker.age == 1:
+        _suggest_a_command(worker)
+
+
+def _suggest_a_command(worker: Any) -> None:
+    """Log what to try; a room may say what (TRY)."""
+    for address in [each for each in map(str, worker.sockets) if each.startswith("http")][:1]:
+        here = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        worker.log.info("Try: curl '%s%s'", here, worker.wsgi.config.get("TRY", "/docs"))
 
 
 def _check_budget(worker: Any) -> None:

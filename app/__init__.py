@@ -4,8 +4,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import access_log, errors, extensions, logging, openapi, security
-from app.cities import api, pages
-from app.commands import doctor, load, seed
+from app.cities import register as register_cities
+from app.commands import doctor, seed
 from app.operations import dashboard, health, metrics, reports
 from config import Settings, load_settings_or_exit
 
@@ -23,17 +23,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.init_app(app)
     errors.init_app(app)
     security.init_app(app)
+    seed.init_app(app)
+    app.cli.add_command(doctor.command)
 
-    app.register_blueprint(pages.bp)
-    app.register_blueprint(api.bp, url_prefix="/api/v1")
+    register_cities(app)
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)
     app.register_blueprint(dashboard.bp)
-
-    app.cli.add_command(seed.command)
-    app.cli.add_command(load.command)
-    app.cli.add_command(doctor.command)
 
     hops = settings.trusted_proxy_hops
     if hops:

@@ -25,7 +25,7 @@ from app.parameters import MAX_ID
 View = TypeVar("View", bound=Callable[..., Any])
 Document = dict[str, Any]
 
-INFO = {"title": "Cities", "version": "1", "description": "Sakila's cities and countries, by name and by id."}
+INFO = {"title": "Cities", "version": "1"}
 COMPONENT = "#/components/schemas/{model}"
 PATH_ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 
@@ -97,7 +97,7 @@ def describe(app: Flask) -> Document:
     paths = {_path(rule): {"get": _operation(app, rule, found)} for rule, found in described}
     return {
         "openapi": "3.1.0",
-        "info": INFO,
+        "info": INFO | {"description": app.config.get("API_DESCRIPTION", "")},
         "paths": dict(sorted(paths.items())),
         "components": {"schemas": schemas["$defs"]},
     }

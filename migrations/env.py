@@ -11,7 +11,6 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, inspect, literal, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cities import models as cities  # noqa: F401 - a room's tables are known once they are imported
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
 from app.schema import SCHEMA_HEAD, TABLES, columns_of
@@ -125,6 +124,7 @@ class Progress:
 
 
 def run(connection: Connection) -> None:
+    # All tables are known: whoever imports anything of `app` imports its factory, and with it every room.
     context.configure(
         connection, target_metadata=db.metadata, transaction_per_migration=True, on_version_apply=Progress()
     )
@@ -171,7 +171,7 @@ def refuse_foreign_tables(connection: Connection) -> None:
     if found and current_revision(connection) is None:
         raise SystemExit(
             f"The database has {' and '.join(found)} already, not made by these migrations; nothing was changed. "
-            "The application can read such a Sakila as it is. If a first migration was interrupted, drop the tables. "
+            "They may be served as they are. If a first migration was interrupted, drop the tables. "
             "If they were made by these migrations, this user may not see it: GRANT SELECT ON alembic_version."
         )
 

@@ -141,7 +141,7 @@ def _may(connection: Connection, right: str, table: str) -> bool:
 
 
 def judge_privileges(role: Role, rights: tuple[str, ...], denied: list[str]) -> Finding:
-    """Return what to think of a user to whom this was denied; a Sakila that is only read needs no more than SELECT."""
+    """Return what to think of a user to whom this was denied; tables that are only read need no more than SELECT."""
     if not denied:
         return Finding("ok", f"may {', '.join(rights)}")
     told = ", ".join(denied)
@@ -230,7 +230,7 @@ def check_migrations(connection: Connection, settings: Settings, role: Role) -> 
         case "newer":
             return Finding("warning", "newer than this code", "deploy the code that belongs to it")
         case "unmanaged":
-            return Finding("ok", "a Sakila that somebody else made, served as it is")
+            return Finding("ok", "tables that somebody else made, served as they are")
         case "older":
             return Finding("problem", "older than this code", "./run migrate")
     try:

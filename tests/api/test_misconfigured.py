@@ -97,7 +97,7 @@ def visit(app: Flask, seconds: float) -> list[TestResponse]:
 
 
 @pytest.mark.parametrize(
-    "command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "app/data/city.csv")]
+    "command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "app/cities/data/city.csv")]
 )
 def test_a_command_says_it_in_a_sentence(needs_pynacl: URL, command: Command) -> None:
     run, *arguments = command

@@ -58,7 +58,12 @@ def test_piped_they_are_plain(url: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("alembic", "upgrade", "head"), ("flask", "seed"), ("flask", "doctor"), ("flask", "load", "app/data/city.csv")],
+    [
+        ("alembic", "upgrade", "head"),
+        ("flask", "seed"),
+        ("flask", "doctor"),
+        ("flask", "load", "app/cities/data/city.csv"),
+    ],
 )
 def test_no_color_is_respected_on_a_terminal(seeded: str, command: tuple[str, ...]) -> None:
     shown = terminal(seeded, *command, NO_COLOR="1")

@@ -19,11 +19,11 @@ from urllib.parse import quote
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from config import ROOT
-from testkit.cities import names
 from testkit.fault_servers import Kind, obtain, seeded_database
 from testkit.servers import MissingError
 from tests.browser.conftest import Site
 from tests.browser.visits import Scheme, started_browser
+from tests.cities.sakila import names
 from tests.serve.conftest import borrow_environment, copy_project
 
 IMAGES = ROOT / "docs" / "images"

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from flask import Flask
 
-from testkit import cities, inside
+from testkit import inside
 from testkit.clients import Question
+from tests.cities import sakila as cities
 
 EXPECTED = cities.first_ids()
 NAMES = list(EXPECTED)

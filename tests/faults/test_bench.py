@@ -13,12 +13,12 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from testkit import cities
 from testkit.clients import Question, Request
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
+from tests.cities import sakila as cities
 from tests.faults.clients import Clients
 from tests.support.kinds import on_mysql_family
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
 
-from testkit import cities
 from testkit.clients import Clients, Question, Request
 from testkit.kept_alive import NOT_BEGUN, KeptAlive
+from tests.cities import sakila as cities
 
 NAMES = list(cities.first_ids())
 
