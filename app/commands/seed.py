@@ -34,14 +34,13 @@ def init_app(app: Flask) -> None:
 def command(if_empty: bool) -> None:
     """Fill empty tables with the rows that come with them; harmless when done again."""
     seeds: list[Seed] = current_app.extensions["seeds"]
-    if not seeds:
-        click.echo("No rows come with these tables; nothing to do.")
-        return
     try:
         in_transaction(db.engine, refuse_unknown_schema)
         # Transactions of their own: MySQL shows the data as of its first read, which must come after a seed's lock.
         for seed in seeds:
             _fill(seed, if_empty)
+        if not seeds:
+            click.echo("No rows come with these tables; nothing to do.")
     except (KeyboardInterrupt, OutcomeUnknownError) as error:
         raise stopped(error, "all rows are there, or none. To seed again does no harm.") from None
     except SQLAlchemyError as error:

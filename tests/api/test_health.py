@@ -39,6 +39,7 @@ def test_ready_when_both_databases_answer(client: FlaskClient) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.tables
 def test_empty_database_is_not_ready(make_app: Callable[..., Flask], empty_database: Database) -> None:
     if empty_database.name == "sqlite":  # there an empty database is an empty file
         Path(str(make_url(empty_database.url).database)).touch()

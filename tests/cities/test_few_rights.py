@@ -10,8 +10,9 @@ import pytest
 from flask import Flask
 
 from testkit.databases import Database
-from tests.api.test_commands_refused import LOAD, MIGRATE, SEED, Command, the_sentence
+from tests.cities.test_commands_refused import LOAD
 from tests.conftest import dispose
+from tests.support.commands import MIGRATE, SEED, Command, the_sentence
 from tests.support.problems import assert_problem
 from tests.support.tampering import user_who_may
 

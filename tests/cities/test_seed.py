@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 
 from app.cities import commands
 from app.extensions import db
-from testkit.databases import Database, alembic, flask
+from testkit.databases import Database, alembic, flask, migrate_and_seed
 from tests.cities import sakila as cities
 from tests.support.pools import steady
 
@@ -169,3 +169,12 @@ def test_two_at_the_same_time_seed_once(migrated: Database) -> None:
     assert [end.returncode for end in ends] == [0, 0], [end.stderr for end in ends]
     assert sum("nothing to do" in end.stdout for end in ends) == 1
     assert counts(migrated) == (109, 600)
+
+
+def test_ids_go_on_after_the_seed(empty_database: Database) -> None:
+    """The seed gives ids by hand; the next city gets the next one."""
+    migrate_and_seed(empty_database.url)
+
+    with empty_database.connect() as connection:
+        connection.execute(text("INSERT INTO city (city, city_key, country_id) VALUES ('Zürich', 'zurich', 91)"))
+        assert connection.scalar(text("SELECT max(city_id) FROM city")) == 601
