@@ -1,3 +1,4 @@
-from tests.support.doctor import doctor, migrated, mysql_like, postgresql, served
-
-__all__ = ["doctor", "migrated", "mysql_like", "postgresql", "served"]
+__all__ = [
+    *("bare_tree", "ready_tree", "serve", "served_before", "tree"),
+    *("doctor", "migrated", "mysql_like", "postgresql", "served"),
+]

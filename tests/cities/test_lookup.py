@@ -143,7 +143,7 @@ def test_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = client.get("/", headers={"Accept": BROWSER}).text
 
     assert "//" not in page.replace("<!doctype html>", "")
-    for address in ("/static/style.css", "/static/icon.svg", "/static/search.js"):
+    for address in ("/static/style.css", "/static/icon.svg", "/cities/static/search.js", "/cities/static/cities.css"):
         assert address in page
         with client.get(address) as asset:
             assert asset.status_code == 200

@@ -17,14 +17,17 @@ TOOLS = {"app.errors", "app.negotiation", "app.parameters", "app.openapi", "app.
 ROOMS = {f"app.{path.parent.name}" for path in (ROOT / "app").glob("*/queries.py")}
 VIEW = TOOLS | {".queries", ".names", ".shapes"}
 FILES: dict[str, set[str]] = {
-    "api": VIEW,
-    "pages": VIEW,
-    "shapes": TOOLS | {".queries", ".names", "app.schema"},
-    "queries": {".models", ".names", ".layout", ".spellings", "app.extensions", "steadypool"},
-    "models": {".names", "app.extensions", "app.schema"},
-    "layout": {"steadypool", "app.schema"},
-    "spellings": {".models", ".names", ".layout"},
-    "names": set(),
+    "": {".api", ".pages", ".commands"},  # the room itself: it brings what it has
+    ".api": VIEW,
+    ".pages": VIEW,
+    ".shapes": TOOLS | {".queries", ".names"},
+    ".queries": {".models", ".names", ".layout", ".spellings", "app.extensions", "steadypool"},
+    ".models": {".names", "app.extensions"},
+    ".layout": {"steadypool", "app.schema"},
+    ".spellings": {".models", ".names", ".layout"},
+    ".names": set(),
+    # A name that the lookup refuses is not loaded.
+    ".commands": {".commands", ".models", ".names", "app.commands", "app.extensions", "app.parameters", "steadypool"},
 }
 
 COMMANDS = {
@@ -33,8 +36,6 @@ COMMANDS = {
     "app.extensions",
     "app.operations",
     "app.logging",
-    # A name that the lookup refuses is not loaded.
-    "app.parameters",
     "app.schema",
     "config",
 }
@@ -50,14 +51,12 @@ ALLOWED: dict[str, set[str]] = {
         "app.schema",
         "config",
         "migrations.lock",
-        *ROOMS,
     },
     "migrations.lock": set(),
     "app.extensions": {"app.logging", "steadypool", "config"},
     "app.schema": {"steadypool"},
     "app.operations": {"app.operations", "steadypool", "app.extensions", "app.schema", "config", *TOOLS},
-    "app.commands": COMMANDS | ROOMS,
-    **{f"app.commands.{shared}": COMMANDS for shared in ("checks", "doctor", "indexes", "manners", "writing")},
+    "app.commands": COMMANDS,
     "steadypool": {"steadypool"},
     # Three rings; an arrow points inwards only.
     "steadypool.drivers": {"steadypool.core", "steadypool.drivers"},
@@ -67,15 +66,13 @@ ALLOWED: dict[str, set[str]] = {
     "app.logging": {"config"},
     "app.access_log": {"app.logging", "steadypool", "config"},
     "app.negotiation": TOOLS,
-    # How long a name may be.
-    "app.parameters": TOOLS | {"app.schema"},
+    "app.parameters": TOOLS,
     "app.openapi": TOOLS,
     "app.security": TOOLS | {"config"},
 }
 for room in ROOMS:
-    ALLOWED[room] = set()
     for file, arrows in FILES.items():
-        ALLOWED[f"{room}.{file}"] = {room + to if to.startswith(".") else to for to in arrows}
+        ALLOWED[room + file] = {room + to if to.startswith(".") else to for to in arrows}
 
 FLASK_FREE = (
     "steadypool",
@@ -130,10 +127,12 @@ def within(module: str, rooms: set[str]) -> bool:
 
 
 def rule_for(module: str) -> set[str] | None:
-    """Return the rule of the module itself, or of the room that it is in."""
+    """Return the rule of the module itself, or of the folder that it is in; the files of a room have one each."""
     while module:
         if module in ALLOWED and module != "app":
             return ALLOWED[module]
+        if module.rpartition(".")[0] in ROOMS:
+            return None
         module = module.rpartition(".")[0]
     return None
 
@@ -148,6 +147,31 @@ def test_a_file_imports_only_what_its_arrows_allow(module: str) -> None:
     assert astray == set(), f"{module} may import {sorted(allowed)}"
 
 
+def test_only_the_factory_imports_a_room() -> None:
+    importers = {
+        name
+        for name, path in files().items()
+        if not within(name, ROOMS) and any(within(found, ROOMS) for found in imports(path))
+    }
+
+    assert importers <= {"app"}
+
+
+NAMING = {"app/__init__.py", "app/schema.py"}
+"""The two places that name the rooms."""
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_nothing_that_rooms_share_names_one(room: str) -> None:
+    own, word = room.replace(".", "/"), re.compile(rf"\b{room.removeprefix('app.')}\b")
+    shared = [*(ROOT / "app").rglob("*.*"), ROOT / "gunicorn.conf.py", ROOT / "migrations/env.py", ROOT / "run"]
+    names = {str(path.relative_to(ROOT)): path for path in shared if path.suffix not in (".pyc", ".csv")}
+
+    found = {name for name, path in names.items() if word.search(path.read_text(encoding="utf-8"))}
+
+    assert {name for name in found if not name.startswith(f"{own}/")} <= NAMING
+
+
 def test_only_wsgi_and_migrations_import_the_factory() -> None:
     importers = {name for name, path in files().items() if "app" in imports(path) and name != "app"}
 
@@ -156,7 +180,6 @@ def test_only_wsgi_and_migrations_import_the_factory() -> None:
 
 def test_views_write_no_sql() -> None:
     views = VIEWS & set(files())
-    assert views
 
     for view in views:
         roots = {module.split(".")[0] for module in imports(files()[view])}
