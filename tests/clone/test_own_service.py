@@ -1,4 +1,4 @@
-"""docs/your-own-service.md is followed to the letter: the sample goes with a handful of edits, the rest stays and is green."""
+"""docs/your-own-service.md is followed to the letter: the sample goes with a handful of edits, the rest is green."""
 
 from __future__ import annotations
 

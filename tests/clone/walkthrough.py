@@ -8,7 +8,9 @@ Every fenced block is one step, and the line that ends with a colon above it say
     In `app/errors.py`, from `KINDS` to `}`:                the block takes the place of that line to the next of those
     In `app/__init__.py`:                                   a `diff` block: lines with - go, lines with + come
 
-A path may have a * in it, for a number that depends on what was there before. A `console` block has commands behind `$ ` and what they print, where … stands for anything, alone on a line for any
+A path may have a * in it, for a number that depends on what was there before.
+
+A `console` block has commands behind `$ ` and what they print, where … stands for anything, alone on a line for any
 lines; `./run serve &` runs until the end, and is waited for. A block of any other kind is an error: nothing is left
 untried.
 """
