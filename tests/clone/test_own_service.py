@@ -27,5 +27,5 @@ def test_the_sample_is_removed_as_the_document_says(walkable: Path) -> None:
     follow(walkable / "docs" / "your-own-service.md", walkable)
 
     assert not (walkable / "app" / "cities").exists()
-    kept = [path for folder in ("app", "testkit", "tools") for path in (walkable / folder).rglob("*.py")]
+    kept = [path for folder in ("app", "testkit") for path in (walkable / folder).rglob("*.py")]
     assert [path.name for path in kept if WORDS.search(path.read_text("utf-8"))] == []
