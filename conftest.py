@@ -17,12 +17,12 @@ STARTING = ("browser", "clone", "deploy", "docker", "serve")
 """Folders of tests/ whose tests start whole programs and mostly wait for them."""
 
 COMMANDS = re.compile(
-    r"tests/api/test_(commands|doctor|foreign|load|migrations|narrow|passwords|seed)"
+    r"tests/(api|cities)/test_(commands|doctor|foreign|load|migrations|narrow|passwords|seed)|tests/cities/browser/"
     r"|tests/(pool/)?faults/test_(galera|group)"
 )
 """So do these files: commands, and clusters in containers."""
 
-FAULTS = re.compile("tests/(pool/)?faults/|benchmarks/tests/test_matrix")
+FAULTS = re.compile(r"tests/(\w+/)?faults/|benchmarks/tests/test_matrix")
 """What watches the clock."""
 
 

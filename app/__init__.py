@@ -3,8 +3,8 @@
 from flask import Flask
 
 from app import bodies, errors, extensions, logging, middleware, openapi
-from app.cities import api, pages, writing
-from app.commands import doctor, load, seed
+from app.cities import init_app as init_cities
+from app.commands import doctor, seed
 from app.operations import dashboard, health, metrics, reports
 from config import Settings, load_settings_or_exit
 
@@ -14,7 +14,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings_or_exit()
     app = Flask(__name__)
     app.extensions["settings"] = settings
-    app.config["TRY"] = "/?city=London"  # what the log recommends when it is started
 
     logging.configure(settings)
     extensions.init_app(app, settings)
@@ -22,16 +21,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     middleware.init_app(app, settings)
     bodies.init_app(app)
+    seed.init_app(app)
+    app.cli.add_command(doctor.command)
 
-    app.register_blueprint(pages.bp)
-    app.register_blueprint(api.bp, url_prefix="/api/v1")
-    app.register_blueprint(writing.bp, url_prefix="/api/v1")
+    init_cities(app)
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)
     app.register_blueprint(dashboard.bp)
 
-    app.cli.add_command(seed.command)
-    app.cli.add_command(load.command)
-    app.cli.add_command(doctor.command)
     return app

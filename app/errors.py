@@ -12,7 +12,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 import structlog
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from pydantic import BaseModel
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -124,7 +124,11 @@ class FieldProblemDocument(ProblemDocument):
 
 
 def init_app(app: Flask) -> None:
-    """Answer every exception of this application in the client's representation."""
+    """Answer every exception of this application in the client's representation.
+
+    A room may show people another page: ERROR_PAGE names its template.
+    """
+    app.config.setdefault("ERROR_PAGE", "error.html")
     app.register_error_handler(Problem, _answer_problem)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_unexpected)
@@ -232,8 +236,9 @@ def _render(
         document = with_fields(said | {"errors": fields}) if status == 422 else ProblemDocument.model_validate(said)
         response = Response(document.model_dump_json() + "\n", status, content_type=PROBLEM_JSON)
     elif media_type == HTML:
-        told = {"slug": slug, "status": status, "title": title, "detail": detail, "typed": g.get("typed", "")}
-        page = render_template("error.html", **told, **extra, retry_after=headers.get("Retry-After"))
+        retry_after = headers.get("Retry-After")
+        told = {"slug": slug, "status": status, "title": title, "detail": detail, "retry_after": retry_after}
+        page = render_template(current_app.config["ERROR_PAGE"], **told, **extra)
         response = Response(page, status, content_type=f"{HTML}; charset=utf-8")
     else:
         response = Response(f"{detail}\n", status, content_type=f"{TEXT}; charset=utf-8")

@@ -25,7 +25,7 @@ from app.parameters import MAX_ID
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-INFO = {"title": "Cities", "version": "1", "description": "Sakila's cities and countries, by name and by id."}
+INFO = {"title": "Cities", "version": "1"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 COMPONENT = "#/components/schemas/{model}"
 PATH_ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
@@ -115,7 +115,7 @@ def describe(app: Flask) -> Document:
         paths.setdefault(_path(rule), {})[_method(rule).lower()] = _operation(app, rule, found, links)
     return {
         "openapi": "3.1.0",
-        "info": INFO,
+        "info": INFO | {"description": app.config.get("API_DESCRIPTION", "")},
         "paths": dict(sorted(paths.items())),
         "components": {"schemas": schemas["$defs"], "securitySchemes": openapi_writes.SECURITY_SCHEMES},
     }

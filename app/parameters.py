@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
 from app.errors import Problem
-from app.schema import MAX_NAME_LENGTH
 
 MAX_ID = 2_147_483_647
 """The largest value of INT, the type of all ids."""
@@ -73,16 +72,29 @@ def whole_number(lowest: int, highest: int) -> Callable[[object], int]:
     return check
 
 
-def readable_name(value: str) -> str:
-    """Return the name untouched if it has 1 to 50 characters between its outer blanks and no control character."""
-    if has_control_character(value):
-        raise wrong("contains a control character")
-    length = len(value.strip())
-    if not length:
-        raise wrong("is empty")
-    if length > MAX_NAME_LENGTH:
-        raise wrong(f"has {length} characters")
-    return value
+def readable_text(longest: int) -> Callable[[str], str]:
+    """Return a check that leaves text as it is: characters between its outer blanks, so many at most, none of control.
+
+    `text_schema` says the same to programs.
+    """
+
+    def check(value: str) -> str:
+        if has_control_character(value):
+            raise wrong("contains a control character")
+        length = len(value.strip())
+        if not length:
+            raise wrong("is empty")
+        if length > longest:
+            raise wrong(f"has {length} characters")
+        return value
+
+    return check
+
+
+def text_schema(longest: int) -> dict[str, JsonValue]:
+    """Return what JSON Schema can say of `readable_text`: the outer blanks count, so it promises the stricter rule."""
+    pattern = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+    return {"minLength": 1, "maxLength": longest, "pattern": pattern}
 
 
 def has_control_character(value: str) -> bool:
@@ -102,18 +114,6 @@ def shown(text: str) -> str:
     return f'"{visible[:40]}…"' if len(visible) > 40 else f'"{visible}"'
 
 
-# The length counts without the outer blanks, which no JSON Schema can say; so the schema promises the stricter rule.
-Name = Annotated[
-    str,
-    AfterValidator(readable_name),
-    Field(
-        json_schema_extra={
-            "minLength": 1,
-            "maxLength": MAX_NAME_LENGTH,
-            "pattern": rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$",
-        },
-    ),
-]
 Id = Annotated[
     int,
     Field(ge=1, le=MAX_ID, description=f"a whole number from 1 to {MAX_ID}"),

@@ -38,7 +38,8 @@ def refuse_malformed_query() -> None:
         unquote_to_bytes(request.query_string).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Problem(
-            "bad-request", "The query is not valid UTF-8; send names as percent-encoded UTF-8, as in ?city=%C5%8Cmiya."
+            "bad-request",
+            "The query is not valid UTF-8; send it percent-encoded, such as %C5%8C for Ō.",
         ) from error
 
 

@@ -1,1 +1,7 @@
 """The proof: the application beside what people use instead, measured (`./run bench`) and broken (`./run faults`)."""
+
+# = Measure it
+#: bench [--quick]   compare with what people use instead; needs wrk
+#:                   (--help: the options)
+#: faults [--quick]  break the database under it and four others
+#:                   (--help: the options)

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, inspect, literal, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import idempotency  # noqa: F401 - tables are known once they are imported
-from app.cities import models as cities  # noqa: F401 - a room's, too
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
 from app.schema import KEPT_ANSWERS, SCHEMA_HEAD, TABLES, columns_of
@@ -126,6 +125,7 @@ class Progress:
 
 
 def run(connection: Connection) -> None:
+    # All tables are known: whoever imports anything of `app` imports its factory, and with it every room.
     context.configure(
         connection, target_metadata=db.metadata, transaction_per_migration=True, on_version_apply=Progress()
     )
@@ -172,7 +172,7 @@ def refuse_foreign_tables(connection: Connection) -> None:
     if found and current_revision(connection) is None:
         raise SystemExit(
             f"The database has {' and '.join(found)} already, not made by these migrations; nothing was changed. "
-            "The application can read such a Sakila as it is. If a first migration was interrupted, drop the tables. "
+            "They may be served as they are. If a first migration was interrupted, drop the tables. "
             "If they were made by these migrations, this user may not see it: GRANT SELECT ON alembic_version."
         )
 

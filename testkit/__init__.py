@@ -1,4 +1,4 @@
-"""What tests and benchmarks stand on: servers, a proxy that breaks connections, incidents, load; it imports neither."""
+"""What tests and benchmarks stand on: servers, a proxy that breaks connections, load; it imports neither."""
 
 from pathlib import Path
 

@@ -179,7 +179,7 @@ class FaultServer:
 
 @contextmanager
 def seeded_database(server: FaultServer, fill: Callable[[str], None] = migrate_and_seed) -> Iterator[Database]:
-    """Yield a database that is filled, with Sakila if nothing is said.
+    """Yield a database that is filled, by the application's commands if nothing is said.
 
     Its user may do everything there and nothing elsewhere.
     """

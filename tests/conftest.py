@@ -68,6 +68,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[fleet] = Fleet()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about the service's tables while it has none: such tests come back with its first room."""
+    if not (about_tables := [item for item in items if item.get_closest_marker("tables")]):
+        return
+    from app.schema import TABLES
+
+    if not TABLES:
+        config.hook.pytest_deselected(items=about_tables)
+        items[:] = [item for item in items if item not in about_tables]
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, all at once, before the first of them runs."""
     if session.config.option.collectonly:
@@ -98,7 +109,7 @@ def obtain_or_skip(config: pytest.Config, name: str) -> Server:
 
 @pytest.fixture(scope="session")
 def database(server: Server) -> Iterator[Database]:
-    """A migrated and seeded database, shared by the tests that only read."""
+    """A migrated and seeded database, shared by the tests that only read; of the service, whatever that has."""
     with databases.new_database(server) as made:
         databases.migrate_and_seed(made.url)
         yield made
@@ -142,13 +153,15 @@ def nobody_goes_on_probing() -> Iterator[None]:
 
 @contextmanager
 def applications(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
-    """Make applications that all end with the block."""
+    """Make applications that all end with the block; each has the address of tests/support/asking.py as well."""
     from app import create_app
+    from tests.support import asking
 
     made: list[Flask] = []
 
     def make(**environ: str) -> Flask:
         made.append(create_app(make_settings(**environ)))
+        made[-1].register_blueprint(asking.bp)
         return made[-1]
 
     yield make

@@ -223,7 +223,7 @@ def summary(old: Name, new: Name, files: int, *, dry_run: bool) -> str:
     return (
         f"{old.name} is {new.name} ({new.title}) now, {where}; git diff shows how. "
         f'The way back: ./run rename {old.name} --title "{old.title}"\n'
-        "Not renamed: this folder, the room app/cities (docs/your-own-service.md), whatever runs already."
+        "Not renamed: this folder, the rooms in app/, whatever runs already."
     )
 
 

@@ -6,9 +6,8 @@ from sqlalchemy import DateTime, ForeignKey, Index, String, func, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.cities.names import MAX_KEY_LENGTH
+from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
 from app.extensions import Model
-from app.schema import MAX_NAME_LENGTH
 
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 

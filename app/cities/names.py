@@ -3,6 +3,9 @@
 import sys
 import unicodedata
 
+MAX_NAME_LENGTH = 50
+"""Characters; the width of Sakila's name columns."""
+
 MAX_KEY_LENGTH = 150
 """Characters; case folding turns one character into three at the most (Unicode's CaseFolding.txt)."""
 

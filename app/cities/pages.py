@@ -20,7 +20,7 @@ The API is described at {base}docs
 # What sets the direction of the text after it, or ends what keeps it apart.
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
-bp = Blueprint("pages", __name__)
+bp = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/cities/static")
 
 
 @bp.app_template_filter()
@@ -57,7 +57,7 @@ def look_up() -> Response:
     matches = [City.of(row) for row in rows]
     if media_type == JSON:
         return _answer(Matches(query=name, id=matches[0].id, matches=matches).model_dump_json() + "\n", JSON)
-    return _answer(render_template("lookup.html", typed=name, matches=matches), HTML)
+    return _answer(render_template("cities/lookup.html", typed=name, matches=matches), HTML)
 
 
 @bp.get("/countries/<country_id>")
@@ -74,7 +74,7 @@ def show_country(country_id: str) -> Response:
     more = here(cursor=encode_cursor(page.next)) if page.next else None
     first = here() if asked.cursor else None
     cities = [City.of(row) for row in page.items]
-    shown = render_template("country.html", country=country.country, cities=cities, first=first, more=more)
+    shown = render_template("cities/country.html", country=country.country, cities=cities, first=first, more=more)
     return negotiation.answer(shown, HTML)
 
 
@@ -92,7 +92,7 @@ def _usage(media_type: str) -> Response:
     if media_type == JSON:
         raise refusal("city", "is missing", LookupParameters)
     if media_type == HTML:
-        return _answer(render_template("lookup.html", typed="", matches=[]), HTML)
+        return _answer(render_template("cities/lookup.html", typed="", matches=[]), HTML)
     return _answer(USAGE.format(base=request.url_root), TEXT)
 
 

@@ -4,15 +4,17 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from app.cities.names import MAX_KEY_LENGTH
+from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
 from app.cities.queries import CityRow, CountryRow, Cursor
-from app.parameters import MAX_ID, Id, Name, PageLimit, has_control_character, wrong
-from app.schema import MAX_NAME_LENGTH
+from app.parameters import MAX_ID, Id, PageLimit, has_control_character, readable_text, text_schema, wrong
 
 DEFAULT_LIMIT = 50
 NAME_RULE = f"1 to {MAX_NAME_LENGTH} characters, without control characters"
+Name = Annotated[
+    str, AfterValidator(readable_text(MAX_NAME_LENGTH)), Field(json_schema_extra=text_schema(MAX_NAME_LENGTH))
+]
 
 
 class Country(BaseModel):

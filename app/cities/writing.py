@@ -10,11 +10,11 @@ from app.bodies import MERGE_PATCH, StrictBody, patched, read_body, read_patch
 from app.cities import changes
 from app.cities.names import fold
 from app.cities.queries import CityRow
-from app.cities.shapes import NAME_RULE, City
+from app.cities.shapes import NAME_RULE, City, Name
 from app.errors import JSON
 from app.idempotency import Answer, Connection, write
 from app.openapi import operation
-from app.parameters import MAX_ID, Name, known_id, no_such, wrong
+from app.parameters import MAX_ID, known_id, no_such, wrong
 from app.preconditions import require_match
 from app.tokens import require_token
 

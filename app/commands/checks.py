@@ -76,6 +76,8 @@ def is_local(url: URL) -> bool:
 
 def check_privileges(connection: Connection, settings: Settings, role: Role) -> Finding:
     """Find out whether the reader may SELECT and the writer may change rows."""
+    if not TABLES:
+        return Finding("ok", "no tables are wanted")
     rights = ("SELECT",) if role == "reader" else CHANGES
     match connection.engine.url.get_backend_name():
         case "sqlite":
@@ -147,7 +149,7 @@ def _may(connection: Connection, right: str, table: str) -> bool:
 
 
 def judge_privileges(role: Role, rights: tuple[str, ...], denied: list[str]) -> Finding:
-    """Return what to think of a user to whom this was denied; a Sakila that is only read needs no more than SELECT."""
+    """Return what to think of a user to whom this was denied; tables that are only read need no more than SELECT."""
     if not denied:
         return Finding("ok", f"may {', '.join(rights)}")
     told = ", ".join(denied)
@@ -236,7 +238,7 @@ def check_migrations(connection: Connection, settings: Settings, role: Role) -> 
         case "newer":
             return Finding("warning", "newer than this code", "deploy the code that belongs to it")
         case "unmanaged":
-            return Finding("ok", "a Sakila that somebody else made, served as it is")
+            return Finding("ok", "tables that somebody else made, served as they are")
         case "older":
             return Finding("problem", "older than this code", "./run migrate")
     try:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from testkit import cities
+from benchmarks import sakila
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 SEED = 4
 LONGEST_SECONDS_BEYOND = 20
 # Peers fold names in the simple way, the application folds accents too: asked for is what both find.
-IDS = {name: number for name, number in cities.first_ids().items() if name.isascii()}
+IDS = {name: number for name, number in sakila.first_ids().items() if name.isascii()}
 HANDFUL = {name: f'City "{name}" is #{IDS[name]}\n' for name in ("London", "Lima", "Abha", "Ziguinchor")} | {
     "LONDON": 'City "LONDON" is #312\n'
 }

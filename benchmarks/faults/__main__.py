@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.faults import report
+from benchmarks.faults.incidents import INCIDENTS
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.pace import FULL, QUICK, Pace
 from benchmarks.faults.rule import colour_of
 from benchmarks.faults.stage import ROUTES, Stage, new_stage
-from testkit.incidents import INCIDENTS
 
 SIGNS = {"green": "+", "yellow": "~", "red": "!"}
 ANSI = {"green": "\033[32m", "yellow": "\033[33m", "red": "\033[31m"}

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from testkit import cities
+from benchmarks import sakila
 from testkit.clients import Choice, Clients, Question, Request
 from testkit.kept_alive import KeptAlive
 
-NAMES = [name for name in cities.first_ids() if name.isascii() and "'" not in name]
+NAMES = [name for name in sakila.first_ids() if name.isascii() and "'" not in name]
 """The cities that are asked for: every stack folds these names alike."""
 GIVEN_UP_SECONDS = 60
 """Longer than any incident: a hang is measured, not ended."""
@@ -52,7 +52,7 @@ class Crowd(Clients):
 def read(_: int, dice: random.Random) -> Question:
     """Ask for a city. A city said to be unknown is a wrong answer, too."""
     name = dice.choice(NAMES)
-    return Question(f"/?city={quote(name)}", name, cities.answer(name))
+    return Question(f"/?city={quote(name)}", name, sakila.answer(name))
 
 
 def write(_: int, __: random.Random) -> Question:

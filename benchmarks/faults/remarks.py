@@ -6,7 +6,7 @@ behind a TCP proxy of its own, from its own copy of Sakila on one MariaDB, witho
 for random cities, pausing 0.1 to 0.3 s after each answer; every answer is checked. A stack is started for each fault
 and ended after it. Three or two meet a fault together, in changing company; faults that have to do with starting
 processes meet each alone. The peers are those of [benchmarks/README.md](../benchmarks/README.md), the faults the
-functions in `testkit/incidents/`; the few routes that only they need, such as one that writes, are in
+functions in `benchmarks/faults/incidents/`; the few routes that only they need, such as one that writes, are in
 `benchmarks/faults/routes*.py`. This application runs with its default settings, the access log off. What uvicorn does
 instead of forking is to start its workers anew.
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.drawing import draw
+from benchmarks.faults.incidents import INCIDENTS
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.remarks import LEGEND, REMARKS
 from benchmarks.faults.rule import RULE, Colour, colour_of, shortcomings
 from benchmarks.publishing import circumstances, in_words, table
 from benchmarks.stacks import STACKS
 from testkit import ROOT
-from testkit.incidents import INCIDENTS
 
 Matrix = dict[str, dict[str, Outcome]]
 """Incident -> stack -> figures."""

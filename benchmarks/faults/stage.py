@@ -18,11 +18,11 @@ from sqlalchemy import make_url
 
 from benchmarks.faults.crowd import Crowd
 from benchmarks.faults.ground import Ground, new_ground
+from benchmarks.faults.incidents import Incident, Player, Scene
 from benchmarks.faults.outcome import Outcome, Times, measure
 from benchmarks.faults.pace import Pace
 from benchmarks.stacks import STACKS, Stack
 from testkit.databases import plain_engine
-from testkit.incidents import Incident, Player, Scene
 from testkit.proxy import Proxy
 
 ROUTES = {

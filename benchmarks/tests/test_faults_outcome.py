@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from benchmarks import sakila
 from benchmarks.faults.outcome import Outcome, Times, measure
-from testkit import cities
 from testkit.clients import Question, QuestionKind, Request
 
 TIMES = Times(opened=10.0, recovered=16.0, closed=20.0, outages=[(11.0, 16.0)])
-LONDON = cities.answer("London")
+LONDON = sakila.answer("London")
 
 
 def request(

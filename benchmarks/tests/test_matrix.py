@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.faults.incidents import INCIDENTS, Incident
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.pace import Pace
 from benchmarks.faults.remarks import REMARKS
 from benchmarks.faults.rule import is_bad, shortcomings
-from testkit.incidents import INCIDENTS, Incident
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import sakila
 from benchmarks.bench.ground import Ground, web_cpu_seconds
 from benchmarks.stacks import Running
-from testkit import cities
 
 # siege's own defaults, written down so that nobody's ~/.siege changes them.
 SETTINGS = """
@@ -25,7 +25,7 @@ connection = close
 parser = false
 failures = 1024
 """
-IDS = {"london": cities.first_ids()["London"], "Aden": cities.first_ids()["Aden"]}
+IDS = {"london": sakila.first_ids()["London"], "Aden": sakila.first_ids()["Aden"]}
 
 
 class WrongAnswerError(Exception):

@@ -16,6 +16,7 @@ OPTIONS = {
 
 
 def upgrade() -> None:
+    drop_what_was_begun()
     op.create_table(
         "idempotency_key",
         sa.Column("key_hash", sa.String(64), primary_key=True),
@@ -27,6 +28,15 @@ def upgrade() -> None:
         **OPTIONS,
     )
     op.create_index("ix_idempotency_key_expires_at", "idempotency_key", ["expires_at"])
+
+
+def drop_what_was_begun() -> None:
+    """Drop the empty table that an interruption left where each DDL statement is committed at once."""
+    connection = op.get_bind()
+    if sa.inspect(connection).has_table("idempotency_key"):
+        row = sa.select(sa.literal(1)).select_from(sa.table("idempotency_key")).limit(1)
+        if connection.execute(row).first() is None:
+            op.drop_table("idempotency_key")
 
 
 def downgrade() -> None:

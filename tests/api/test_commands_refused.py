@@ -1,99 +1,38 @@
-"""migrate, seed and load where the database says no: one sentence, exit code 1, and nothing half done."""
+"""migrate and seed where the database says no: one sentence, exit code 1, and nothing half done."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
-from testkit.databases import Database, alembic, flask, new_database, plain_engine
+from testkit.databases import Database, new_database
 from testkit.servers import Server
-from tests.api.test_doctor_refused import BY, EVERYTHING, user
-from tests.support.tampering import PASSWORD, globally, preset, user_who_may
+from tests.api.test_doctor_refused import BY, user
+from tests.support.commands import MIGRATE, SEED, Command, the_sentence
+from tests.support.tampering import PASSWORD, preset
 
 # To a command both are one: what differs between them is asked by other tests.
 pytestmark = pytest.mark.long_form("mariadb118")
 
-Command = tuple[Callable[..., CompletedProcess[str]], *tuple[str, ...]]
 
-MIGRATE: Command = (alembic, "upgrade", "head")
-SEED: Command = (flask, "seed")
-LOAD: Command = (flask, "load", "--synthetic", "700")
-
-
-def the_sentence(url: str, command: Command, **environ: str) -> str:
-    """Return the only line that a command says on standard error before it ends with code 1."""
-    program, *arguments = command
-    done = program(url, *arguments, **environ)
-    assert done.returncode == 1, done.stdout + done.stderr
-    lines = [line for line in done.stderr.splitlines() if line]
-    assert len(lines) == 1, done.stderr
-    assert PASSWORD not in done.stdout + done.stderr
-    return lines[0]
-
-
-@pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_user_who_may_only_read(served: Database, command: Command) -> None:
-    with user_who_may(served, "SELECT") as url:
-        said = the_sentence(emptied(served, url, command), command)
-
-    assert "the database refuses: " in said
-    assert "denied" in said
-    assert "GRANT the user in DATABASE_URL what it asks for" in said
-
-
-def emptied(database: Database, url: str, command: Command) -> str:
-    if command is SEED:
-        with database.connect() as connection:
-            connection.execute(text("DELETE FROM city WHERE city_id = 1"))
-            connection.execute(text("DELETE FROM city"))
-            connection.execute(text("DELETE FROM country"))
-    else:
-        assert flask(database.url, "seed").returncode == 0
-    return url
-
-
+@pytest.mark.tables
 def test_a_user_who_may_not_make_tables(server: Server) -> None:
     if server.name == "sqlite":
         return
-    with new_database(server) as database, user_of(database) as url:
+    is_postgresql = server.name == "postgresql"
+    how = f"WITH PASSWORD '{PASSWORD}'" if is_postgresql else BY
+    more = () if is_postgresql else ("GRANT SELECT ON {database}.* TO {user}",)
+    with new_database(server) as database, user(database, how, *more) as url:
         said = the_sentence(url, MIGRATE)
 
     assert "the database refuses: " in said
     assert "GRANT" in said
 
 
-def user_of(database: Database) -> AbstractContextManager[str]:
-    is_postgresql = database.name == "postgresql"
-    how = f"WITH PASSWORD '{PASSWORD}'" if is_postgresql else BY
-    more = () if is_postgresql else ("GRANT SELECT ON {database}.* TO {user}",)
-    return user(database, how, *more)
-
-
-@pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_server_that_takes_no_writes(mysql_like: Database, command: Command) -> None:
-    with user(mysql_like, BY, EVERYTHING) as url:
-        emptied(mysql_like, url, command)
-        with globally(mysql_like, "read_only", 1):
-            said = the_sentence(url, command)
-
-    assert "cannot be reached" not in said
-    assert "point DATABASE_URL at the primary server" in said
-
-
-@pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_postgresql_that_takes_no_writes(postgresql: Database, command: Command) -> None:
-    emptied(postgresql, "", command)
-    with preset(postgresql, "default_transaction_read_only", "on"):
-        said = the_sentence(postgresql.url, command)
-
-    assert "point DATABASE_URL at the primary server" in said
-
-
+@pytest.mark.tables
 def test_a_migration_on_a_postgresql_that_takes_no_writes(
     migrated: Callable[[str], Database], empty_database: Database
 ) -> None:
@@ -103,30 +42,6 @@ def test_a_migration_on_a_postgresql_that_takes_no_writes(
         assert "point DATABASE_URL at the primary server" in the_sentence(empty_database.url, MIGRATE)
 
 
-@pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_column_that_somebody_took_away(empty_database: Database, command: Command) -> None:
-    assert alembic(empty_database.url, "upgrade", "head").returncode == 0
-    assert flask(empty_database.url, "seed").returncode == 0
-    with plain_engine(empty_database.url).begin() as connection:
-        connection.execute(text("ALTER TABLE city RENAME COLUMN city_key TO folded"))
-
-    said = the_sentence(empty_database.url, command)
-
-    assert said.startswith("Error: the database refuses: ")
-
-
-@pytest.mark.parametrize("command", [SEED, LOAD])
-def test_a_file_that_may_only_be_read(tmp_path: Path, command: Command) -> None:
-    url = f"sqlite:///{tmp_path}/x.sqlite3"
-    assert alembic(url, "upgrade", "head").returncode == 0
-    if command is LOAD:
-        assert flask(url, "seed").returncode == 0
-
-    said = the_sentence(f"{url}?mode=ro", command)
-
-    assert "make file and folder writable" in said
-
-
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite3").write_text("A letter.\n" * 500)
 
@@ -134,6 +49,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         assert "file is not a database" in the_sentence(f"sqlite:///{tmp_path}/x.sqlite3", command)
 
 
+@pytest.mark.tables
 def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite3.migrating").mkdir()
 
@@ -142,7 +58,7 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     assert "cannot be migrated: " in said
 
 
-@pytest.mark.parametrize("command", [MIGRATE, SEED, LOAD])
+@pytest.mark.parametrize("command", [MIGRATE, SEED])
 def test_a_wrong_password_is_no_server_that_is_away(served: Database, command: Command) -> None:
     url = make_url(served.url).set(password=PASSWORD).render_as_string(hide_password=False)
 

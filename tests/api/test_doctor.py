@@ -35,6 +35,7 @@ def test_all_is_well(database: Database) -> None:
     assert not database.password or database.password not in done.stdout + done.stderr
 
 
+@pytest.mark.tables
 def test_nothing_is_changed(database: Database, doctor: Doctor) -> None:
     before = rows(database)
 
@@ -132,6 +133,7 @@ class TestAway:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.tables
 class TestPrivileges:
     def test_a_user_who_may_only_read(self, served: Database, doctor: Doctor) -> None:
         with user_who_may(served, "SELECT") as url:

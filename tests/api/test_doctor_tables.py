@@ -28,6 +28,7 @@ class TestCharset:
         assert (lines["charset"]["level"], lines["exit"]) == ("problem", 2)
         assert "latin1, not utf8mb4" in lines["charset"]["text"]
 
+    @pytest.mark.tables
     def test_a_table_that_cannot_hold_every_name(self, mysql_like: Database, doctor: Doctor) -> None:
         *_, table = TABLES
         with mysql_like.connect() as connection:
@@ -50,6 +51,7 @@ class TestCharset:
         assert "LATIN1, not UTF8" in lines["charset"]["text"]
 
 
+@pytest.mark.tables
 class TestTables:
     def test_none_at_all(self, empty_database: Database, doctor: Doctor) -> None:
         with empty_database.connect():  # a SQLite file must be there

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url
 
+from app import schema
 from app.extensions import db
 from testkit.databases import Database
 from tests.conftest import dispose
@@ -39,6 +40,25 @@ def test_ready_when_both_databases_answer(client: FlaskClient) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+def test_a_service_without_tables_misses_none(
+    make_app: Callable[..., Flask], empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "TABLES", {})
+    monkeypatch.setattr(schema, "MAIN", "")
+    with empty_database.connect():
+        pass  # SQLite is a file
+    app = make_app(DATABASE_URL=empty_database.url)
+    app.extensions["seeds"].clear()
+
+    response = app.test_client().get("/readyz")
+    seeded = app.test_cli_runner().invoke(args=["seed"])
+    dispose(app)
+
+    assert (response.status_code, response.get_json()["schema"]) == (200, "current")
+    assert (seeded.exit_code, seeded.output) == (0, "No rows come with these tables; nothing to do.\n")
+
+
+@pytest.mark.tables
 def test_empty_database_is_not_ready(make_app: Callable[..., Flask], empty_database: Database) -> None:
     if empty_database.name == "sqlite":  # there an empty database is an empty file
         Path(str(make_url(empty_database.url).database)).touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import signal
 import subprocess
 import sys
@@ -10,17 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import Table, insert, inspect, select, text
 
-from app.schema import KEPT_ANSWERS, SCHEMA_HEAD, TABLES
+from app.extensions import db
+from app.schema import KEPT_ANSWERS, MAIN, SCHEMA_HEAD, TABLES
+from config import ROOT
 from migrations.lock import migration_lock
-from testkit.databases import Database, alembic, environment, flask, new_database, plain_engine
+from testkit.databases import Database, alembic, environment, new_database, plain_engine
 from testkit.servers import Server
-from tests.api.test_commands_refused import Command
+from tests.support.commands import MIGRATE, SEED, Command
 
 # To a command both are one: what differs between them is asked by other tests.
-pytestmark = pytest.mark.long_form("mariadb118")
+pytestmark = [pytest.mark.long_form("mariadb118"), pytest.mark.tables]
 
+*_, LAST = TABLES or [""]  # refers to none of the others
 OURS = {*TABLES, *KEPT_ANSWERS, "alembic_version"}
 
 
@@ -57,7 +61,7 @@ def columns(database: Database) -> dict[str, list[tuple[str, str, bool]]]:
         }
 
 
-@pytest.mark.parametrize("gone", [["city"], ["city", "country"]])
+@pytest.mark.parametrize("gone", [[MAIN], list(TABLES)], ids=["one", "all"])
 def test_tables_that_are_gone_are_missed(empty_database: Database, gone: list[str]) -> None:
     run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
@@ -85,7 +89,7 @@ def test_check_sees_drift(empty_database: Database) -> None:
     """The test above can fail: a column more in the database is found."""
     run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
-        connection.execute(text("ALTER TABLE city ADD COLUMN mayor INTEGER"))
+        connection.execute(text(f"ALTER TABLE {MAIN} ADD COLUMN mayor INTEGER"))
 
     done = alembic(empty_database.url, "check")
 
@@ -94,12 +98,12 @@ def test_check_sees_drift(empty_database: Database) -> None:
 
 
 def test_ids_are_int(database: Database) -> None:
-    """Sakila's SMALLINT would end at 65,535 cities."""
+    """A SMALLINT would end at 65,535 rows."""
     with database.connect() as connection:
         seen = inspect(connection)
         kinds = {
             column["type"].__visit_name__.upper()
-            for table in ("country", "city")
+            for table in TABLES
             for column in seen.get_columns(table)
             if column["name"].endswith("_id")
         }
@@ -132,7 +136,7 @@ def test_one_waits_for_the_lock(empty_database: Database) -> None:
         assert b"is at base, migrating" in waiting.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(1)
-        assert not tables(empty_database) & {"city", "country"}
+        assert not tables(empty_database) & set(TABLES)
 
     output, _ = waiting.communicate(timeout=30)
     assert waiting.returncode == 0, output.decode()
@@ -174,30 +178,62 @@ main(["upgrade", "head"])
 
 def test_tables_that_an_interrupted_migration_left_are_made_anew(empty_database: Database) -> None:
     """What is there after a kill between two CREATE TABLE, which all but PostgreSQL commit at once."""
-    run(empty_database, "upgrade", "0001")
+    run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
-        for statement in ("DROP TABLE city", "DELETE FROM alembic_version"):
-            connection.execute(text(statement))
+        for table in OURS - {LAST, "alembic_version"}:
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DELETE FROM alembic_version"))
 
     again = run(empty_database, "upgrade", "head")
 
-    assert "Dropped what an interrupted migration left, without a row: country." in again.stdout
+    assert f"Dropped what an interrupted migration left, without a row: {LAST}." in again.stdout
     assert tables(empty_database) == OURS
     assert "No new upgrade operations" in run(empty_database, "check").stdout
+
+
+def interrupt_the_keys(database: Database) -> str:
+    """Leave what an interruption does between the table of keys and the row that says so; return its revision."""
+    (file,) = (ROOT / "migrations" / "versions").glob("*_create_idempotency_key.py")
+    migration = runpy.run_path(str(file))
+    run(database, "upgrade", migration["revision"])
+    run(database, "stamp", migration["down_revision"] or "base")
+    return str(migration["revision"])
+
+
+def test_the_table_of_keys_that_an_interrupted_migration_left_is_made_anew(empty_database: Database) -> None:
+    revision = interrupt_the_keys(empty_database)
+
+    assert f"to {revision}" in run(empty_database, "upgrade", revision).stdout
+
+
+def test_nor_is_it_if_it_has_rows(empty_database: Database) -> None:
+    revision, keys = interrupt_the_keys(empty_database), db.metadata.tables["idempotency_key"]
+    with empty_database.connect() as connection:
+        connection.execute(insert(keys), a_row(keys))
+
+    assert alembic(empty_database.url, "upgrade", revision).returncode != 0
+    with empty_database.connect() as connection:
+        assert connection.execute(select(keys)).first()
 
 
 def test_tables_with_rows_are_never_dropped(empty_database: Database) -> None:
     run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
         connection.execute(text("DELETE FROM alembic_version"))
-        connection.execute(text("INSERT INTO country (country_id, country) VALUES (1, 'Utopia')"))
+        connection.execute(insert(db.metadata.tables[LAST]), a_row(db.metadata.tables[LAST]))
 
     done = alembic(empty_database.url, "upgrade", "head")
 
     assert done.returncode != 0
     assert "nothing was changed" in done.stderr
     with empty_database.connect() as connection:
-        assert connection.scalar(text("SELECT country FROM country")) == "Utopia"
+        assert connection.scalar(text(f"SELECT count(*) FROM {LAST}")) == 1
+
+
+def a_row(table: Table) -> dict[str, object]:
+    """Return some value for each column that wants one."""
+    wanted = [each for each in table.columns if not each.nullable and each.server_default is None]
+    return {each.name: 1 if each.type.python_type is int else "1" for each in wanted}
 
 
 def test_at_head_nothing_waits_for_the_lock(database: Database) -> None:
@@ -211,38 +247,28 @@ def test_at_head_nothing_waits_for_the_lock(database: Database) -> None:
 
 def test_a_table_of_somebody_else_is_refused(empty_database: Database) -> None:
     with empty_database.connect() as connection:
-        connection.execute(text("CREATE TABLE city (city_id INTEGER PRIMARY KEY, mayor VARCHAR(20))"))
-        connection.execute(text("INSERT INTO city VALUES (7, 'Somebody')"))
+        connection.execute(text(f"CREATE TABLE {MAIN} ({TABLES[MAIN]} INTEGER PRIMARY KEY, mayor VARCHAR(20))"))
+        connection.execute(text(f"INSERT INTO {MAIN} VALUES (7, 'Somebody')"))
 
     done = alembic(empty_database.url, "upgrade", "head")
 
     assert done.returncode != 0
-    assert "city" in done.stderr
+    assert MAIN in done.stderr
     assert "nothing was changed" in done.stderr
     assert "Traceback" not in done.stderr
-    assert tables(empty_database) == {"city"}
+    assert tables(empty_database) == {MAIN}
     with empty_database.connect() as connection:
-        assert connection.execute(text("SELECT * FROM city")).all() == [(7, "Somebody")]
-
-
-def test_ids_go_on_after_the_seed(empty_database: Database) -> None:
-    """The seed gives ids by hand; the next city gets the next one."""
-    run(empty_database, "upgrade", "head")
-    assert flask(empty_database.url, "seed").returncode == 0
-
-    with empty_database.connect() as connection:
-        connection.execute(text("INSERT INTO city (city, city_key, country_id) VALUES ('Zürich', 'zurich', 91)"))
-        assert connection.scalar(text("SELECT max(city_id) FROM city")) == 601
+        assert connection.execute(text(f"SELECT * FROM {MAIN}")).all() == [(7, "Somebody")]
 
 
 def test_stamp_records_what_is_there_after_an_interruption(empty_database: Database) -> None:
     with empty_database.connect() as connection:
-        connection.execute(text("CREATE TABLE country (country_id INT PRIMARY KEY)"))
+        connection.execute(text(f"CREATE TABLE {LAST} ({TABLES[LAST]} INT PRIMARY KEY)"))
 
-    done = alembic(empty_database.url, "stamp", "0001")
+    done = alembic(empty_database.url, "stamp", "head")
 
     assert done.returncode == 0, done.stderr
-    assert "went from base to 0001" in done.stdout
+    assert f"went from base to {SCHEMA_HEAD}" in done.stdout
 
 
 def test_sql_mode_is_refused_with_a_sentence(empty_database: Database) -> None:
@@ -253,7 +279,7 @@ def test_sql_mode_is_refused_with_a_sentence(empty_database: Database) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "-")])
+@pytest.mark.parametrize("command", [MIGRATE, SEED])
 def test_a_server_that_is_away_is_one_sentence(command: Command) -> None:
     program, *arguments = command
 
@@ -267,11 +293,11 @@ def test_a_server_that_is_away_is_one_sentence(command: Command) -> None:
 
 def test_a_view_of_somebody_else_is_refused(empty_database: Database) -> None:
     with empty_database.connect() as connection:
-        connection.execute(text("CREATE TABLE town (city_id INTEGER PRIMARY KEY)"))
-        connection.execute(text("CREATE VIEW city AS SELECT city_id FROM town"))
+        connection.execute(text(f"CREATE TABLE theirs ({TABLES[MAIN]} INTEGER PRIMARY KEY)"))
+        connection.execute(text(f"CREATE VIEW {MAIN} AS SELECT {TABLES[MAIN]} FROM theirs"))
 
     done = alembic(empty_database.url, "upgrade", "head")
 
     assert done.returncode != 0
-    assert "has city already" in done.stderr
-    assert tables(empty_database) == {"town"}
+    assert f"has {MAIN} already" in done.stderr
+    assert tables(empty_database) == {"theirs"}

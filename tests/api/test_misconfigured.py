@@ -15,11 +15,12 @@ from sqlalchemy import URL, make_url, text
 from werkzeug.test import TestResponse
 
 from app.extensions import db
-from testkit.databases import administer, alembic, flask, migrate_and_seed, new_database, plain_engine
+from testkit.databases import administer, migrate_and_seed, new_database, plain_engine
 from testkit.servers import Server
 from testkit.waiting import eventually
-from tests.api.test_commands_refused import Command
 from tests.conftest import dispose, obtain_or_skip
+from tests.support.asking import LOOKUP
+from tests.support.commands import MIGRATE, SEED, Command
 from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
@@ -84,21 +85,19 @@ def test_a_package_that_is_missing_is_no_outage_and_no_storm(
     assert (ready.status_code, told["reader"], told["writer"]) == (503, "misconfigured", "misconfigured")
 
     administer(server.url, f"ALTER USER {needs_pynacl.username}@'%' IDENTIFIED BY '{PASSWORD}'")
-    assert eventually(lambda: app.test_client().get("/api/v1/cities/312").status_code == 200, 1.5)
+    assert eventually(lambda: app.test_client().get(LOOKUP).status_code == 200, 1.5)
     dispose(app)
 
 
 def visit(app: Flask, seconds: float) -> list[TestResponse]:
     client, end, answers = app.test_client(), time.monotonic() + seconds, []
     while time.monotonic() < end:
-        answers.append(client.get("/?city=London", headers=JSON))
+        answers.append(client.get(LOOKUP, headers=JSON))
         time.sleep(0.02)
     return answers
 
 
-@pytest.mark.parametrize(
-    "command", [(alembic, "upgrade", "head"), (flask, "seed"), (flask, "load", "app/data/city.csv")]
-)
+@pytest.mark.parametrize("command", [MIGRATE, SEED])
 def test_a_command_says_it_in_a_sentence(needs_pynacl: URL, command: Command) -> None:
     run, *arguments = command
 
@@ -145,7 +144,7 @@ def test_an_option_that_only_the_server_can_refuse(
     app = make_app(DATABASE_URL=address)
 
     began = time.monotonic()
-    answer = app.test_client().get("/?city=London", headers=JSON)
+    answer = app.test_client().get(LOOKUP, headers=JSON)
 
     assert_problem(answer, 503, "database-misconfigured")
     assert time.monotonic() - began < 2

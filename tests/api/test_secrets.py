@@ -20,10 +20,12 @@ DRIVERS = [("mysql", "pymysql"), ("mysql", "mysqlconnector"), ("mariadb", "pymys
 
 # Asks each page with every kind of client and prints all it was told; what is logged goes to the same pipe.
 ASK = """
-from tests.support.asking import READS
+from tests.support.asking import LOOKUP, bp
 from wsgi import app
+app.register_blueprint(bp)
 client = app.test_client()
-for path in (*READS, "/readyz", "/livez"):
+plain = [rule.rule for rule in app.url_map.iter_rules() if "GET" in rule.methods and not rule.arguments]
+for path in (LOOKUP, *plain):
     for accept in ("text/plain", "application/json", "text/html"):
         answer = client.get(path, headers={"Accept": accept})
         print(answer.status_code, path, answer.headers, answer.get_data(as_text=True))

@@ -68,6 +68,14 @@ def stoppable_site(start_site: Callable[..., Site]) -> Iterator[Site]:
     server.remove()
 
 
+@pytest.fixture
+def away(stoppable_site: Site) -> Iterator[Site]:
+    """The site without its database, which is back after the test."""
+    stoppable_site.server.stop()
+    yield stoppable_site
+    stoppable_site.server.repair()
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     try:

@@ -1,4 +1,4 @@
-"""Makes the pictures of the README: `./run screenshots`, two and a half minutes.
+"""Makes the picture of the dashboard: `./run screenshots`, two and a half minutes. A room may have pictures of its own.
 
 The dashboard is that of two workers on a MariaDB of its own, under some load. The database has been restarted before,
 and is away just now.
@@ -14,17 +14,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from config import ROOT
-from testkit.cities import names
 from testkit.fault_servers import Kind, obtain, seeded_database
 from testkit.servers import MissingError
 from tests.browser.conftest import Site
 from tests.browser.visits import Scheme, started_browser
 from tests.serve.conftest import borrow_environment, copy_project
+from tests.support.asking import LOOKUP
 
 IMAGES = ROOT / "docs" / "images"
 LARGEST = 150_000  # bytes; a clone carries every version of them for ever
@@ -32,12 +31,10 @@ CLIENTS, CALM_SECONDS, DOWN_SECONDS = 6, 70, 4
 
 
 def main() -> None:
-    """Write page.png, page-dark.png and pool.png into docs/images/."""
+    """Write pool.png into docs/images/."""
     IMAGES.mkdir(exist_ok=True)
     try:
         with running_site() as site, started_browser() as browser:
-            show_page(browser, site, "light", IMAGES / "page.png")
-            show_page(browser, site, "dark", IMAGES / "page-dark.png")
             show_dashboard(browser, site, IMAGES / "pool.png")
     except MissingError as error:
         sys.exit(f"./run screenshots: {error}")
@@ -62,17 +59,6 @@ def running_site() -> Iterator[Site]:
         server.remove()
 
 
-def show_page(browser: Browser, site: Site, scheme: Scheme, target: Path) -> None:
-    """Picture the page with suggestions open and one of them marked."""
-    page = window(browser, site, 880, 770, scheme)
-    page.goto("/")
-    page.get_by_role("combobox").press_sequentially("san")
-    page.get_by_role("option").first.wait_for()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    save(page, target)
-
-
 def show_dashboard(browser: Browser, site: Site, target: Path) -> None:
     """Picture the dashboard during an outage, with a restart of the database some time before."""
     with load(site):
@@ -91,15 +77,13 @@ def show_dashboard(browser: Browser, site: Site, target: Path) -> None:
 
 @contextmanager
 def load(site: Site) -> Iterator[None]:
-    """Look cities up all the while, with a few clients that pause like people do."""
-    stopped, known = threading.Event(), names()
+    """Ask all the while, with a few clients that pause like people do."""
+    stopped = threading.Event()
 
     def ask() -> None:
-        for number in range(10**9):
-            if stopped.wait(0.02):
-                return
+        while not stopped.wait(0.02):
             with suppress(OSError, http.client.HTTPException):
-                site.get(f"/?city={quote(known[number % len(known)])}")
+                site.get(LOOKUP)
 
     threads = [threading.Thread(target=ask, daemon=True) for _ in range(CLIENTS)]
     for thread in threads:

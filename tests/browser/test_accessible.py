@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.visits import DESK, PHONE, SCHEMES, Visit, assert_accessible, assert_fits
+from tests.support.asking import LOOKUP
 
-PAGES = ["/", "/?city=London", "/?city=Lundon", "/countries/23", "/docs", "/nowhere"]
+PAGES = [LOOKUP, "/docs", "/nowhere"]
 GROUND = {"light": "rgb(247, 245, 240)", "dark": "rgb(20, 24, 26)"}
 
 
@@ -17,6 +18,10 @@ GROUND = {"light": "rgb(247, 245, 240)", "dark": "rgb(20, 24, 26)"}
 def test_pages(visit: Callable[..., Visit], address: str) -> None:
     page = visit(viewport=PHONE).page
     page.goto(address)
+    assert_fits_and_is_accessible(page)
+
+
+def assert_fits_and_is_accessible(page: Page) -> None:
     assert_fits(page)
 
     page.set_viewport_size(DESK)
@@ -25,24 +30,3 @@ def test_pages(visit: Callable[..., Visit], address: str) -> None:
         page.emulate_media(color_scheme=scheme)
         expect(page.locator("html")).to_have_css("background-color", GROUND[scheme])
         assert_accessible(page)
-
-
-def test_suggestions(visit: Callable[..., Visit]) -> None:
-    page = visit(viewport=PHONE).page
-    page.goto("/")
-    page.get_by_role("combobox").press_sequentially("san")
-    page.get_by_role("option").first.wait_for()
-    page.keyboard.press("ArrowDown")
-
-    assert_fits(page)
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        assert_accessible(page)
-
-
-def test_a_very_long_name_breaks(visit: Callable[..., Visit]) -> None:
-    page = visit(viewport=PHONE).page
-
-    page.goto(f"/?city={'w' * 50}")
-
-    assert_fits(page)

@@ -15,7 +15,7 @@ WRONG = "document.body.append(Object.assign(document.createElement('img'), { src
 
 def test_an_inline_script_does_not_run_and_is_noted(visit: Callable[..., Visit]) -> None:
     window = visit(allowed=("Content Security Policy",))
-    window.page.goto("/")
+    window.page.goto("/docs")
 
     window.page.evaluate(INLINE)
 
@@ -25,7 +25,7 @@ def test_an_inline_script_does_not_run_and_is_noted(visit: Callable[..., Visit])
 
 def test_what_a_script_throws_is_noted(visit: Callable[..., Visit]) -> None:
     window = visit(allowed=("script: broken",))
-    window.page.goto("/")
+    window.page.goto("/docs")
 
     window.page.evaluate("setTimeout(() => { throw new Error('broken'); })")
     window.page.wait_for_timeout(100)
@@ -34,7 +34,7 @@ def test_what_a_script_throws_is_noted(visit: Callable[..., Visit]) -> None:
 
 
 def test_a_picture_too_wide_and_without_words_is_noted(page: Page) -> None:
-    page.goto("/")
+    page.goto("/docs")
     page.evaluate(WRONG)
 
     with pytest.raises(AssertionError, match="px wide"):

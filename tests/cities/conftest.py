@@ -1,4 +1,4 @@
-"""The application on a database of each kind that may be written to."""
+"""The application on a database of each kind that may be written to; the fixtures of tests/serve/ and of doctor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from flask import Flask
 from testkit.databases import Database, migrate_and_seed, new_database
 from testkit.servers import Server
 from tests.cities.client import TOKEN, Api
+from tests.serve.conftest import bare_tree, ready_tree, serve, served_before, tree
+from tests.support.doctor import doctor, migrated, mysql_like, postgresql, served
+
+__all__ = [
+    "bare_tree",
+    "doctor",
+    "migrated",
+    "mysql_like",
+    "postgresql",
+    "ready_tree",
+    "serve",
+    "served",
+    "served_before",
+    "tree",
+]
 
 
 @pytest.fixture(scope="module")

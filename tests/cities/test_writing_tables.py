@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from testkit.databases import Database, administer, alembic, migrate_and_seed, new_database, plain_engine
 from testkit.drivers import MYSQLDB
-from testkit.foreign_sakila import somebody_elses_sakila
 from tests.cities.client import TOKEN, Api, a_name
+from tests.cities.foreign_sakila import somebody_elses_sakila
 from tests.conftest import obtain_or_skip
 from tests.support.problems import assert_problem
 from tests.support.tampering import user_who_may

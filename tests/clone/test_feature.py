@@ -26,6 +26,8 @@ ROTTEN = {
         "In `here.txt`, from `two` to `ten`:\n\n```text\nnew\n```\n",
         "after two no line of here.txt",
     ),
+    "a diff of lines that are gone": ("In `here.txt`:\n\n```diff\n-three\n+four\n```\n", "0 places of here.txt have"),
+    "a diff of a file that is gone": ("In `there.txt`:\n\n```diff\n-ten\n```\n", "there are 0 files there.txt"),
     "a block that nobody explains": ("Look:\n\n```python\nprint()\n```\n", "a block of python below 'Look:'"),
     "a console without a command": ("```console\nthree\n```\n", "begins with a command"),
     "a command that fails": ("```console\n$ echo no; false\n```\n", "ended with 1:\nno"),
@@ -56,9 +58,10 @@ def test_a_sound_document_is_followed(tmp_path: Path) -> None:
         "In `here.txt`, below `ten`:\n\n```text\n  five\n```\n"
         "In `here.txt`, instead of `two`:\n\n```text\nthree\n```\n"
         "In `here.txt`, from `four` to `six`:\n\n```text\nfour to six\n```\n"
+        "In `h*.txt`:\n\n```diff\n ten\n-  five\n+  5\n+  and a half\n```\n"
         "```console\n$ cat new.txt here.txt\nfirst\n…\nthr…\nfour to …\n$ true\n```\n"
     )
 
     follow(tmp_path / "document.md", tree)
 
-    assert (tree / "here.txt").read_text() == "ten\n  five\nthree\nfour to six\n"
+    assert (tree / "here.txt").read_text() == "ten\n  5\n  and a half\nthree\nfour to six\n"

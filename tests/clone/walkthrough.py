@@ -6,6 +6,9 @@ Every fenced block is one step, and the line that ends with a colon above it say
     In `app/__init__.py`, below `from app.commands`:        the block goes below the one line that begins like that
     In `app/__init__.py`, instead of `from app.commands`:   the block takes that line's place
     In `app/errors.py`, from `KINDS` to `}`:                the block takes the place of that line to the next of those
+    In `app/__init__.py`:                                   a `diff` block: lines with - go, lines with + come
+
+A path may have a * in it, for a number that depends on what was there before.
 
 A `console` block has commands behind `$ ` and what they print, where … stands for anything, alone on a line for any
 lines; `./run serve &` runs until the end, and is waited for. A block of any other kind is an error: nothing is left
@@ -26,6 +29,7 @@ from tests.serve.serving import Serving, environment
 FENCE = re.compile(r"(?:^([^\n]+:)\n\n?)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NEW = re.compile(r"New file `([^`]+)`:")
 CHANGE = re.compile(r"In `([^`]+)`, (below|instead of|from) `([^`]+)`(?: to `([^`]+)`)?:")
+DIFF = re.compile(r"In `([^`]+)`:")
 SERVER = "http://127.0.0.1:8000"
 
 
@@ -71,10 +75,12 @@ def change(step: Step, tree: Path) -> None:
         path = tree / new[1]
         if path.exists():
             raise DocumentError(f"{step.place}: {new[1]} is there already")
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(step.text, encoding="utf-8")
+    elif step.kind == "diff" and (asked := DIFF.fullmatch(step.lead)):
+        apply(step, the_file(step, tree, asked[1]))
     elif asked := CHANGE.fullmatch(step.lead):
-        path = tree / asked[1]
+        path = the_file(step, tree, asked[1])
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         anchors = [number for number, line in enumerate(lines) if line.strip().startswith(asked[3])]
         if len(anchors) != 1:
@@ -91,6 +97,23 @@ def change(step: Step, tree: Path) -> None:
         raise DocumentError(
             f"{step.place}: a block of {step.kind or 'no kind'} below {step.lead!r}, which says nothing"
         )
+
+
+def the_file(step: Step, tree: Path, name: str) -> Path:
+    found = sorted(tree.glob(name))
+    if len(found) != 1:
+        raise DocumentError(f"{step.place}: there are {len(found)} files {name}")
+    return found[0]
+
+
+def apply(step: Step, path: Path) -> None:
+    """Change the one place of a file that has the lines of a diff without a + before them."""
+    lines = step.text.splitlines(keepends=True)
+    before, after = ("".join(line[1:] for line in lines if line[0] != mark) for mark in "+-")
+    text = path.read_text(encoding="utf-8")
+    if (count := f"\n{text}".count(f"\n{before}")) != 1:
+        raise DocumentError(f"{step.place}: {count} places of {path.name} have the lines\n{before}")
+    path.write_text(f"\n{text}".replace(f"\n{before}", f"\n{after}")[1:], encoding="utf-8")
 
 
 def commands(step: Step) -> Iterator[tuple[str, str]]:
@@ -113,7 +136,7 @@ def run(step: Step, tree: Path, command: str, expected: str, servers: list[Servi
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=200,
+        timeout=300,
     )
     if ended.returncode:
         raise DocumentError(f"{step.place}: $ {command}\nended with {ended.returncode}:\n{ended.stdout}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -13,7 +14,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -24,19 +24,6 @@ from tests.clone.conftest import LEFT_BEHIND
 from tests.serve.serving import free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-CITIES = {
-    "London": 312,
-    "Aurora": 42,
-    "Abha": 2,
-    "Ziguinchor": 600,
-    "Lethbridge": 300,
-    "Woodridge": 576,
-    "Sasebo": 463,
-    "A Coruña (La Coruña)": 1,
-    "Zaoyang": 594,
-    "York": 589,
-}
 
 
 TOKEN = "a-token-for-the-tests-alone"
@@ -111,12 +98,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.compose("down", "--volumes", "--rmi", "local", "--timeout", "5", check=False)
 
 
-def test_ten_cities_are_answered(stack: Stack) -> None:
-    quoted = {name: quote(name) for name in CITIES}
+def test_what_the_log_proposes_to_ask_is_answered(stack: Stack) -> None:
+    [path] = re.findall(r"Try: curl 'http://[^/]+(/[^']*)'", stack.compose("logs", "web"))
 
-    answers = {name: stack.ask(f"/?city={quoted[name]}")[1].strip() for name in CITIES}
-
-    assert answers == {name: f'City "{name}" is #{number}' for name, number in CITIES.items()}
+    assert stack.ask(path)[0] == 200
 
 
 def test_it_is_ready_and_says_so(stack: Stack) -> None:
@@ -128,7 +113,6 @@ def test_the_one_shot_service_migrated_seeded_and_ended(stack: Stack) -> None:
     state = stack.inspect("migrate")["State"]
 
     assert (state["Status"], state["ExitCode"]) == ("exited", 0)
-    assert stack.sql("SELECT COUNT(*) FROM city") == "600"
 
 
 ALTERS = """
@@ -175,7 +159,7 @@ def test_with_a_token_a_city_is_written(stack: Stack) -> None:
 
 
 def test_connections_are_encrypted(stack: Stack) -> None:
-    assert stack.ask("/?city=London")[0] == 200
+    assert stack.ask("/readyz")[0] == 200
 
     by_kind = "SELECT DISTINCT connection_type FROM performance_schema.threads WHERE processlist_host <> 'localhost'"
     client = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mysql --batch --skip-column-names --user=root'
@@ -223,7 +207,7 @@ def test_the_grace_period_is_longer_than_gunicorns(stack: Stack) -> None:
 
 
 def test_the_last_one_down_is_fast_and_up_again_keeps_the_data(stack: Stack) -> None:
-    stack.sql("UPDATE city SET city = 'Londinium', city_key = 'londinium' WHERE city_id = 312")
+    stack.sql("CREATE TABLE kept (word VARCHAR(20)) SELECT 'still here' AS word")
 
     began = time.monotonic()
     stack.compose("down")
@@ -231,4 +215,5 @@ def test_the_last_one_down_is_fast_and_up_again_keeps_the_data(stack: Stack) -> 
     stack.compose("up", "--wait")
 
     assert took < 10
-    assert stack.ask("/?city=Londinium")[1] == 'City "Londinium" is #312\n'
+    assert stack.ask("/readyz")[0] == 200
+    assert stack.sql("SELECT word FROM kept") == "still here"

@@ -1,4 +1,4 @@
-"""Many clients at once in the application's own process, who ask for random cities and know the right answers.
+"""Many clients at once in the application's own process, who ask for random titles and know the right answers.
 
 Every other one asks for JSON: a line of text takes the shortest way to the database, all else the usual one.
 """
@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from flask import Flask
 
-from testkit import cities, inside
+from testkit import inside
 from testkit.clients import Question
+from tests.faults.shelf import PATH
+from tests.pool import library
 
-EXPECTED = cities.first_ids()
-NAMES = list(EXPECTED)
 ACCEPTED = ("text/plain", "application/json")
 
 
@@ -31,7 +31,7 @@ class Inside:
             return response.status_code, response.get_data(as_text=True)
         told = response.get_json()
         is_found = response.status_code == 200
-        return response.status_code, f'City "{told["query"]}" is #{told["id"]}\n' if is_found else f"{told['detail']}\n"
+        return response.status_code, f'"{told["query"]}" is #{told["id"]}\n' if is_found else f"{told['detail']}\n"
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -40,11 +40,9 @@ class Inside:
 class Clients(inside.Clients):
     """`number` clients of an application; each asks again as soon as it has an answer, or after a pause."""
 
-    def __init__(self, app: Flask, number: int, *, pause: float = 0.0, seed: int = 1, path: str = "/") -> None:
-        super().__init__(lambda: Inside(app), self._ask_for_a_city, number, pause=pause, seed=seed)
-        self.path = path
+    def __init__(self, app: Flask, number: int, *, pause: float = 0.0, seed: int = 1) -> None:
+        super().__init__(lambda: Inside(app), self._ask_for_a_title, number, pause=pause, seed=seed)
 
-    def _ask_for_a_city(self, number: int, dice: random.Random) -> Question:
-        name = dice.choice(NAMES)
-        right = cities.answer(name) if self.path == "/" else ""
-        return Question(f"{self.path}?city={quote(name)}", name, right, accept=ACCEPTED[number % 2])
+    def _ask_for_a_title(self, number: int, dice: random.Random) -> Question:
+        title = dice.choice(library.NAMES)
+        return Question(f"{PATH}?title={quote(title)}", title, library.answer(title), accept=ACCEPTED[number % 2])

@@ -10,19 +10,27 @@ from flask import Flask
 
 from app import create_app
 from config import load_settings
-from testkit.databases import Database
+from testkit.databases import Database, migrate_and_seed
 from testkit.fault_servers import FaultServer, seeded_database
 from testkit.proxy import Proxy
 from tests.conftest import dispose
+from tests.faults import shelf
+from tests.pool import library
 from tests.support.breakable import only_what_is_new_is_looked_through
 
 __all__ = ["only_what_is_new_is_looked_through"]
 
 
+def fill(url: str) -> None:
+    """Make the tables of the service and those that its clients ask for."""
+    migrate_and_seed(url)
+    library.fill(url)
+
+
 @pytest.fixture(scope="session")
 def seeded(fault_server: FaultServer) -> Iterator[Database]:
-    """Sakila on the server, with a user of its own."""
-    with seeded_database(fault_server) as made:
+    """The service's tables and the library on the server, with a user of their own."""
+    with seeded_database(fault_server, fill) as made:
         yield made
 
 
@@ -37,6 +45,7 @@ def make_service(seeded: Database, proxy: Proxy) -> Iterator[Callable[..., Flask
                 url = driver + url[url.index("://") :]
             environ = {"DATABASE_URL": url, "DATABASE_TLS": "off", "ACCESS_LOG": "off", **settings}
             app = create_app(load_settings({name: str(value) for name, value in environ.items()}))
+            app.register_blueprint(shelf.bp)
             closing.callback(dispose, app)
             return app
 

@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from testkit.waiting import eventually
+from tests.faults.shelf import ONE
 from tests.faults.support import pool_of, reader_of
 from tests.support.kinds import on_mysql_family
 from tests.support.pools import held
@@ -17,7 +18,7 @@ from tests.support.problems import assert_problem
 
 
 def ask(app: Flask) -> TestResponse:
-    return app.test_client().get("/?city=Lima", headers={"Accept": "application/json"})
+    return app.test_client().get(ONE, headers={"Accept": "application/json"})
 
 
 @on_mysql_family

@@ -13,13 +13,14 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from testkit import cities
 from testkit.clients import Question, Request
 from testkit.databases import Database, plain_engine
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.faults.clients import Clients
+from tests.faults.shelf import ONE
+from tests.pool import library
 from tests.support.kinds import on_mysql_family
 
 
@@ -27,7 +28,7 @@ from tests.support.kinds import on_mysql_family
 def ask(seeded: Database) -> Callable[..., Any]:
     """Run a statement on a connection of the application's user and return its one value."""
 
-    def run(statement: str = "SELECT count(*) FROM city", seconds: int = 5) -> Any:
+    def run(statement: str = "SELECT count(*) FROM book", seconds: int = 5) -> Any:
         engine = create_engine(seeded.url, connect_args={"connect_timeout": seconds})
         with engine.connect() as connection:
             value = connection.scalar(text(statement))
@@ -111,11 +112,11 @@ def test_clients_get_right_answers_through_the_proxy(service: Flask, proxy: Prox
 
 
 def test_a_wrong_answer_is_noticed() -> None:
-    lima = Question("/?city=Lima", "Lima", cities.answer("Lima"))
-    right = Request(lima, 0.0, 0.1, 200, 'City "Lima" is #305\n')
+    one = Question(ONE, library.ONE, library.answer(library.ONE))
+    right = Request(one, 0.0, 0.1, 200, f"{library.answer(library.ONE)}\n")
 
     assert not right.is_wrong
-    assert replace(right, text='City "Lima" is #306\n').is_wrong
-    assert replace(right, question=replace(lima, right=cities.answer("London"))).is_wrong
+    assert replace(right, text=f'"{library.ONE}" is #1\n').is_wrong
+    assert replace(right, question=replace(one, right=library.answer(library.TITLES[0]))).is_wrong
     assert replace(right, status=404, text="not found").is_wrong
     assert not replace(right, status=503, text="away").is_wrong

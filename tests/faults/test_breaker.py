@@ -6,6 +6,7 @@ from flask import Flask
 
 from testkit.proxy import Proxy
 from tests.faults.clients import Clients
+from tests.faults.shelf import ONE
 from tests.faults.support import pool_of
 from tests.support.leftovers import seconds_until
 
@@ -22,4 +23,4 @@ def test_while_it_is_down_requests_are_told_when_to_come_again(service: Flask, p
 
     assert set(newcomers.statuses) == {503}
     assert {answer.text for answer in clients.failed + newcomers.answers} == {"The database is away. Try again soon.\n"}
-    assert service.test_client().get("/?city=London").headers["Retry-After"] == "1"
+    assert service.test_client().get(ONE).headers["Retry-After"] == "1"

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, before_render_template
 
 from app import negotiation
+from tests.faults.shelf import ONE
 from tests.faults.support import pool_of
 from tests.support.kinds import on_mariadb
 
@@ -27,6 +28,6 @@ def test_the_connection_is_back_before_the_answer_is_rendered(
     monkeypatch.setattr(negotiation, "answer", note)
 
     with before_render_template.connected_to(lambda *_, **__: lent.append(pool.checkedout()), service):
-        assert service.test_client().get("/?city=Lima", headers={"Accept": accept}).status_code == 200
+        assert service.test_client().get(ONE, headers={"Accept": accept}).status_code == 200
 
     assert lent == [0] * (2 if accept == "text/html" else 1)

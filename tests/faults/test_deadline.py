@@ -11,14 +11,15 @@ from flask import Flask
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import aliased
 
-from app.cities.models import City
 from app.extensions import reading
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.conftest import dispose
 from tests.faults.clients import Clients
+from tests.faults.shelf import ONE
 from tests.faults.support import pool_of, reader_of
+from tests.pool.tables import Book
 from tests.support.faulty import Bench, Fault, accepted_but_silent, each_fault, frozen, locked_table
 from tests.support.leftovers import assert_no_orphans, assert_nothing_is_lent, leaving_nothing, seconds_until
 from tests.support.pools import held
@@ -35,13 +36,13 @@ ORPHANS_GONE_WITHIN_SECONDS = 2.0
 @reading
 def count_slowly(connection: Connection) -> int | None:
     """Return what takes a minute or so to count: 600 x 600 x 600 combinations, none of them found by an index."""
-    one, two, three = aliased(City), aliased(City), aliased(City)
-    product = one.city_id * two.city_id * three.city_id
+    one, two, three = aliased(Book), aliased(Book), aliased(Book)
+    product = one.book_id * two.book_id * three.book_id
     joined = (
         select(func.count())
         .select_from(one)
-        .join(two, two.city_id != one.city_id)
-        .join(three, three.city_id != two.city_id)
+        .join(two, two.book_id != one.book_id)
+        .join(three, three.book_id != two.book_id)
     )
     return connection.scalar(joined.where(product % 1009 == 7))
 
@@ -49,10 +50,10 @@ def count_slowly(connection: Connection) -> int | None:
 @contextmanager
 def slow_query(bench: Bench) -> Iterator[None]:
     views = bench.service.view_functions
-    original = views["pages.look_up"]
-    views["pages.look_up"] = lambda: str(count_slowly())
+    original = views["shelf.look_up"]
+    views["shelf.look_up"] = lambda: str(count_slowly())
     yield
-    views["pages.look_up"] = original
+    views["shelf.look_up"] = original
 
 
 @each_fault(frozen, accepted_but_silent, locked_table, slow_query)
@@ -70,10 +71,10 @@ def test_every_request_is_answered_in_time(
         app = make_service(REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
         warm_up(app)
 
-        with fault(Bench(fault_server, seeded, proxy, app, "city")):
+        with fault(Bench(fault_server, seeded, proxy, app, "book")):
             clients = Clients(app, THREADS).run(0)
             counted = pool_of(app).snapshot()
-        back = seconds_until(lambda: app.test_client().get("/?city=London").status_code == 200, 5)
+        back = seconds_until(lambda: app.test_client().get(ONE).status_code == 200, 5)
 
         assert clients.stuck == 0
         assert set(clients.statuses) <= {503, 504}
@@ -101,7 +102,7 @@ def assert_each_is_counted(clients: Clients, counted: dict[str, Any]) -> None:
 
 def warm_up(app: Flask) -> None:
     """Fill the reader's pool."""
-    assert app.test_client().get("/?city=London").status_code == 200
+    assert app.test_client().get(ONE).status_code == 200
     with held(reader_of(app), pool_of(app).size()):
         pass
 
@@ -113,4 +114,4 @@ def test_a_statement_that_takes_too_long_is_a_problem_of_its_own(make_service: C
     response = app.test_client().get("/slow", headers={"Accept": "application/json"})
 
     assert_problem(response, 504, "deadline-exceeded")
-    assert app.test_client().get("/?city=London").status_code == 200
+    assert app.test_client().get(ONE).status_code == 200

@@ -9,11 +9,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import inspect
 
+from app.schema import TABLES
 from migrations import lock
 from migrations.lock import migration_lock
-from testkit.databases import alembic, migrate_and_seed, plain_engine
+from testkit.databases import alembic, plain_engine
 from testkit.galera import Cluster, Node
 from testkit.yard import wait_for
+from tests.faults import shelf
+from tests.pool import library
 from tests.support.clusters import cluster, on_port, wait_until_it_refuses
 from tests.support.problems import assert_problem
 
@@ -23,19 +26,22 @@ __all__ = ["cluster"]
 def test_what_a_node_without_its_cluster_refuses_is_told_as_away(
     make_app: Callable[..., Flask], cluster: Cluster
 ) -> None:
-    migrate_and_seed(on_port(cluster, cluster.writer_port).url)
+    library.fill(on_port(cluster, cluster.writer_port).url)
     lost = cluster.nodes[2]
-    client = make_app(DATABASE_URL=on_port(cluster, lost.port).url).test_client()
-    assert client.get("/?city=London").status_code == 200
+    app = make_app(DATABASE_URL=on_port(cluster, lost.port).url)
+    app.register_blueprint(shelf.bp)
+    client = app.test_client()
+    assert client.get(shelf.ONE).status_code == 200
 
     with cluster.cut(lost):
         wait_until_it_refuses(lost)
-        refused = client.get("/?city=London", headers={"Accept": "application/json"})
+        refused = client.get(shelf.ONE, headers={"Accept": "application/json"})
 
     assert_problem(refused, 503, "database-unavailable")
-    assert client.get("/?city=London").status_code == 200
+    assert client.get(shelf.ONE).status_code == 200
 
 
+@pytest.mark.tables
 def test_migrations_on_two_nodes_wait_for_each_other(cluster: Cluster, unmigrated: Callable[[Node], str]) -> None:
     """GET_LOCK holds on one node; the tables that one is just making are not those that a killed one left half made."""
     first, second = map(unmigrated, cluster.nodes[:2])
@@ -49,7 +55,7 @@ def test_migrations_on_two_nodes_wait_for_each_other(cluster: Cluster, unmigrate
         done = other.result(30)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    wait_for(lambda: {"city", "country", "alembic_version"} == tables(first), "replicate", 5)
+    wait_for(lambda: {*TABLES, "alembic_version"} == tables(first), "replicate", 5)
 
 
 def test_what_a_killed_migration_left_is_taken_over_on_its_node_and_told_on_others(

@@ -8,6 +8,7 @@ from flask import Flask
 
 from testkit.fault_servers import Kind
 from testkit.proxy import Proxy
+from tests.faults.shelf import ONE
 from tests.support.kinds import on
 
 
@@ -21,4 +22,4 @@ def test_whoever_looks_at_the_dashboard_first_is_in_nobodys_way(
     looked = client.get("/pool", headers={"Accept": "application/json"})
 
     assert looked.get_json()["server"]["silence"] == ""
-    assert client.get("/?city=London").status_code == 200
+    assert client.get(ONE).status_code == 200

@@ -7,32 +7,25 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from flask import Flask
-from sqlalchemy import make_url
 
-from testkit.databases import Database
+from tests.faults import shelf
 from tests.faults.clients import Clients
-
-pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
+from tests.pool import library
 
 DEADLINE_SECONDS = 1.0
 SLACK_SECONDS = 0.5
 
 
-def test_a_busy_file_is_waited_for_within_the_deadline(
-    make_app: Callable[..., Flask], database: Database, tmp_path: Path
-) -> None:
-    file = tmp_path / "sakila.sqlite3"
-    with (
-        closing(sqlite3.connect(make_url(database.url).database or "")) as source,
-        closing(sqlite3.connect(file)) as target,
-    ):
-        source.backup(target)
+def test_a_busy_file_is_waited_for_within_the_deadline(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    file = tmp_path / "library.sqlite3"
+    library.fill(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file)) as made:
         # Beside a write-ahead log everybody could read on.
-        assert target.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        assert made.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     app = make_app(DATABASE_URL=f"sqlite:///{file}", REQUEST_DEADLINE_SECONDS=DEADLINE_SECONDS)
-    assert app.test_client().get("/?city=London").status_code == 200
+    app.register_blueprint(shelf.bp)
+    assert app.test_client().get(shelf.ONE).status_code == 200
 
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
@@ -43,4 +36,4 @@ def test_a_busy_file_is_waited_for_within_the_deadline(
     assert "Others are in the way. Try again soon.\n" in {answer.text for answer in clients.failed}
     assert clients.slowest <= DEADLINE_SECONDS + SLACK_SECONDS
     assert not clients.stuck
-    assert app.test_client().get("/?city=London").status_code == 200
+    assert app.test_client().get(shelf.ONE).status_code == 200

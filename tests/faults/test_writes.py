@@ -109,6 +109,7 @@ def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(service: Flas
 
 
 def test_whoever_seeds_is_told_when_the_outcome_is_unknown(service: Flask, writer: Engine, proxy: Proxy) -> None:
+    service.extensions["seeds"][:] = [Unit()]
     event.listen(writer, "commit", lambda _: proxy.cut(Cut.AFTER), once=True)
 
     with service.app_context():

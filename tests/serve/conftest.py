@@ -32,7 +32,7 @@ PARTS = [
 
 
 def copy_project(target: Path) -> Path:
-    """Copy what ./run serve needs, without environment and database."""
+    """Copy what ./run serve needs, without environment and database, and the address of tests/support/asking.py."""
     target.mkdir()
     for part in [*PARTS, *(path.name for path in ROOT.glob("requirements*"))]:
         source = ROOT / part
@@ -40,6 +40,9 @@ def copy_project(target: Path) -> Path:
             shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target / part)
+    shutil.copy2(ROOT / "tests" / "support" / "asking.py", target)
+    with (target / "wsgi.py").open("a") as file:
+        file.write("\nimport asking\n\napp.register_blueprint(asking.bp)\n")
     return target
 
 

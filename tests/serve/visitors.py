@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
 
-from testkit import cities
 from testkit.clients import Clients, Question, Request
 from testkit.kept_alive import NOT_BEGUN, KeptAlive
-
-NAMES = list(cities.first_ids())
+from tests.support.asking import PATH
 
 
 @dataclass
@@ -26,7 +24,7 @@ class Tally:
 
 
 class Visitors(Clients):
-    """So many threads, each with a connection that it keeps, asking for random cities until they are told to stop.
+    """So many threads, each with a connection that it keeps, asking for random names until they are told to stop.
 
     Between two requests each pauses for up to `pause` seconds.
     """
@@ -63,8 +61,8 @@ class Visitors(Clients):
 
 
 def _choose(_: int, dice: random.Random) -> Question:
-    name = dice.choice(NAMES)
-    return Question(f"/?city={quote(name)}", name, cities.answer(name))
+    name = f"Anna {dice.randrange(1000)}"
+    return Question(f"{PATH}?name={quote(name)}", name, name)
 
 
 def _told(answer: Request) -> str:

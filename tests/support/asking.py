@@ -1,15 +1,52 @@
-"""What tests ask for that want some answer from the database, no matter which."""
+"""An address that wants an answer from the database, no matter which: for tests that are about something else.
 
-from typing import Any
+It needs no table. Every application of the tests has it, and so have the clones that tests start.
+"""
 
-from sqlalchemy import Select, column, select, table
+import json
+from typing import Annotated, Any
 
-from app.schema import MAIN, TABLES
+from flask import Blueprint, Response, render_template_string
+from pydantic import AfterValidator, BaseModel, Field
+from sqlalchemy import Connection, Select, String, bindparam, literal, select
 
-READS = ["/?city=London", "/api/v1/cities", "/api/v1/cities/1"]
-"""Addresses that are answered with 200 after a read; none has a variable part in its route but the last."""
+from app import negotiation
+from app.errors import HTML, JSON, TEXT
+from app.extensions import fetch, reading
+from app.parameters import read_query, readable_text
+from steadypool import Lookup
 
-LOOKUP = READS[0]
-PATH = LOOKUP.partition("?")[0]
+PATH = "/test/lookup"
+LOOKUP = f"{PATH}?name=Anna"
+API_PATH = f"/api{PATH}"
 
-A_ROW: Select[Any] = select(column(TABLES[MAIN])).select_from(table(MAIN)).limit(1)
+A_ROW: Select[Any] = select(literal(1))
+PAGE = "{% extends 'base.html' %}{% block main %}<h1>{{ name }}</h1>{% endblock %}"
+
+bp = Blueprint("asking", __name__)
+_NAME = Lookup(select(bindparam("name", type_=String)))
+
+
+class Asked(BaseModel):
+    """The parameter of the address."""
+
+    name: Annotated[str, AfterValidator(readable_text(50)), Field(description="a name")]
+
+
+@bp.get(PATH)
+@bp.get(API_PATH)
+def look_up() -> Response:
+    """Return a name by way of the database: text on the shortest one, JSON and the page on the usual one."""
+    media_type, name = negotiation.chosen(), read_query(Asked).name
+    if media_type == TEXT:
+        return negotiation.answer(f"{fetch(_NAME, name=name)[0][0]}\n", TEXT, varies=True)
+    told = usual_way(name)
+    if media_type == JSON:
+        return negotiation.answer(json.dumps({"name": told}) + "\n", JSON, varies=True)
+    return negotiation.answer(render_template_string(PAGE, name=told), HTML, varies=True)
+
+
+@reading
+def usual_way(connection: Connection, name: str) -> str:
+    """Return the name: one round trip."""
+    return str(connection.scalar(_NAME.statement, {"name": name}))

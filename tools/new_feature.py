@@ -1,0 +1,107 @@
+"""`./run new-feature NAME`: makes an empty room, such as films, in the shape of the others: green at once.
+
+tools/room/ has its files, about things; each is written under the new name. Three more lines of the project name it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# File of tools/room/ -> where it goes.
+FILES = {
+    **{f"{name}.py": f"app/things/{name}.py" for name in ("__init__", "models", "queries", "shapes", "api", "pages")},
+    "list.html": "app/things/templates/things/list.html",
+    "migration.py": "migrations/versions/@revision@_create_thing.py",
+    "test_things.py": "tests/things/test_things.py",
+}
+TAKEN = {"commands", "operations", "static", "templates", "api", "pool", "clone", "support", "unit"}
+
+
+class FeatureError(Exception):
+    """What cannot be done, in a sentence."""
+
+
+def names(several: str, one: str | None) -> dict[str, str]:
+    """Return what takes the place of each word of the templates."""
+    one = one or (f"{several[:-3]}y" if several.endswith("ies") else several.removesuffix("s"))
+    if not all(re.fullmatch(r"[a-z][a-z0-9_]{1,30}", word) for word in (several, one)) or one == several:
+        raise FeatureError(
+            f'"{several}" will not do: small letters, in the plural, such as films; '
+            "where one of them is not just without its s: --one child"
+        )
+    classes = "".join(word.capitalize() for word in one.split("_"))
+    forms = {"Things": several.capitalize(), "THINGS": several.upper()}
+    return {"things": several, "thing": one, "Thing": classes, **forms}
+
+
+def written(text: str, words: dict[str, str]) -> str:
+    """Return a template under the new name."""
+    return re.sub(r"THINGS|Things|things|Thing|thing", lambda found: words[found[0]], text)
+
+
+def make(root: Path, several: str, one: str | None = None) -> list[str]:
+    """Write all files of the room and the lines that name it; return what was written and changed."""
+    words = names(several, one)
+    if several in TAKEN or (root / "app" / several).exists() or (root / "tests" / several).exists():
+        raise FeatureError(f"app/{several} or tests/{several} is there already.")
+    revisions = sorted(path.name.partition("_")[0] for path in (root / "migrations/versions").glob("[0-9]*.py"))
+    last = revisions[-1] if revisions else None
+    revision = f"{int(last or 0) + 1:04}"
+    files = {"tests/things/__init__.py": ""}
+    files |= {place: (root / "tools/room" / f"{name}.txt").read_text("utf-8") for name, place in FILES.items()}
+    done = []
+    for place, text in files.items():
+        path = root / written(place, words).replace("@revision@", revision)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        numbered = text.replace("@revision@", revision).replace("@down_revision@", f'"{last}"' if last else "None")
+        path.write_text(written(numbered, words), encoding="utf-8")
+        done.append(str(path.relative_to(root)))
+    return [*done, *named(root, words)]
+
+
+def named(root: Path, words: dict[str, str]) -> list[str]:
+    """Name the room in the factory and its table in the schema."""
+    several, table = words["things"], words["thing"]
+    factory, schema = root / "app/__init__.py", root / "app/schema.py"
+    text = factory.read_text("utf-8")
+    text = re.sub(r"(?m)^from app import .*\n", rf"\g<0>from app.{several} import init_app as init_{several}\n", text)
+    text = re.sub(r"(?m)^ +app\.register_blueprint\(openapi", rf"    init_{several}(app)\n\g<0>", text)
+    factory.write_text(text, encoding="utf-8")
+    tables = schema.read_text("utf-8")
+    tables = re.sub(
+        r"(?ms)^(TABLES: dict\[str, str\] = \{)(.*?),?(\s*)\}$",
+        lambda found: f'{found[1]}{found[2]}{", " if found[2] else ""}"{table}": "{table}_id"{found[3]}}}',
+        tables,
+    )
+    schema.write_text(tables, encoding="utf-8")
+    return ["app/__init__.py", "app/schema.py"]
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Make the room; return the exit code."""
+    parser = argparse.ArgumentParser(prog="./run new-feature", description="Make an empty room.")
+    parser.add_argument("name", help="small letters, in the plural, such as films")
+    parser.add_argument("--one", help="a single one, if that is not the name without its s")
+    asked = parser.parse_args(arguments)
+    try:
+        done = make(root, asked.name, asked.one)
+    except FeatureError as error:
+        print(f"./run new-feature: {error}", file=sys.stderr)
+        return 2
+    # The order of imports, and lines that have become too long.
+    python = [path for path in done if path.endswith(".py")]
+    for command in (["check", "--select", "I", "--fix", "--quiet"], ["format", "--quiet"]):
+        subprocess.run([sys.executable, "-m", "ruff", *command, *python], cwd=root, check=True)  # noqa: S603 - ours
+    print("\n".join(done))
+    print(f"Then: ./run migrate, ./run test tests/{asked.name}, ./run check. docs/add-a-feature.md goes on from here.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
