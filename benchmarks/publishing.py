@@ -1,4 +1,4 @@
-"""Writes what was measured: JSON and Markdown in `benchmarks/results/`, the Markdown into `README.md` too."""
+"""Writes what was measured: JSON into `benchmarks/results/`, tables into `benchmarks/README.md`."""
 
 from __future__ import annotations
 
@@ -47,13 +47,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1)
 
 
 def publish(name: str, text: str, data: dict[str, Any], where: dict[str, Any]) -> None:
-    """Write results/NAME.json and NAME.md, and the latter between NAME's markers in README.md."""
+    """Write results/NAME.json, and the text between NAME's markers in README.md."""
     results = FOLDER / "results"
     results.mkdir(exist_ok=True)
-    whole = f"{text}\n\n{in_words(where)}\n"
     (results / f"{name}.json").write_text(json.dumps({"circumstances": where, **data}, indent=1) + "\n", "utf-8")
-    (results / f"{name}.md").write_text(whole, "utf-8")
-    replace_between(FOLDER / "README.md", name, whole)
+    replace_between(FOLDER / "README.md", name, f"{text}\n\n{in_words(where)}\n")
 
 
 def _module() -> str:

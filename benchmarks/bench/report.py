@@ -11,7 +11,6 @@ from benchmarks.bench import plots, tables
 from benchmarks.bench.summary import Summary
 from benchmarks.markers import replace_between
 from benchmarks.publishing import FOLDER, in_words
-from testkit import ROOT
 
 NAME = "bench"
 PLOT = "bench-requests.svg"
@@ -79,11 +78,10 @@ def write(results: dict[str, Any], folder: Path) -> Path:
 
 
 def publish(results: dict[str, Any]) -> None:
-    """Put the short table between the markers of README.md, and the long ones between those of benchmarks/README.md."""
-    summary, made_by = Summary(results), in_words(results["circumstances"])
-    long = [tables.headline(summary), tables.to_reach(summary), made_by]
-    for file, parts in {ROOT / "README.md": [tables.compact(summary)], FOLDER / "README.md": long}.items():
-        replace_between(file, NAME, "\n\n".join(parts))
+    """Put the tables between the markers of benchmarks/README.md."""
+    summary = Summary(results)
+    parts = [tables.headline(summary), tables.to_reach(summary), in_words(results["circumstances"])]
+    replace_between(FOLDER / "README.md", NAME, "\n\n".join(parts))
     if "scale" in results:
         from benchmarks import scale
 

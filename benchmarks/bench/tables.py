@@ -37,19 +37,6 @@ def headline(summary: Summary) -> str:
     return _of_stacks(summary, columns)
 
 
-def compact(summary: Summary) -> str:
-    """Return the table for the README."""
-    columns: dict[str, Callable[[str], str]] = {
-        "requests/s": lambda stack: number(summary.per_second(stack)),
-        "x PersistentDB": lambda stack: number(summary.ratio(stack, "persistent-db"), 2),
-        "added us": lambda stack: number(summary.added_us(stack)),
-        "p99 ms": lambda stack: number(summary.median(stack, "p99_ms"), 1),
-        "commands": lambda stack: number(summary.commands(stack), 2),
-        "memory MB": lambda stack: number(summary.median(stack, "memory_mb")),
-    }
-    return _of_stacks(summary, columns)
-
-
 def by_clients(summary: Summary) -> str:
     """Return requests/s and p50 for each number of clients."""
     columns: dict[str, Callable[[str], str]] = {

@@ -30,7 +30,7 @@ def test_every_file_has_the_new_name_and_no_other(small: Path) -> None:
     own = [path for path in done if path not in ("app/__init__.py", "app/schema.py")]
     assert [path for path in own if "thing" in path + texts[path].lower()] == []
     assert "class Story(Model)" in texts["app/stories/models.py"]
-    assert "register_stories(app)\n" in texts["app/__init__.py"]
+    assert "init_stories(app)\n" in texts["app/__init__.py"]
     assert '"story": "story_id"}\n' in texts["app/schema.py"]
 
 
