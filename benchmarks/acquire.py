@@ -26,8 +26,8 @@ from sqlalchemy import QueuePool, create_engine
 import steadypool
 from benchmarks.lines import sizes_of
 from steadypool import PoolPolicy, SteadyPool, create_pool_engine
-from steadypool.core.connection import FRAMES
 
+DEPTH = 40  # of the stack of a web application
 ROUNDS, CALLS = 400, 150  # so short that in some of them nobody else is on the core, not even our housekeeping
 PACKAGE = Path(steadypool.__file__).parent
 OURS, WITHOUT_STACK, PEER = "SteadyPool", "with leak_seconds=0", "QueuePool"
@@ -172,7 +172,7 @@ def measure(each: dict[str, Way], rounds: int) -> dict[str, float]:
     gc.collect()
     for _ in range(rounds):
         for name, way in each.items():
-            times[name].append(_called_from_deep(FRAMES, partial(_cpu, way)))
+            times[name].append(_called_from_deep(DEPTH, partial(_cpu, way)))
     return {name: min(found) for name, found in times.items()}
 
 

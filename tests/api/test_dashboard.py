@@ -17,7 +17,7 @@ from sqlalchemy import literal, select, text
 from app.extensions import db
 from app.operations.budget import may_start
 from app.operations.dashboard import drawn
-from steadypool.core.stats import CloseReason
+from steadypool import CloseReason
 from testkit.databases import Database
 from testkit.waiting import eventually
 from tests.conftest import dispose

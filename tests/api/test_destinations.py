@@ -14,8 +14,7 @@ from flask import Flask
 from sqlalchemy import Engine, func, make_url, select
 
 from app.extensions import db
-from steadypool import deadline, read
-from steadypool.errors import DatabaseDownError
+from steadypool import DatabaseDownError, deadline, read
 from testkit.databases import new_database
 from testkit.drivers import MYSQLDB
 from testkit.proxy import Proxy

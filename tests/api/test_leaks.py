@@ -13,7 +13,7 @@ import pytest
 from flask import Flask, g, request
 
 from app.extensions import db
-from steadypool.pool import SteadyPool
+from steadypool import SteadyPool
 from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import A_ROW, LOOKUP

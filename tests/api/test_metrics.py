@@ -12,7 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.extensions import db
-from steadypool.core.stats import CloseReason
+from steadypool import CloseReason
 from testkit.databases import Database
 from tests.support.asking import LOOKUP, PATH
 

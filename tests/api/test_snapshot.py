@@ -12,9 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from app.extensions import db
-from steadypool import deadline
-from steadypool.errors import PoolExhaustedError
-from steadypool.pool import SteadyPool
+from steadypool import PoolExhaustedError, SteadyPool, deadline
 from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import A_ROW

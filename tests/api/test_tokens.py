@@ -14,8 +14,7 @@ from sqlalchemy import URL, Engine, event, func, literal, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.extensions import db
-from steadypool import create_pool_engine, read
-from steadypool.errors import DatabaseDownError
+from steadypool import DatabaseDownError, create_pool_engine, read
 from testkit.databases import administer, new_database, plain_engine
 from testkit.drivers import MYSQLDB
 from testkit.proxy import Proxy

@@ -921,3 +921,13 @@ def one_of(there: list[T], pick: int) -> T:
 
 TestEverythingAtOnce = EverythingAtOnce.TestCase
 TestEverythingAtOnce.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+
+
+def test_a_connection_that_is_being_made_is_told_of_too() -> None:
+    connection, hand = Connection(Stats()), Hand()
+    assert connection.seen(now=1.0) is None
+
+    connection.use = Use(0.0, None, hand)
+    connection.use.call_began, connection.use.holder = 1.0, {"request_id": "abc"}
+
+    assert connection.seen(now=3.0) == {"state": "connecting", "held_seconds": 2.0, "holder": {"request_id": "abc"}}

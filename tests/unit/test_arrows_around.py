@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,27 @@ def test_a_part_imports_only_what_its_arrows_allow(name: str) -> None:
     astray = {f"{module} -> {each}" for module, each in ours if not within(each, MAY[name])}
 
     assert astray == set(), f"{name} may import {sorted(MAY[name])}"
+
+
+BEHIND_THE_FACE = {
+    "tests.api.test_engines": "that all share one TLS context",
+    "tests.unit.test_pictures": "how often a unit of work is tried",
+    "tests.unit.test_reports": "snapshots of any numbers",
+    "tests.unit.test_settings_options": "what a driver is told by the pool",
+    "tests.unit.test_totals": "snapshots of any numbers",
+}
+"""Which tests of the application look behind the pool's public names, and for what."""
+
+
+def test_the_pool_is_used_by_its_public_names() -> None:
+    behind = re.compile(r"^\s*(from|import) steadypool\.", re.MULTILINE)
+    users = {
+        name: path for name, path in files().items() if not within(name, {"steadypool", "tests.pool", "tests.support"})
+    }
+
+    found = {name for name, path in users.items() if behind.search(path.read_text("utf-8"))}
+
+    assert found == set(BEHIND_THE_FACE)
 
 
 @pytest.mark.parametrize("name", ["testkit", "tests", "app"])

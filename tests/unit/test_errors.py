@@ -11,7 +11,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.schema import SchemaMissingError
-from steadypool.errors import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
+from steadypool import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
 from tests.support.asking import LOOKUP
 from tests.support.problems import assert_problem
 

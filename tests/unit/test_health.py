@@ -10,8 +10,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from app.operations import health
 from app.operations.health import Check, Probe, readiness_of
-from steadypool.errors import PoolExhaustedError
-from steadypool.pool import SteadyPool
+from steadypool import PoolExhaustedError, SteadyPool
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy.exc import ArgumentError, OperationalError, StatementError
 
 from app.commands.manners import Command, interruptible
-from steadypool.errors import DatabaseDownError, PoolExhaustedError
+from steadypool import DatabaseDownError, PoolExhaustedError
 
 
 @click.command(cls=Command)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.commands.remedies import answered, remedy, sentence
-from steadypool.errors import DatabaseDownError, DeadlineExceededError
+from steadypool import DatabaseDownError, DeadlineExceededError
 
 
 class PostgresError(Exception):

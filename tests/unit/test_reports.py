@@ -28,9 +28,8 @@ from app.operations.reports import (
     Reporter,
     read_reports,
 )
-from steadypool import State
-from steadypool.core.connection import Connection, Hand, Use
-from steadypool.core.stats import BUCKETS, Stats
+from steadypool import BUCKETS, State
+from steadypool.core.stats import Stats
 from testkit.waiting import eventually
 from tests.conftest import dispose
 from tests.support.pools import steady
@@ -351,13 +350,3 @@ def busy_snapshot() -> dict[str, Any]:
         stats.note_use(0.001, 0.001, 0.0)
     gauges = {"size": 8, "in_use": 2, "idle": 0, "pending": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)
-
-
-def test_a_connection_that_is_being_made_is_told_of_too() -> None:
-    connection, hand = Connection(Stats()), Hand()
-    assert connection.seen(now=1.0) is None
-
-    connection.use = Use(0.0, None, hand)
-    connection.use.call_began, connection.use.holder = 1.0, {"request_id": "abc"}
-
-    assert connection.seen(now=3.0) == {"state": "connecting", "held_seconds": 2.0, "holder": {"request_id": "abc"}}
