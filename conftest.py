@@ -18,9 +18,9 @@ STARTING = ("browser", "clone", "deploy", "docker", "serve")
 
 COMMANDS = re.compile(
     r"tests/(api|cities)/test_(commands|doctor|foreign|load|migrations|narrow|passwords|seed)|tests/cities/browser/"
-    r"|tests/(pool/)?faults/test_(galera|group)"
+    r"|tests/(pool/)?faults/test_(galera|group)|tests/pool/test_(package|sqlalchemy_suite)|benchmarks/tests/test_(?!matrix)"
 )
-"""So do these files: commands, and clusters in containers."""
+"""So do these files: commands, clusters in containers, packages, what is measured."""
 
 FAULTS = re.compile(r"tests/(\w+/)?faults/|benchmarks/tests/test_matrix")
 """What watches the clock."""

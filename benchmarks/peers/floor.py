@@ -7,7 +7,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
-CITIES = Path(__file__).parents[2] / "app" / "data" / "city.csv"
+CITIES = Path(__file__).parents[2] / "app" / "cities" / "data" / "city.csv"
 
 app = Flask(__name__)
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import inspect
 
-from app.schema import TABLES
+from app.schema import KEPT_ANSWERS, TABLES
 from migrations import lock
 from migrations.lock import migration_lock
 from testkit.databases import alembic, plain_engine
@@ -55,7 +55,7 @@ def test_migrations_on_two_nodes_wait_for_each_other(cluster: Cluster, unmigrate
         done = other.result(30)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    wait_for(lambda: {*TABLES, "alembic_version"} == tables(first), "replicate", 5)
+    wait_for(lambda: {*TABLES, *KEPT_ANSWERS, "alembic_version"} == tables(first), "replicate", 5)
 
 
 def test_what_a_killed_migration_left_is_taken_over_on_its_node_and_told_on_others(

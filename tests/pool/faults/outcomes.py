@@ -145,7 +145,7 @@ class Outcomes:
         """Each way was gone, those that end in an error as well, and the pool counted what there is to count."""
         seen = steady(self.engine).snapshot()
         assert set(self.done) >= {ENDS_IN.get(way, way) for way in WAYS} | {"PoolExhaustedError"}
-        assert seen["refused"] > 0
+        assert seen["rejected"] > 0
         assert min(seen["closed"][why] for why in ("overdue", "detached", "changed", "error", "dropped")) > 0
         assert seen["leaked"] == self.done["leaked"] > self.done.total() / 30
 
