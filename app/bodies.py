@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from flask import Flask, request
@@ -12,8 +13,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import JSON, FieldError, Problem
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 MERGE_PATCH = "application/merge-patch+json"
 MAX_BODY_BYTES = 16 * 1024
+MAX_DEPTH = 32
+"""Objects and lists in one another."""
 
 Body = TypeVar("Body", bound="StrictBody")
 
@@ -34,6 +40,20 @@ def init_app(app: Flask) -> None:
     """Bound the size of every body: who sends a longer one reads 413."""
     # One more, to see that there is more: without a length (chunked), Werkzeug cuts a body off there and says nothing.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
+
+
+def receive(environ: "WSGIEnvironment") -> None:
+    """Read the body, as far as it may be: from here on nobody waits for the client."""
+    length, stream = environ.get("CONTENT_LENGTH", ""), environ["wsgi.input"]
+    most = MAX_BODY_BYTES + 1
+    if not length.isascii() or not length.isdigit():
+        length = str(most) if environ.get("wsgi.input_terminated") else "0"
+    if 0 < int(length) <= most:
+        try:
+            content = stream.read(int(length))
+        except OSError:  # the client has gone; what reads the body will miss it
+            content = b""
+        environ["wsgi.input"] = BytesIO(content)
 
 
 def body_bytes() -> bytes:
@@ -77,7 +97,8 @@ def checked(model: type[Body], value: Any) -> Body:
     if not isinstance(value, dict):
         raise invalid(FieldError(pointer="#", detail="It is not a JSON object."))
     try:
-        return model.model_validate(value)
+        # As JSON, where a date is a string and strict all the same.
+        return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
         raise invalid(*(_field_error(model, each) for each in error.errors(include_url=False))) from error
 
@@ -97,7 +118,8 @@ def _field_error(model: type[Body], error: ErrorDetails) -> FieldError:
 
 
 def _pointer(place: tuple[int | str, ...]) -> str:
-    return "#" + "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~") for part in place)
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    return "#" + "".join("/" + quote(part, safe="~", errors="replace") for part in escaped)
 
 
 def _read_json(*media_types: str) -> Any:
@@ -108,6 +130,7 @@ def _read_json(*media_types: str) -> Any:
         # RFC 8259 knows UTF-8 and no parameter that could say otherwise.
         value = json.loads(body_bytes().decode(), object_pairs_hook=_once, parse_constant=_no_number)
         json.dumps(value, ensure_ascii=False).encode()
+        _refuse_depth(value)
     except _GivenTwiceError as error:
         raise invalid(FieldError(pointer=_pointer(error.args), detail="It is given more than once.")) from error
     except UnicodeError as error:
@@ -124,6 +147,17 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise _GivenTwiceError(name)
         found[name] = value
     return found
+
+
+def _refuse_depth(value: Any) -> None:
+    """Raise ValueError for what is nested so deep that nobody can have meant it."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return
+        inside = (inner for each in level for inner in (each.values() if isinstance(each, dict) else each))
+        level = [inner for inner in inside if isinstance(inner, dict | list)]
+    raise ValueError(f"nested more than {MAX_DEPTH} deep")
 
 
 def _no_number(constant: str) -> None:

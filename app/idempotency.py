@@ -17,6 +17,7 @@ from weakref import WeakSet
 from flask import Response, request
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, Connection, Engine, Index, String, Text, delete, insert, select, update
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,7 +25,7 @@ from app.bodies import body_bytes
 from app.errors import JSON, RETRY_AFTER_SECONDS, Problem
 from app.extensions import Model, db
 from app.negotiation import tag_of
-from app.schema import SchemaMissingError, schema_state
+from app.schema import SchemaMissingError, SchemaState, columns_of, schema_state
 from steadypool import in_transaction, read
 
 __all__ = ["KEY", "Answer", "Connection", "IdempotencyKey", "write"]  # views name the connection, and write no SQL
@@ -55,7 +56,7 @@ class IdempotencyKey(Model):
     request_hash: Mapped[str] = mapped_column(String(64))
     status: Mapped[int]
     headers: Mapped[str] = mapped_column(Text)  # JSON
-    body: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb"))
     expires_at: Mapped[int] = mapped_column(BigInteger)  # seconds since 1970
 
 
@@ -106,15 +107,21 @@ def write(work: Work) -> Response:
     """
     asked = _asked()
     _require_our_tables(db.engine)
-    if asked is None:
-        return in_transaction(db.engine, partial(_begun, work)).response()
+    try:
+        return (_once(asked, work) if asked else in_transaction(db.engine, partial(_begun, work))).response()
+    except IntegrityError as error:  # of what is checked at COMMIT, or what the work did not foresee
+        raise Problem("conflict", "Other rows do not allow it: something refers to it, or is there already.") from error
+
+
+def _once(asked: _Asked, work: Work) -> Answer:
+    """Return the answer of the work or, if its key was used for the same request, the one that was kept."""
     once = partial(_with_key, asked, work)
     for _ in range(MOST_TRIES):  # a second one where the key had run out, more where others then were faster
         try:
-            return in_transaction(db.engine, partial(_begun, once)).response()
+            return in_transaction(db.engine, partial(_begun, once))
         except _UsedAlreadyError:
             if kept := in_transaction(db.engine, partial(_recall, asked)):
-                return kept.response()
+                return kept
     raise Problem("database-busy", "Others are in the way. Try again soon.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
@@ -185,6 +192,11 @@ def _sweep(connection: Connection) -> None:
 _ours: WeakSet[Engine] = WeakSet()
 
 
+def _state(connection: Connection) -> tuple[SchemaState, bool]:
+    """Return how the schema stands to this code, and whether it has the table of keys."""
+    return schema_state(connection), ("idempotency_key", "key_hash") in columns_of(connection, "idempotency_key")
+
+
 def _require_our_tables(engine: Engine) -> None:
     """Raise Problem (409) where the tables are somebody else's, SchemaMissingError where some are missing.
 
@@ -193,10 +205,10 @@ def _require_our_tables(engine: Engine) -> None:
     """
     if engine in _ours:
         return
-    match read(engine, schema_state):
-        case "current" | "newer":
+    match read(engine, _state):
+        case (("current" | "newer"), True):
             _ours.add(engine)
-        case "unmanaged":
+        case (("unmanaged" | "newer"), _):  # or newer by an Alembic of somebody else
             raise Problem("schema-unsupported", "Somebody else made these tables; here they are only read.")
         case _:
             raise SchemaMissingError("The database lacks tables; run ./run migrate.")

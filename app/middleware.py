@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access_log, logging, security
+from app import access_log, bodies, logging, security
 from app.operations import metrics
 from config import Settings
 from steadypool import deadline
@@ -47,7 +47,7 @@ def around_flask(settings: Settings) -> "list[Wrapper]":
         *([proxied] if hops else []),
         # Around all that may answer, so that no answer leaves without the headers.
         security.protected,
-        # Its clock runs for all that is further in; what is further out takes microseconds.
+        # Its clock runs for all that is further in, once the body is here; what is further out takes microseconds.
         partial(_within, settings.request_deadline_seconds),
         # Whatever is logged has the id; what is further out logs nothing.
         logging.identified,
@@ -67,6 +67,8 @@ def _within(seconds: float, wsgi_app: "WSGIApplication") -> "WSGIApplication":
     """Put each request under its deadline, from the moment a thread starts it."""
 
     def bounded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+            bodies.receive(environ)  # a slow client does not use up what its database needs
         with deadline.within(seconds):
             return wsgi_app(environ, start_response)
 

@@ -171,7 +171,7 @@ def _responses(found: Operation, errors: tuple[int, ...]) -> Document:
     responses: Document = {str(found.status): {"description": HTTPStatus(found.status).phrase, "content": content}}
     if found.errors and found.status == 200 and not found.body:
         responses["304"] = {"description": "The client's copy, named by If-None-Match, is still right"}
-    for status in (*errors, *((500, 503) if errors else ())):
+    for status in (*errors, *((500, 503, 504) if errors else ())):
         document = FieldProblemDocument if status == 422 else ProblemDocument
         problem = {PROBLEM_JSON: {"schema": _reference(document)}}
         problem |= {text: {"schema": {"type": "string"}} for text in found.texts}

@@ -20,7 +20,7 @@ from steadypool.core.wire import Wire
 from steadypool.drivers import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS, connect_seconds
 from steadypool.entry import Entry
-from steadypool.errors import DatabaseMisconfiguredError
+from steadypool.errors import DatabaseDownError, DatabaseMisconfiguredError
 from steadypool.pool import SteadyPool
 
 GARBAGE = (IndexError, UnicodeDecodeError, struct.error)
@@ -54,6 +54,8 @@ class Connector:
             record.begin_anew()
         breaker.admit(use.deadline)
         breaker.wait(use.deadline.left if use.deadline else CONNECT_TIMEOUT_SECONDS)
+        if use.deadline is not None and not use.deadline.left:
+            raise DatabaseDownError("no connection could be made: there was no time left to try")
         breaker.take_turn()
         # Whoever forgets a pool without disposing of it ends its probes as well.
         breaker.probe = partial(_probe, ref(self), ref(pool, lambda _: breaker.retire()))

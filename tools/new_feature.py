@@ -6,10 +6,14 @@ tools/room/ has its files, about things; each is written under the new name. Thr
 from __future__ import annotations
 
 import argparse
+import keyword
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from sqlalchemy.dialects.mysql.reserved_words import RESERVED_WORDS_MARIADB, RESERVED_WORDS_MYSQL
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS as RESERVED_WORDS_POSTGRESQL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,7 +24,34 @@ FILES = {
     "migration.py": "migrations/versions/@revision@_create_thing.py",
     "test_things.py": "tests/things/test_things.py",
 }
-TAKEN = {"commands", "operations", "static", "templates", "api", "pool", "clone", "support", "unit"}
+TAKEN = {
+    "commands",
+    "operations",
+    "static",
+    "templates",
+    "api",
+    "pool",
+    "clone",
+    "support",
+    "unit",
+    "app",
+    "test",
+    "tests",
+}
+CLASSES = {
+    "Page",
+    "Field",
+    "Model",
+    "Connection",
+    "Response",
+    "Flask",
+    "Blueprint",
+    "Mapped",
+    "String",
+    "Annotated",
+    "Any",
+}
+"""What the files of a room import, or call their own, beside its own class."""
 
 
 class FeatureError(Exception):
@@ -36,6 +67,11 @@ def names(several: str, one: str | None) -> dict[str, str]:
             "where one of them is not just without its s: --one child"
         )
     classes = "".join(word.capitalize() for word in one.split("_"))
+    reserved = {*RESERVED_WORDS_MYSQL, *RESERVED_WORDS_MARIADB, *RESERVED_WORDS_POSTGRESQL}
+    if keyword.iskeyword(several) or keyword.iskeyword(one) or one in reserved or classes in CLASSES:
+        raise FeatureError(
+            f'"{one}" means something else to Python, to SQL or to these files; name it otherwise: --one my_{one}'
+        )
     forms = {"Things": several.capitalize(), "THINGS": several.upper()}
     return {"things": several, "thing": one, "Thing": classes, **forms}
 
@@ -48,8 +84,12 @@ def written(text: str, words: dict[str, str]) -> str:
 def make(root: Path, several: str, one: str | None = None) -> list[str]:
     """Write all files of the room and the lines that name it; return what was written and changed."""
     words = names(several, one)
-    if several in TAKEN or (root / "app" / several).exists() or (root / "tests" / several).exists():
-        raise FeatureError(f"app/{several} or tests/{several} is there already.")
+    there = [root / "app" / several, root / "app" / f"{several}.py", root / "tests" / several]
+    if several in TAKEN or any(path.exists() for path in there):
+        raise FeatureError(f"app/{several} or tests/{several} is there already, or has to stay free.")
+    made = "".join(path.read_text("utf-8") for path in (root / "migrations/versions").glob("*.py"))
+    if f'"{words["thing"]}"' in made or f'"{words["things"]}"' in made:
+        raise FeatureError(f"There is a table {words['thing']} already; name it otherwise: --one my_{words['thing']}")
     revisions = sorted(path.name.partition("_")[0] for path in (root / "migrations/versions").glob("[0-9]*.py"))
     last = revisions[-1] if revisions else None
     revision = f"{int(last or 0) + 1:04}"

@@ -13,7 +13,10 @@ from app.cities.models import City
 from app.cities.names import fold
 from app.cities.queries import CITIES, CityRow
 from app.errors import FieldError, Problem
-from steadypool import is_refused
+from steadypool import code_of, is_refused
+
+NO_SUCH_COUNTRY = {1452, "23503"}
+"""A foreign key that leads nowhere (MySQL's and MariaDB's error codes; SQLSTATE); SQLite says it in words."""
 
 
 def lock_city(connection: Connection, city_id: int) -> CityRow | None:
@@ -50,7 +53,9 @@ def _columns(name: str, country_id: int) -> dict[str, Any]:
 def _keep(connection: Connection, statement: Insert | Update, name: str) -> CursorResult[Any]:
     try:
         return connection.execute(statement)
-    except IntegrityError as error:  # of a city, only its country can be missing
+    except IntegrityError as error:
+        if code_of(error.orig) not in NO_SUCH_COUNTRY and "FOREIGN KEY" not in str(error.orig):
+            raise  # an id that is there already: the sequence of somebody's own table lags behind
         raise invalid(FieldError(pointer="#/country_id", detail="No country has this id.")) from error
     except DBAPIError as error:
         if is_refused(error) and not name.isascii():

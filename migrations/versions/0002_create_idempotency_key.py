@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 revision = "0002"
 down_revision = "0001"
@@ -23,7 +24,7 @@ def upgrade() -> None:
         sa.Column("request_hash", sa.String(64), nullable=False),
         sa.Column("status", sa.Integer, nullable=False),
         sa.Column("headers", sa.Text, nullable=False),
-        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("body", sa.Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         **OPTIONS,
     )
@@ -33,7 +34,10 @@ def upgrade() -> None:
 def drop_what_was_begun() -> None:
     """Drop the empty table that an interruption left where each DDL statement is committed at once."""
     connection = op.get_bind()
-    if sa.inspect(connection).has_table("idempotency_key"):
+    there = sa.inspect(connection)
+    if there.has_table("idempotency_key") and "key_hash" in {
+        column["name"] for column in there.get_columns("idempotency_key")
+    }:
         row = sa.select(sa.literal(1)).select_from(sa.table("idempotency_key")).limit(1)
         if connection.execute(row).first() is None:
             op.drop_table("idempotency_key")

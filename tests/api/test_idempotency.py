@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, Response
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from werkzeug.test import TestResponse
 
 from app import idempotency
@@ -48,6 +48,10 @@ def a_room() -> Blueprint:
             return Answer.of(entry, 201, Location=f"{PATH}/{number}")
 
         return write(work)
+
+    @bp.post(f"{PATH}/long")
+    def add_long() -> Response:
+        return write(lambda _: Answer.of(Entry(nonce="x" * 70_000), 201))
 
     return bp
 
@@ -229,3 +233,25 @@ def test_without_a_key_each_request_is_another_one(api: Api, writable: Database)
 
     assert {api.add(nonce, None).status_code for _ in range(2)} == {201}
     assert times_kept(writable, nonce) == 2
+
+
+def test_a_long_answer_is_kept_whole(api: Api, writable: Database) -> None:
+    """Longer than 64 KiB, which TEXT on MySQL and MariaDB cannot hold."""
+    answers = [api.add("x", "a-long-one", f"{PATH}/long") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len(answers[0].data) > 70_000
+    assert answers[1].data == answers[0].data
+
+
+def test_tables_of_somebody_with_an_alembic_of_their_own(
+    empty_database: Database, make_app: Callable[..., Flask]
+) -> None:
+    migrate_and_seed(empty_database.url)
+    with empty_database.connect() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'ae1027a6acf'"))
+        connection.execute(text("DROP TABLE idempotency_key"))
+    app = make_app(DATABASE_URL=empty_database.url, API_TOKEN=TOKEN)
+    app.register_blueprint(a_room())
+
+    assert_problem(Api(app).add("x", a_key()), 409, "schema-unsupported")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import func, select
 
 from app.bodies import MAX_BODY_BYTES, merged
 from app.cities.models import City
 from testkit.databases import Database
-from tests.cities.client import Api, a_name
+from tests.cities.client import TOKEN, Api, a_name
 from tests.support.problems import assert_problem
 
 GOOD = {"name": "Malung", "country_id": 1}
@@ -30,6 +33,7 @@ NOT_JSON = {
     "UTF-16": json.dumps(GOOD).encode("utf-16"),
     "half of a character": b'{"name": "\\ud83d", "country_id": 1}',
     "too deep": b"[" * 15_000,
+    "deeper than anybody means": b'{"name": ' + b'{"a": ' * 33 + b"1" + b"}" * 34,
     "a number without end": b'{"name": "Malung", "country_id": ' + b"1" * 10_000 + b"}",
     "a control character": b'{"name": "Mal\nung", "country_id": 1}',
 }
@@ -190,3 +194,29 @@ def test_the_longest_body_is_read(api: Api) -> None:
 )
 def test_a_merge_patch_is_that_of_the_standard(target: Any, patch: Any, result: Any) -> None:
     assert merged(target, patch) == result
+
+
+def test_half_of_a_character_that_is_given_twice_is_named_as_well_as_can_be(api: Api) -> None:
+    answer = api.send("POST", data=b'{"\\ud83d": 1, "\\ud83d": 2}', headers=JSON)
+
+    assert_problem(answer, 422, "invalid-content", fields=["#/%3F"])
+
+
+class Slow(BytesIO):
+    """A client whose body comes late."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        time.sleep(0.4)
+        return super().read(size)
+
+
+def test_a_slow_client_uses_up_nobodys_time(writable: Database, make_app: Callable[..., Flask]) -> None:
+    """Its body is here before the deadline begins: the database has all of it, and is not suspected."""
+    app = make_app(DATABASE_URL=writable.url, API_TOKEN=TOKEN, REQUEST_DEADLINE_SECONDS="0.3")
+    body = json.dumps({"name": a_name(), "country_id": 1}).encode()
+    api = Api(app)
+    assert api.send("POST", json={"name": a_name(), "country_id": 1}).status_code == 201  # connected
+
+    late = api.send("POST", input_stream=Slow(body), content_length=len(body), headers=JSON)
+
+    assert late.status_code == 201

@@ -69,11 +69,38 @@ def test_a_name_that_will_not_do_is_refused_and_nothing_is_written(
     assert sorted(small.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tokens"],
+        ["idempotency_keys"],
+        ["pages"],
+        ["fields"],
+        ["connections"],
+        ["orders"],
+        ["classes", "--one", "class"],
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_means_something_else_is_refused(
+    small: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    (small / "app" / "tokens.py").touch()
+    (keys,) = (ROOT / "migrations" / "versions").glob("*_create_idempotency_key.py")
+    shutil.copy2(keys, small / "migrations" / "versions")
+    before = sorted(small.rglob("*"))
+
+    assert main(arguments, small) == 2
+
+    assert capsys.readouterr().err.startswith("./run new-feature: ")
+    assert sorted(small.rglob("*")) == before
+
+
 def test_a_room_that_is_there_is_left_alone(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make(small, "films")
     (small / "app" / "films" / "models.py").write_text("mine")
 
     assert main(["films"], small) == 2
 
-    assert "app/films or tests/films is there already." in capsys.readouterr().err
+    assert "app/films or tests/films is there already" in capsys.readouterr().err
     assert (small / "app" / "films" / "models.py").read_text() == "mine"

@@ -9,7 +9,7 @@ import struct
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -278,3 +278,13 @@ def test_whoever_finds_the_breaker_open_is_told_why(tmp_path: Path) -> None:
     with pytest.raises(DatabaseDownError, match="unable to open database file"), deadline.within(2):
         ask(engine)
     engine.dispose()
+
+
+def test_whoever_has_no_time_left_says_nothing_of_the_database(engine: Engine) -> None:
+    with deadline.within(0.001):
+        sleep(0.01)
+        with pytest.raises(DatabaseDownError):
+            engine.connect()
+
+    assert steady(engine).breaker.state == "closed"
+    assert ask(engine) == 1
