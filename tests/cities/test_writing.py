@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from testkit.databases import Database
 from tests.cities.client import CITIES, TOKEN, Api, a_name, times_kept
@@ -240,3 +241,25 @@ def test_reads_go_on_from_a_copy_and_writes_see_the_writer(
     assert api.client.get(added.location or "").status_code == 404
     assert api.change("PATCH", added, {"name": a_name()}).status_code == 200
     assert pool_of(app).snapshot()["in_use"] == 0
+
+
+DEFERRED = "CREATE TABLE mayor (city_id INTEGER REFERENCES city (city_id) DEFERRABLE INITIALLY DEFERRED)"
+
+
+def test_what_refers_to_a_city_may_speak_at_commit(api: Api, writable: Database) -> None:
+    """As a foreign key of somebody else's may; MySQL and MariaDB know none that waits."""
+    if make_url(writable.url).get_backend_name() in ("mysql", "mariadb"):
+        with pytest.raises(DBAPIError), writable.connect() as connection:
+            connection.execute(text(DEFERRED))
+        return
+    added = api.add(a_name())
+    with writable.connect() as connection:
+        connection.execute(text(DEFERRED))
+        connection.execute(text(f"INSERT INTO mayor VALUES ({added.get_json()['id']})"))
+
+    refused = api.change("DELETE", added)
+
+    with writable.connect() as connection:
+        connection.execute(text("DROP TABLE mayor"))
+    assert_problem(refused, 409, "conflict")
+    assert api.change("DELETE", added).status_code == 204
