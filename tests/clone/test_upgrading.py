@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def follow(tree: Path, block: str) -> str:
     """Run the commands of a block; return what they say."""
     commands = re.findall(r"^\$ git (.*)$", block, re.MULTILINE)
     assert commands
-    return "".join(git(tree, *command.split()) for command in commands)
+    return "".join(git(tree, *shlex.split(command)) for command in commands)
 
 
 def append(path: Path, text: str) -> None:
@@ -90,18 +91,21 @@ def test_what_the_template_learns_is_merged_without_a_conflict(upstream: Path, s
 
 
 def test_a_sample_that_was_taken_out_stays_out(upstream: Path, service: Path) -> None:
-    git(service, "rm", "-r", "--quiet", "app/cities")
+    document = (ROOT / "docs" / "your-own-service.md").read_text("utf-8")
+    for paths in re.findall(r"^\$ rm -r (.*)$", document, re.MULTILINE):
+        git(service, "rm", "-r", "--quiet", *paths.split())
     commit(service, "No cities")
+    for path in ("benchmarks/README.md", "docs/fault-matrix.md"):
+        append(upstream / path, "\n# Better.\n")
     improve(upstream)
 
     follow(service, EACH_TIME)
-    assert re.findall(r"^(?:DU|UD|UU|AA) (.*)$", git(service, "status", "--short"), re.MULTILINE) == [
-        "app/cities/models.py"
-    ]
+    conflicts = re.findall(r"^(?:DU|UD|UU|AA) (.*)$", git(service, "status", "--short"), re.MULTILINE)
+    assert conflicts == ["app/cities/models.py", "benchmarks/README.md", "docs/fault-matrix.md"]
     follow(service, WITHOUT_THE_SAMPLE)
 
     assert git(service, "status", "--short") == ""
-    assert not (service / "app/cities").exists()
+    assert not any((service / path).exists() for path in ("app/cities", "benchmarks", "docs/fault-matrix.md"))
     assert_pool_is_taken_whole(service)
 
 
