@@ -244,6 +244,7 @@ def test_a_long_answer_is_kept_whole(api: Api, writable: Database) -> None:
     assert answers[1].data == answers[0].data
 
 
+@pytest.mark.tables
 def test_tables_of_somebody_with_an_alembic_of_their_own(
     empty_database: Database, make_app: Callable[..., Flask]
 ) -> None:
