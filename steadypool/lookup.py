@@ -17,6 +17,7 @@ from steadypool import retry
 from steadypool.core import deadline
 from steadypool.core.classify import TABLE
 from steadypool.core.connection import Hand, Use
+from steadypool.core.deadline import CURRENT
 from steadypool.drivers import sqlite
 from steadypool.entry import Entry
 from steadypool.errors import PUBLIC
@@ -78,7 +79,7 @@ def lend(pool: SteadyPool, work: Callable[[Any], T]) -> T:
     Whoever cannot forget the connection needs no proxy to bring it back: a third of the price of `Pool.connect`.
     """
     hand = Hand()
-    use = Use(monotonic(), deadline.current(), hand)
+    use = Use(monotonic(), CURRENT.get() and deadline.current(), hand)
     entry = pool.acquire(use)
     try:
         use.call_began = monotonic()

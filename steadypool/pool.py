@@ -22,6 +22,7 @@ from sqlalchemy.pool.base import ResetStyle, _ConnectionFairy, _finalize_fairy
 from steadypool.core import deadline, leaks
 from steadypool.core.breaker import Breaker
 from steadypool.core.connection import Hand, Use, stack_of
+from steadypool.core.deadline import CURRENT
 from steadypool.core.errors import DatabaseDownError
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.rounds import Rounds
@@ -111,7 +112,7 @@ class SteadyPool(Life):
         Raises PoolExhaustedError, DatabaseDownError or the driver's error.
         """
         hand = Hand()
-        use = Use(monotonic(), deadline.current(), hand)
+        use = Use(monotonic(), CURRENT.get() and deadline.current(), hand)
         try:
             entry = self._find(use, fresh=fresh)
             proxy = Handle(self, entry, use)
