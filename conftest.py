@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 
 import pytest
-from xdist.remote import Producer  # type: ignore[import-untyped]
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from testkit.leaving_out import REQUIRE_ALL
 

@@ -52,9 +52,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "bad-request": Kind(400, "Bad request", "A parameter is missing, given twice or outside of what is allowed."),
     "unauthorized": Kind(401, "Unauthorized", "This needs a token, which was missing or wrong."),
-    "forbidden": Kind(
-        403, "Forbidden", "Its operators must open this first: OPS_TOKEN for seeing, API_TOKEN for writing."
-    ),
+    "forbidden": Kind(403, "Forbidden", "Its operators must open this: OPS_TOKEN for seeing, API_TOKEN for writing."),
     "not-found": Kind(404, "Not found", "Nothing has this address, this id or this name."),
     "method-not-allowed": Kind(405, "Method not allowed", "The address exists; the Allow header lists its methods."),
     "not-acceptable": Kind(406, "Not acceptable", "The Accept header allows no representation that we have."),

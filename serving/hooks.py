@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gunicorn.arbiter import Arbiter as GunicornsArbiter  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter as GunicornsArbiter
 
 import config
 from serving import run_directory

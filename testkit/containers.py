@@ -16,8 +16,8 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
 os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 
-import docker  # type: ignore[import-untyped]
-from docker.errors import APIError, DockerException  # type: ignore[import-untyped]
+import docker
+from docker.errors import APIError, DockerException
 from sqlalchemy import URL
 from testcontainers.community.mysql import MySqlContainer
 from testcontainers.core.container import DockerContainer
@@ -121,7 +121,7 @@ def _start(
         container = make(image)  # asks for the engine already
         published = free_port()
         # The same after a stop and a start, and on this machine's own address.
-        container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item]
+        container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item] # docker takes an address as well
         container.with_kwargs(labels={LABEL: me()})
         container.start()
     except DockerException as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 
 from testkit import processes, servers
 from testkit.certificates import make_certificates

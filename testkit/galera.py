@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
-from docker.models.containers import Container  # type: ignore[import-untyped]
-from docker.models.networks import Network  # type: ignore[import-untyped]
+import pymysql
+from docker.models.containers import Container
+from docker.models.networks import Network
 from sqlalchemy import URL
 
 from testkit.containers import MARIADB118_IMAGE

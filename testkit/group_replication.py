@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from sqlalchemy import URL
 
 from testkit.containers import MYSQL_IMAGE

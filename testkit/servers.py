@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from sqlalchemy import URL, make_url
 
 from testkit import processes

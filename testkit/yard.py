@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-import docker  # type: ignore[import-untyped]
-from docker.errors import DockerException  # type: ignore[import-untyped]
-from docker.models.containers import Container  # type: ignore[import-untyped]
-from docker.models.networks import Network  # type: ignore[import-untyped]
+import docker
+from docker.errors import DockerException
+from docker.models.containers import Container
+from docker.models.networks import Network
 
 from testkit.containers import LABEL, me, remove_orphans
 from testkit.servers import MissingError

@@ -12,7 +12,7 @@ from statistics import median
 from time import monotonic, perf_counter
 from typing import Any, Literal, Self
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from sqlalchemy import make_url
 
 from benchmarks.bench import wrk

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 

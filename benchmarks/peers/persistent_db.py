@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from dbutils.persistent_db import PersistentDB
 from flask import Flask, request
 from flask.typing import ResponseReturnValue

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from dbutils.pooled_db import PooledDB
 from flask import Flask, request
 from flask.typing import ResponseReturnValue

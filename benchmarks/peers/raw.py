@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 

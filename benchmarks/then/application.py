@@ -8,7 +8,7 @@ import threading
 from contextlib import closing
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 

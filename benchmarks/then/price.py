@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from sqlalchemy import make_url
 
 from benchmarks.then import tls

@@ -22,6 +22,7 @@ from testkit.databases import Database
 from testkit.waiting import eventually
 from tests.conftest import dispose
 from tests.support.asking import LOOKUP
+from tests.support.counters import TROUBLE
 from tests.support.pools import steady
 
 SECRET = "Secretville"
@@ -31,18 +32,7 @@ SLEEP = {"mariadb": "sleep(1)", "mariadb118": "sleep(1)", "mysql": "sleep(1)", "
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
 BUSY, BREAKER = {"size": 8, "idle": 3, "pending": 2}, ("closed", "half-open", "open")
 NOW = {"size", "in_use", "idle", "pending", "breaker"}
-TROUBLE = {
-    "rejected",
-    "timeouts",
-    "unavailable",
-    "statement_timeouts",
-    "unknown_outcomes",
-    "conflicts",
-    "retried",
-    "leaked",
-    "probes",
-}
-COUNTED = {"acquired", "opened", "closed"} | TROUBLE
+COUNTED = {"acquired", "opened", "closed", "timeouts", *TROUBLE}
 RECENT = COUNTED | {"wait_time", "use_time", "create_time", "idle_ratio"}
 
 

@@ -15,6 +15,7 @@ from app.extensions import db
 from steadypool import CloseReason
 from testkit.databases import Database
 from tests.support.asking import LOOKUP, PATH
+from tests.support.counters import TROUBLE
 
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 POOLS = {"reader", "writer"}
@@ -29,17 +30,7 @@ VOCABULARY = {
     **{
         f"db_pool_{name}": "counter"
         for name in (
-            *(
-                "closed",
-                "rejected",
-                "unavailable",
-                "statement_timeouts",
-                "unknown_outcomes",
-                "conflicts",
-                "retried",
-                "leaked",
-                "probes",
-            ),
+            *("closed", *TROUBLE),
             *("connection_seconds", "busy_seconds"),
         )
     },

@@ -16,21 +16,11 @@ from steadypool import PoolExhaustedError, SteadyPool, deadline
 from testkit.databases import Database
 from tests.conftest import dispose
 from tests.support.asking import A_ROW
+from tests.support.counters import TROUBLE
 from tests.support.pools import steady
 
 GAUGES = {"size", "in_use", "idle", "pending", "breaker"}
-TROUBLE = {
-    "rejected",
-    "timeouts",
-    "unavailable",
-    "statement_timeouts",
-    "unknown_outcomes",
-    "conflicts",
-    "retried",
-    "leaked",
-    "probes",
-}
-COUNTERS = {"acquired", "opened", "closed"} | TROUBLE
+COUNTERS = {"acquired", "opened", "closed", "timeouts", *TROUBLE}
 HISTOGRAMS = {"wait_time", "use_time", "create_time"}
 TIMES = {"connection_seconds", "busy_seconds", "idle_ratio"}
 

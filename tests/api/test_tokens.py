@@ -185,7 +185,7 @@ def test_a_listener_brings_a_connection_of_its_own(account: Account, engine_of: 
 def test_an_engine_with_a_creator_is_looked_after(account: Account, engine_of: Callable[..., Engine]) -> None:
     dialect = engine_of(account).dialect
     arguments = dialect.create_connect_args(account.url.set(password=account.password))[1]
-    creator = lambda: dialect.loaded_dbapi.connect(**arguments)  # noqa: E731
+    creator = lambda: dialect.loaded_dbapi.connect(**arguments)  # noqa: E731 -- as short as what a user would write
     engine = create_pool_engine(account.url, POLICY, role="reader", creator=creator)
 
     assert_it_is_looked_after(engine, account)

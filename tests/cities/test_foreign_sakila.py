@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import psycopg.errors
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 from sqlalchemy import NullPool, create_engine, exc, text
 

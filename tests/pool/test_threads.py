@@ -25,7 +25,7 @@ def inheriting(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def begin(self: threading.Thread) -> None:
         context = contextvars.copy_context()
-        self.run = lambda: context.run(run, self)  # type: ignore[method-assign]
+        self.run = lambda: context.run(run, self)  # type: ignore[method-assign] # for the length of a test
         start(self)
 
     monkeypatch.setattr(threading.Thread, "start", begin)

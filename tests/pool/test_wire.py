@@ -26,7 +26,7 @@ def test_a_wire_may_be_closed_while_the_same_thread_cuts_it() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         wire = SocketWire(ours.fileno())
-        wire._socket = Forgotten(wire)  # type: ignore[assignment]
+        wire._socket = Forgotten(wire)  # type: ignore[assignment] # in the place of a socket
         cutting = threading.Thread(target=wire.cut, daemon=True)
 
         cutting.start()

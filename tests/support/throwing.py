@@ -57,11 +57,11 @@ def _births_protected() -> Iterator[None]:
         finally:
             _starting.discard(here)
 
-    threading.Thread.start = start_in_peace  # type: ignore[method-assign]
+    threading.Thread.start = start_in_peace  # type: ignore[method-assign] # for the length of a test
     try:
         yield
     finally:
-        threading.Thread.start = start  # type: ignore[method-assign]
+        threading.Thread.start = start  # type: ignore[method-assign] # for the length of a test
 
 
 class Users:

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient

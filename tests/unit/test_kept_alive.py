@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # it brings no types, and is here for the tests alone
+import yaml
 
 from config import ROOT
 

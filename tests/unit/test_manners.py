@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 import click
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 from click.testing import CliRunner
 from sqlalchemy.exc import ArgumentError, OperationalError, StatementError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 from sqlalchemy.exc import OperationalError
 

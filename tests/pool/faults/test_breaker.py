@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 
 from steadypool import connecting

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.abc import Buffer
-from pymysql.constants import FIELD_TYPE  # type: ignore[import-untyped]
+from pymysql.constants import FIELD_TYPE
 from sqlalchemy import Connection, Engine, Result, exc, literal, select, text
 
 from steadypool import in_transaction, read

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import psycopg
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 import pytest
 from sqlalchemy import Connection, Engine, event, exc, select, true
 from sqlalchemy.orm import Session, aliased
