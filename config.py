@@ -17,7 +17,7 @@ from settings.checks import validated
 from settings.cpus import default_workers
 from settings.database_urls import DatabaseURL
 from settings.problems import BadSetting, SettingsError
-from settings.secrets import put_secrets_in, without_password
+from settings.secrets import put_secrets_in, shown_setting
 from settings.sources import from_process, given
 from settings.values import Certificates, Host, Token
 
@@ -142,7 +142,7 @@ def _contradictions(settings: Settings) -> Iterator[tuple[set[str], BadSetting]]
 
     def problem(name: str, reason: str, remedy: str, *others: str) -> tuple[set[str], BadSetting]:
         value = getattr(settings, name.lower())
-        return {name, *others}, BadSetting(name, without_password(str(value)), reason, remedy)
+        return {name, *others}, BadSetting(name, shown_setting(name, str(value)), reason, remedy)
 
     if "database_read_url" in settings.model_fields_set and settings.manages_own_file:
         remedy = "set DATABASE_URL too, or remove this"
@@ -159,6 +159,9 @@ def _contradictions(settings: Settings) -> Iterator[tuple[set[str], BadSetting]]
     if ca and settings.database_tls != "verify":
         reason = f"is given, but DATABASE_TLS={settings.database_tls} checks no certificate"
         yield problem("DATABASE_TLS_CA", reason, "set DATABASE_TLS=verify, or remove this", "DATABASE_TLS")
+    if settings.api_token and settings.api_token == settings.ops_token:
+        reason = "is the same as OPS_TOKEN: whoever may look at the metrics could write"
+        yield problem("API_TOKEN", reason, "make another one: openssl rand -hex 24", "OPS_TOKEN")
     for name in ("POOL_TIMEOUT_SECONDS", "REQUEST_DEADLINE_SECONDS"):
         if getattr(settings, name.lower()) >= grace:
             reason = f"is not below GRACEFUL_TIMEOUT_SECONDS={grace}: a shutdown could cut a request short"

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.errors import JSON, FieldError, Problem
+from app.errors import FieldError, Problem
+from app.media_types import JSON
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

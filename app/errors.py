@@ -6,7 +6,6 @@ Problem documents follow RFC 9457. What a driver or a traceback says goes to the
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote
@@ -14,12 +13,11 @@ from urllib.parse import quote
 import structlog
 from flask import Flask, Response, current_app, render_template, request
 from pydantic import BaseModel
-from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.http import parse_accept_header
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.logging import request_id
+from app.media_types import HTML, JSON, PROBLEM_JSON, TEXT, accepted, preferred
 from app.schema import SchemaMissingError
 from steadypool import (
     DatabaseMisconfiguredError,
@@ -32,8 +30,6 @@ from steadypool import (
     unwrapped,
 )
 
-TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
-PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 MACHINE_PATHS = re.compile(r"/(api|openapi\.json|livez|readyz)(/|$)")
 
@@ -130,33 +126,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, _answer_problem)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_unexpected)
-
-
-def accepted() -> MIMEAccept:
-    """Return what the client takes, without parameters such as charset: each representation exists in one form."""
-    return _accepted(request.headers.get("Accept", ""))
-
-
-def preferred() -> str | None:
-    """Return the client's favourite of text, JSON and HTML, text if it has none, or None if it refuses all three."""
-    return _preferred(request.headers.get("Accept", ""))
-
-
-def _accepted(header: str) -> MIMEAccept:
-    parsed = parse_accept_header(header, MIMEAccept)
-    return MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in parsed])
-
-
-@lru_cache(maxsize=256)  # most clients send one of a few headers, and to weigh one takes 30 microseconds
-def _preferred(header: str) -> str | None:
-    if not header.strip():
-        return TEXT
-    accept = _accepted(header)
-    best = max(accept[TEXT], accept[JSON], accept[HTML])
-    tied = [media_type for media_type in (TEXT, JSON, HTML) if best and accept[media_type] == best]
-    # Among equals the client's order decides (text browsers name HTML first, libraries JSON); wildcards get text.
-    named = (value for value in accept.values() if value in tied)
-    return next(named, tied[0] if tied else None)
 
 
 def _answer_problem(problem: Problem) -> Response:

@@ -22,8 +22,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.bodies import body_bytes
-from app.errors import JSON, RETRY_AFTER_SECONDS, Problem
+from app.errors import RETRY_AFTER_SECONDS, Problem
 from app.extensions import Model, db
+from app.media_types import JSON
 from app.negotiation import tag_of
 from app.schema import SchemaMissingError, SchemaState, columns_of, schema_state
 from steadypool import in_transaction, read

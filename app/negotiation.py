@@ -4,7 +4,8 @@ from hashlib import blake2b
 
 from flask import Response, request
 
-from app.errors import HTML, JSON, TEXT, Problem, accepted, preferred
+from app.errors import Problem
+from app.media_types import HTML, JSON, TEXT, accepted, preferred
 
 
 def chosen() -> str:

@@ -19,7 +19,8 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import negotiation, openapi_writes
-from app.errors import HTML, JSON, KINDS, PROBLEM_JSON, FieldProblemDocument, Problem, ProblemDocument
+from app.errors import KINDS, FieldProblemDocument, Problem, ProblemDocument
+from app.media_types import HTML, JSON, PROBLEM_JSON
 from app.openapi_writes import Document
 from app.parameters import MAX_ID
 

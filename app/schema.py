@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Connection, Executable, bindparam, text
+from sqlalchemy import Connection, Executable, bindparam, column, false, select, text
+from sqlalchemy import table as from_
 from sqlalchemy.exc import DBAPIError
 
 from steadypool import is_denied
@@ -70,6 +71,11 @@ def columns_of(connection: Connection, *tables: str) -> dict[tuple[str, str], st
     return {(table, column.lower()): collation for table, column, collation in found}
 
 
+def quoted(connection: Connection, name: str) -> str:
+    """Return the name of a table or a column as SQL that is written by hand needs it: "order" is one, order is not."""
+    return connection.dialect.identifier_preparer.quote(name)
+
+
 def ignores_case(collation: str | None) -> bool:
     """Tell whether a and A are equal to a column with that collation, so that an index on it serves both."""
     return _IGNORES_CASE.fullmatch(collation or "") is not None
@@ -97,7 +103,7 @@ def refuse_hidden(connection: Connection, table: str) -> None:
     """Raise what the database says where it keeps a table from this user: to `schema_state` it is not there then."""
     key = {**TABLES, "alembic_version": "version_num"}[table]
     try:
-        connection.execute(_traceless(text(f"SELECT {key} FROM {table} WHERE 1 = 0")))  # noqa: S608 - names of ours
+        connection.execute(_traceless(select(column(key)).select_from(from_(table)).where(false())))
     except DBAPIError as error:
         if is_denied(error):
             raise

@@ -8,8 +8,9 @@ import alembic.command
 import click
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from sqlalchemy import Connection, inspect, literal, select, table, text
+from sqlalchemy import Connection, MetaData, Table, inspect, literal, select, table
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import DropTable
 
 from app import idempotency  # noqa: F401 - tables are known once they are imported
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
@@ -153,7 +154,7 @@ def clear_half_made_tables(connection: Connection) -> None:
     interrupted_one = bool(ours) and "alembic_version" in found and current_revision(connection) is None
     if interrupted_one and not any(has_rows(connection, name) for name in ours):
         for name in ours:
-            connection.execute(text(f"DROP TABLE {name}"))
+            connection.execute(DropTable(Table(name, MetaData())))
         tell(f"  Dropped what an interrupted migration left, without a row: {', '.join(ours)}.", fg="yellow")
     connection.commit()
 

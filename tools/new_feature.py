@@ -67,6 +67,7 @@ def names(several: str, one: str | None) -> dict[str, str]:
             "where one of them is not just without its s: --one child"
         )
     classes = "".join(word.capitalize() for word in one.split("_"))
+    # All SQL of ours is quoted; what people type into a console seldom is.
     reserved = {*RESERVED_WORDS_MYSQL, *RESERVED_WORDS_MARIADB, *RESERVED_WORDS_POSTGRESQL}
     if keyword.iskeyword(several) or keyword.iskeyword(one) or one in reserved or classes in CLASSES:
         raise FeatureError(

@@ -8,7 +8,7 @@ from app import negotiation
 from app.cities import queries
 from app.cities.queries import Cursor
 from app.cities.shapes import City, CityFilter, CityPage, Country, CountryPage, Paging, encode_cursor
-from app.errors import JSON
+from app.media_types import JSON
 from app.openapi import operation
 from app.parameters import known_id, no_such, read_query
 

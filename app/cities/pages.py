@@ -9,7 +9,8 @@ from markupsafe import Markup
 from app import negotiation
 from app.cities import queries
 from app.cities.shapes import City, LookupParameters, Matches, Paging, encode_cursor, in_plain_words
-from app.errors import HTML, JSON, TEXT, Problem
+from app.errors import Problem
+from app.media_types import HTML, JSON, TEXT
 from app.openapi import operation
 from app.parameters import known_id, no_such, read_query, refusal
 

@@ -11,8 +11,8 @@ from app.cities import changes
 from app.cities.names import fold
 from app.cities.queries import CityRow
 from app.cities.shapes import NAME_RULE, City, Name
-from app.errors import JSON
 from app.idempotency import Answer, Connection, write
+from app.media_types import JSON
 from app.openapi import operation
 from app.parameters import MAX_ID, known_id, no_such, wrong
 from app.preconditions import require_match

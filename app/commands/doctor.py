@@ -14,7 +14,8 @@ from flask.cli import with_appcontext
 from sqlalchemy import Connection, Engine
 
 from app.commands import remedies
-from app.commands.checks import CHECKS, Finding, Level
+from app.commands.checks import CHECKS
+from app.commands.findings import Finding, Level
 from app.commands.manners import Command, announce
 from app.extensions import db
 from app.operations.budget import Budget, Limit, budgets, has_limits, read_limits, terms_of

@@ -4,7 +4,7 @@ import click
 from sqlalchemy import Connection, func, inspect, select, text
 
 from app.extensions import Model
-from app.schema import MAIN, refuse_hidden, schema_state
+from app.schema import MAIN, quoted, refuse_hidden, schema_state
 
 
 def refuse_unknown_schema(connection: Connection) -> None:
@@ -23,7 +23,8 @@ def wait_for_others(connection: Connection) -> None:
     else:
         # MySQL and MariaDB lock the version row, which is there as soon as the tables are.
         is_postgresql = connection.dialect.name == "postgresql"
-        lock = f"LOCK TABLE {MAIN} IN SHARE ROW EXCLUSIVE MODE" if is_postgresql else _LOCK_VERSION
+        of_rows = f"LOCK TABLE {quoted(connection, MAIN)} IN SHARE ROW EXCLUSIVE MODE"
+        lock = of_rows if is_postgresql else _LOCK_VERSION
         connection.execute(text(lock).execution_options(leaves_no_trace=True))
 
 
@@ -37,5 +38,7 @@ def continue_numbering(connection: Connection, *models: type[Model]) -> None:
     for model in models:
         (key,) = inspect(model).primary_key
         highest = select(func.max(key)).scalar_subquery()
-        follow = select(func.setval(func.pg_get_serial_sequence(model.__tablename__, key.name), highest))
+        # Which reads the name of the table as SQL does, that of the column as it is.
+        sequence = func.pg_get_serial_sequence(quoted(connection, model.__tablename__), key.name)
+        follow = select(func.setval(sequence, highest))
         connection.execute(follow.execution_options(leaves_no_trace=True))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, current_app, render_template
 
 from app import negotiation
-from app.errors import HTML, JSON
+from app.media_types import HTML, JSON
 from app.operations import charts
 from app.operations.access import require_operator
 from app.operations.charts import duration

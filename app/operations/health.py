@@ -11,8 +11,8 @@ from flask import Blueprint, Response, current_app
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
-from app.errors import JSON
 from app.extensions import db
+from app.media_types import JSON
 from app.openapi import operation
 from app.schema import schema_state
 from steadypool import DatabaseMisconfiguredError, PoolExhaustedError, SteadyPool, deadline, start_thread

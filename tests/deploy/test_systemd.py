@@ -57,7 +57,7 @@ def test_each_variable_is_a_setting_and_each_secret_is_handed_over() -> None:
     secrets = {name.partition("_FILE")[0]: value for name, value in environment().items() if name.endswith("_FILE")}
     others = set(environment()) - {f"{name}_FILE" for name in secrets}
 
-    assert set(secrets) == {"DATABASE_URL", "OPS_TOKEN"} < set(SECRETS)
+    assert set(secrets) == {"DATABASE_URL", "OPS_TOKEN", "API_TOKEN"} < set(SECRETS)
     assert list(secrets.values()) == [f"%d/{line.partition(':')[0]}" for line in values("LoadCredential")]
     assert others - {name.upper() for name in Settings.model_fields} == {
         "PROMETHEUS_MULTIPROC_DIR",

@@ -6,8 +6,9 @@ from flask import Blueprint, Response, render_template_string, request
 from sqlalchemy import Connection
 
 from app import negotiation
-from app.errors import HTML, JSON, TEXT, Problem
+from app.errors import Problem
 from app.extensions import fetch, reading
+from app.media_types import HTML, JSON, TEXT
 from tests.pool import library
 from tests.pool.service import BY_TITLE
 from tests.support.asking import PAGE

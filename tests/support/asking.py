@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection, Select, String, bindparam, literal, select
 
 from app import negotiation
-from app.errors import HTML, JSON, TEXT
 from app.extensions import fetch, reading
+from app.media_types import HTML, JSON, TEXT
 from app.parameters import read_query, readable_text
 from steadypool import Lookup
 

@@ -11,7 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # What the views share: how a request is read and an answer written. Each may use those to its right and config.
-TOOLS = {"app.errors", "app.negotiation", "app.parameters", "app.openapi", "app.logging", "app.security"}
+TOOLS = {
+    "app.errors",
+    "app.media_types",
+    "app.negotiation",
+    "app.parameters",
+    "app.openapi",
+    "app.logging",
+    "app.security",
+}
 
 # What views share that write: who may, how a body is read, what one has seen, and the transaction with its answer.
 WRITING_TOOLS = {"app.bodies", "app.idempotency", "app.preconditions", "app.tokens"}
@@ -73,6 +81,7 @@ ALLOWED: dict[str, set[str]] = {
     "steadypool.core": {"steadypool.core"},
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"steadypool", "app.schema"},
+    "app.media_types": set(),
     "app.logging": {"config"},
     "app.access_log": {"app.logging", "steadypool", "config"},
     # What wraps each request, whoever it comes from.

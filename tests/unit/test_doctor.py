@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from app.commands import checks, doctor
+from app.commands import checks, doctor, rights
 from app.operations.budget import Limit, budgets
 from config import Settings
 from steadypool import Role
@@ -123,7 +123,7 @@ def test_a_password_like_the_users_name_leaves_the_name(make_settings: Callable[
     [("reader", ["SELECT ON table"], "problem"), ("writer", ["INSERT ON table"], "warning"), ("writer", [], "ok")],
 )
 def test_privileges(role: Role, denied: list[str], level: str) -> None:
-    finding = checks.judge_privileges(role, checks.CHANGES, denied)
+    finding = rights.judge_privileges(role, rights.CHANGES, denied)
 
     assert finding.level == level
     assert bool(denied) is ("GRANT" in finding.remedy)

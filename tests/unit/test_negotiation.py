@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from app.errors import HTML, JSON, TEXT, Problem, preferred
+from app.errors import Problem
+from app.media_types import HTML, JSON, TEXT, preferred
 from app.negotiation import chosen, require
 
 app = Flask(__name__)
