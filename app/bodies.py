@@ -4,14 +4,13 @@ import json
 from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from flask import Flask, request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import FieldError, Problem
+from app.fields import as_object, faults, refused
 from app.media_types import JSON
 
 if TYPE_CHECKING:
@@ -22,19 +21,16 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_DEPTH = 32
 """Objects and lists in one another."""
 
-Body = TypeVar("Body", bound="StrictBody")
+MOST_TOLD = 20
+"""Errors that an answer lists, or a body of nothing but errors would have one many times as long."""
 
-_SAID = {"missing": "is missing", "extra_forbidden": "is not known"}
+Body = TypeVar("Body", bound="StrictBody")
 
 
 class StrictBody(BaseModel):
     """What bodies derive from: a field that is not known is refused, and nothing is turned into another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _GivenTwiceError(ValueError):
-    """An object has a name more than once, and which one counts nobody has laid down."""
 
 
 def init_app(app: Flask) -> None:
@@ -101,53 +97,40 @@ def checked(model: type[Body], value: Any) -> Body:
         # As JSON, where a date is a string and strict all the same.
         return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        raise invalid(*(_field_error(model, each) for each in error.errors(include_url=False))) from error
+        raise invalid(*refused(model, value, error)) from error
 
 
 def invalid(*fields: FieldError) -> Problem:
-    """Return the 422 for a body in which these fields are wrong."""
-    told = " ".join(f"{each.pointer}: {each.detail}" for each in fields)
+    """Return the 422 for a body in which these fields are wrong; of very many, the first ones are told."""
+    more = f" And {len(fields) - MOST_TOLD} more." if len(fields) > MOST_TOLD else ""
+    fields = fields[:MOST_TOLD]
+    told = " ".join(f"{each.pointer}: {each.detail}" for each in fields) + more
     return Problem("invalid-content", f"The body cannot be used. {told}", fields=fields)
 
 
-def _field_error(model: type[Body], error: ErrorDetails) -> FieldError:
-    field = model.model_fields.get(str(error["loc"][0]))
-    # What our own checks raise goes on behind a noun (app.parameters.wrong).
-    said = _SAID.get(error["type"]) or (error["msg"] if error["type"] == "bad_parameter" else "is not what is allowed")
-    allowed = f"; allowed is {field.description}" if field and field.description else ""
-    return FieldError(pointer=_pointer(error["loc"]), detail=f"It {said}{allowed}.")
-
-
-def _pointer(place: tuple[int | str, ...]) -> str:
-    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
-    return "#" + "".join("/" + quote(part, safe="~", errors="replace") for part in escaped)
-
-
 def _read_json(*media_types: str) -> Any:
-    if request.mimetype not in media_types or request.headers.get("Content-Encoding", "identity") != "identity":
+    if request.mimetype not in media_types:
         offered = {"Accept-Patch" if request.method == "PATCH" else "Accept": ", ".join(media_types)}
-        raise Problem("unsupported-media-type", f"Send {' or '.join(media_types)}, not compressed.", offered)
+        raise Problem("unsupported-media-type", f"Send {' or '.join(media_types)}.", offered)
+    if _is_encoded():
+        raise Problem("unsupported-media-type", "Send it as it is, not compressed.", {"Accept-Encoding": "identity"})
     try:
         # RFC 8259 knows UTF-8 and no parameter that could say otherwise.
-        value = json.loads(body_bytes().decode(), object_pairs_hook=_once, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode()
+        value = json.loads(body_bytes().decode(), object_pairs_hook=as_object, parse_constant=_no_number)
         _refuse_depth(value)
-    except _GivenTwiceError as error:
-        raise invalid(FieldError(pointer=_pointer(error.args), detail="It is given more than once.")) from error
     except UnicodeError as error:
-        raise Problem("bad-request", "The body is not UTF-8, or has half of a character.") from error
+        raise Problem("bad-request", "The body is not UTF-8.") from error
     except (ValueError, RecursionError) as error:
         raise Problem("bad-request", "The body is not JSON.") from error
+    if found := tuple(faults(value)):
+        raise invalid(*found)
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _GivenTwiceError(name)
-        found[name] = value
-    return found
+def _is_encoded() -> bool:
+    # A list of words without case (RFC 9110, 8.4); "identity" says that there is none.
+    codings = request.headers.get("Content-Encoding", "").lower().split(",")
+    return not {coding.strip() for coding in codings} <= {"", "identity"}
 
 
 def _refuse_depth(value: Any) -> None:

@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
     "not-acceptable": Kind(406, "Not acceptable", "The Accept header allows no representation that we have."),
     "conflict": Kind(409, "Conflict", "Something else refers to this, so it has to stay."),
     "schema-unsupported": Kind(409, "Schema unsupported", "Somebody else made this database; here it is only read."),
-    "precondition-failed": Kind(412, "Precondition failed", "It was changed since the version that If-Match names."),
+    "precondition-failed": Kind(412, "Precondition failed", "If-Match or If-None-Match does not hold: it was changed."),
     "content-too-large": Kind(413, "Content too large", "The body is longer than this service reads."),
     "unsupported-media-type": Kind(415, "Unsupported media type", "The body is of a kind that is not read here."),
     "invalid-content": Kind(422, "Invalid content", "The body is JSON, but not what is wanted; errors says where."),

@@ -26,6 +26,7 @@ from app.errors import RETRY_AFTER_SECONDS, Problem
 from app.extensions import Model, db
 from app.media_types import JSON
 from app.negotiation import tag_of
+from app.preconditions import require_compared
 from app.schema import SchemaMissingError, SchemaState, columns_of, schema_state
 from steadypool import in_transaction, read
 
@@ -144,7 +145,9 @@ def _begun(work: Work, connection: Connection) -> Answer:
     if connection.dialect.name == "sqlite":
         # Python's driver would begin at the first change only, and what was read before could be old by then.
         connection.exec_driver_sql("BEGIN IMMEDIATE", execution_options={"leaves_no_trace": True})
-    return work(connection)
+    answer = work(connection)
+    require_compared()
+    return answer
 
 
 def _with_key(asked: _Asked, work: Work, connection: Connection) -> Answer:

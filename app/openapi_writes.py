@@ -15,8 +15,8 @@ Document = dict[str, Any]
 SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "API_TOKEN"}}
 SECURITY: list[dict[str, list[str]]] = [{"token": []}]
 
-OF_ALL = (400, 401, 403, 409, 413, 422)
-OF_CHANGES = (412, 428)
+OF_ALL = (400, 401, 403, 409, 412, 413, 422)
+OF_CHANGES = (428,)
 CHANGES = {"PUT", "PATCH", "DELETE"}
 
 _KEY = {

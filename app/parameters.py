@@ -9,6 +9,7 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
+from app.characters import NAME_PATTERN, shown_code, unfit
 from app.errors import Problem
 
 MAX_ID = 2_147_483_647
@@ -95,6 +96,30 @@ def text_schema(longest: int) -> dict[str, JsonValue]:
     """Return what JSON Schema can say of `readable_text`: the outer blanks count, so it promises the stricter rule."""
     pattern = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
     return {"minLength": 1, "maxLength": longest, "pattern": pattern}
+
+
+def proper_name(longest: int) -> Callable[[str], str]:
+    """Return a check that gives a name as it is to be kept: without outer blanks, composed (NFC), so long at most.
+
+    Nothing is in it that nobody sees (`app/characters.py`). `name_schema` says the same to programs.
+    """
+
+    def check(value: str) -> str:
+        if found := unfit(value):
+            raise wrong(f"has {shown_code(found)}, which a name cannot have there")
+        name = unicodedata.normalize("NFC", value.strip())
+        if not name:
+            raise wrong("is empty")
+        if len(name) > longest:
+            raise wrong(f"has {len(name)} characters")
+        return name
+
+    return check
+
+
+def name_schema(longest: int) -> dict[str, JsonValue]:
+    """Return what JSON Schema can say of `proper_name`: less than all of it, since it cannot look at neighbours."""
+    return {"minLength": 1, "maxLength": longest, "pattern": NAME_PATTERN}
 
 
 def has_control_character(value: str) -> bool:

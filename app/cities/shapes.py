@@ -8,12 +8,27 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 
 from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
 from app.cities.queries import CityRow, CountryRow, Cursor
-from app.parameters import MAX_ID, Id, PageLimit, has_control_character, readable_text, text_schema, wrong
+from app.parameters import (
+    MAX_ID,
+    Id,
+    PageLimit,
+    has_control_character,
+    name_schema,
+    proper_name,
+    readable_text,
+    text_schema,
+    wrong,
+)
 
 DEFAULT_LIMIT = 50
 NAME_RULE = f"1 to {MAX_NAME_LENGTH} characters, without control characters"
+KEPT_NAME_RULE = f"1 to {MAX_NAME_LENGTH} characters, none of control and none that nobody sees"
 Name = Annotated[
     str, AfterValidator(readable_text(MAX_NAME_LENGTH)), Field(json_schema_extra=text_schema(MAX_NAME_LENGTH))
+]
+
+KeptName = Annotated[
+    str, AfterValidator(proper_name(MAX_NAME_LENGTH)), Field(json_schema_extra=name_schema(MAX_NAME_LENGTH))
 ]
 
 

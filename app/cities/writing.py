@@ -10,7 +10,7 @@ from app.bodies import MERGE_PATCH, StrictBody, patched, read_body, read_patch
 from app.cities import changes
 from app.cities.names import fold
 from app.cities.queries import CityRow
-from app.cities.shapes import NAME_RULE, City, Name
+from app.cities.shapes import KEPT_NAME_RULE, City, KeptName
 from app.idempotency import Answer, Connection, write
 from app.media_types import JSON
 from app.openapi import operation
@@ -22,16 +22,16 @@ bp = Blueprint("writing", __name__)
 bp.before_request(require_token)
 
 
-def _kept_name(name: str) -> str:
+def _with_letter(name: str) -> str:
     if not fold(name):  # accents alone
         raise wrong("has no letter")
-    return name.strip()
+    return name
 
 
 class CityBody(StrictBody):
     """What a client may say of a city."""
 
-    name: Annotated[Name, AfterValidator(_kept_name), Field(description=f"a name of {NAME_RULE}")]
+    name: Annotated[KeptName, AfterValidator(_with_letter), Field(description=f"a name of {KEPT_NAME_RULE}")]
     country_id: Annotated[int, Field(ge=1, le=MAX_ID, description=f"the id of a country, from 1 to {MAX_ID}")]
 
 

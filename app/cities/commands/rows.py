@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import BinaryIO
 
 from app.cities.names import MAX_NAME_LENGTH, fold
-from app.parameters import MAX_ID, readable_text, whole_number
+from app.parameters import MAX_ID, proper_name, whole_number
 
 DELIMITERS = ",;\t"
 """Spreadsheets write what their country is used to."""
@@ -27,7 +27,7 @@ NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 """What Python's `surrogateescape` puts in the place of such bytes."""
 
 
-_readable = readable_text(MAX_NAME_LENGTH)
+_proper = proper_name(MAX_NAME_LENGTH)
 
 
 class HeaderError(ValueError):
@@ -155,7 +155,7 @@ def _name(column: str, value: str) -> tuple[str, str]:
     if NOT_UTF_8.search(value):
         raise ValueError(f"{column} is not UTF-8")
     try:
-        name = _readable(value).strip()
+        name = _proper(value)
     except ValueError as error:
         raise ValueError(f"{column} {error}") from None
     if not (key := fold(name)):
