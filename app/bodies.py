@@ -21,6 +21,9 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_DEPTH = 32
 """Objects and lists in one another."""
 
+EXACT = 2**53
+"""Below this a float holds each whole number."""
+
 MOST_TOLD = 20
 """Errors that an answer lists, or a body of nothing but errors would have one many times as long."""
 
@@ -116,7 +119,7 @@ def _read_json(*media_types: str) -> Any:
         raise Problem("unsupported-media-type", "Send it as it is, not compressed.", {"Accept-Encoding": "identity"})
     try:
         # RFC 8259 knows UTF-8 and no parameter that could say otherwise.
-        value = json.loads(body_bytes().decode(), object_pairs_hook=as_object, parse_constant=_no_number)
+        value = json.loads(body_bytes().decode(), **_HOOKS)
         _refuse_depth(value)
     except UnicodeError as error:
         raise Problem("bad-request", "The body is not UTF-8.") from error
@@ -144,5 +147,14 @@ def _refuse_depth(value: Any) -> None:
     raise ValueError(f"nested more than {MAX_DEPTH} deep")
 
 
+def _number(text: str) -> float:
+    # JSON has one kind of numbers, and JSON Schema takes 1.0 and 1e0 for integers.
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < EXACT else number
+
+
 def _no_number(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_HOOKS: dict[str, Any] = {"object_pairs_hook": as_object, "parse_float": _number, "parse_constant": _no_number}

@@ -14,21 +14,20 @@ from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request, url_for
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import negotiation, openapi_writes
 from app.errors import KINDS, FieldProblemDocument, Problem, ProblemDocument
 from app.media_types import HTML, JSON, PROBLEM_JSON
-from app.openapi_writes import Document
+from app.openapi_schemas import Document, Schemas
 from app.parameters import MAX_ID
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 INFO = {"title": "Cities", "version": "1"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-COMPONENT = "#/components/schemas/{model}"
+PROBLEMS = (ProblemDocument, FieldProblemDocument)
 PATH_ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 
 bp = Blueprint("openapi", __name__)
@@ -106,19 +105,21 @@ def describe(app: Flask) -> Document:
         for rule in app.url_map.iter_rules()
         if hasattr(view := app.view_functions[rule.endpoint], "operation")
     ]
-    models: set[type[BaseModel]] = {ProblemDocument, FieldProblemDocument}
-    models |= {model for _, found in described for model in (found.returns, *found.also.values()) if model}
-    ordered = sorted(models, key=lambda model: model.__name__)
-    _, schemas = models_json_schema([(model, "serialization") for model in ordered], ref_template=COMPONENT)
+    shown = {model for _, found in described for model in (found.returns, *found.also.values()) if model}
+    taken = {model for _, found in described for model in (found.query, found.body) if model}
+    schemas = Schemas(shown.union(PROBLEMS), taken)
     paths: dict[str, Document] = {}
     for rule, found in sorted(described, key=lambda each: METHODS.index(_method(each[0]))):
         links = openapi_writes.links(rule, found.links_to, [each for each, _ in described])
-        paths.setdefault(_path(rule), {})[_method(rule).lower()] = _operation(app, rule, found, links)
+        paths.setdefault(_path(rule), {})[_method(rule).lower()] = _operation(app, schemas, rule, found, links)
     return {
         "openapi": "3.1.0",
         "info": INFO | {"description": app.config.get("API_DESCRIPTION", "")},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas["$defs"], "securitySchemes": openapi_writes.SECURITY_SCHEMES},
+        "components": {
+            "schemas": schemas.used_in(paths, *PROBLEMS),
+            "securitySchemes": openapi_writes.SECURITY_SCHEMES,
+        },
     }
 
 
@@ -130,30 +131,30 @@ def _method(rule: Rule) -> str:
     return next(method for method in METHODS if method in (rule.methods or ()))
 
 
-def _operation(app: Flask, rule: Rule, found: Operation, links: Document) -> Document:
+def _operation(app: Flask, schemas: Schemas, rule: Rule, found: Operation, links: Document) -> Document:
     view = app.view_functions[rule.endpoint]
     in_path = [{"name": name, "in": "path", "required": True, "schema": PATH_ID} for name in sorted(rule.arguments)]
     described: Document = {
         "operationId": view.__name__,
         "summary": cleandoc(view.__doc__ or "").split("\n")[0],
-        "parameters": in_path + (_query_parameters(found.query) if found.query else []),
+        "parameters": in_path + (_query_parameters(schemas.fields(found.query)) if found.query else []),
     }
     if _method(rule) == "GET":
-        described["responses"] = _responses(found, found.errors)
+        described["responses"] = _responses(schemas, found, found.errors)
     else:
         described["parameters"] += openapi_writes.parameters(rule)
         described["security"] = openapi_writes.SECURITY
-        described["responses"] = _responses(found, openapi_writes.errors(rule, has_body=found.body is not None))
+        errors = openapi_writes.errors(rule, has_body=found.body is not None)
+        described["responses"] = _responses(schemas, found, errors)
     if found.body:
-        described["requestBody"] = openapi_writes.request_body(found.body, found.media_types)
+        described["requestBody"] = openapi_writes.request_body(schemas, found.body, found.media_types)
     if links:
         described["responses"][str(found.status)]["links"] = links
     return described
 
 
-def _query_parameters(model: type[BaseModel]) -> list[Document]:
-    properties = model.model_json_schema()["properties"]
-    return [_query_parameter(name, dict(schema)) for name, schema in properties.items()]
+def _query_parameters(fields: Document) -> list[Document]:
+    return [_query_parameter(name, dict(schema)) for name, schema in fields.items()]
 
 
 def _query_parameter(name: str, schema: Document) -> Document:
@@ -166,24 +167,20 @@ def _query_parameter(name: str, schema: Document) -> Document:
     return {"name": name, "in": "query", "description": description, "schema": kept}
 
 
-def _responses(found: Operation, errors: tuple[int, ...]) -> Document:
-    content = {JSON: {"schema": _reference(found.returns)}} if found.returns else {}
+def _responses(schemas: Schemas, found: Operation, errors: tuple[int, ...]) -> Document:
+    content = {JSON: {"schema": schemas.shown(found.returns)}} if found.returns else {}
     content |= {text: {"schema": {"type": "string"}} for text in found.texts}
     responses: Document = {str(found.status): {"description": HTTPStatus(found.status).phrase, "content": content}}
     if found.errors and found.status == 200 and not found.body:
         responses["304"] = {"description": "The client's copy, named by If-None-Match, is still right"}
     for status in (*errors, *((500, 503, 504) if errors else ())):
         document = FieldProblemDocument if status == 422 else ProblemDocument
-        problem = {PROBLEM_JSON: {"schema": _reference(document)}}
+        problem = {PROBLEM_JSON: {"schema": schemas.shown(document)}}
         problem |= {text: {"schema": {"type": "string"}} for text in found.texts}
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}
     for status, model in found.also.items():
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {JSON: {"schema": _reference(model)}},
+            "content": {JSON: {"schema": schemas.shown(model)}},
         }
     return responses
-
-
-def _reference(model: type[BaseModel]) -> Document:
-    return {"$ref": COMPONENT.format(model=model.__name__)}

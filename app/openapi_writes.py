@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from app.bodies import MERGE_PATCH
 from app.idempotency import KEY
-
-Document = dict[str, Any]
+from app.openapi_schemas import Document, Schemas
 
 SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "API_TOKEN"}}
 SECURITY: list[dict[str, list[str]]] = [{"token": []}]
@@ -49,11 +47,9 @@ def _changes(rule: Rule) -> bool:
     return not CHANGES.isdisjoint(rule.methods or ())
 
 
-def request_body(model: type[BaseModel], media_types: tuple[str, ...]) -> Document:
+def request_body(schemas: Schemas, model: type[BaseModel], media_types: tuple[str, ...]) -> Document:
     """Return the description of a body; of a merge patch no field is required."""
-    schema = model.model_json_schema()
-    if MERGE_PATCH in media_types:
-        schema.pop("required", None)
+    schema = schemas.patch(model) if MERGE_PATCH in media_types else schemas.taken(model)
     return {"required": True, "content": {media_type: {"schema": schema} for media_type in media_types}}
 
 
