@@ -35,6 +35,10 @@ __all__ = ["KEY", "Answer", "Connection", "IdempotencyKey", "write"]  # views na
 KEPT_SECONDS = 24 * 60 * 60
 SWEPT_AT_ONCE = 1000
 MOST_TRIES = 5
+MOST_BODY_BYTES, MOST_HEADER_BYTES = 1024 * 1024, 60_000
+"""What is kept of an answer fits into the columns on every database, MEDIUMTEXT and TEXT of MySQL and MariaDB being the
+smallest; a body of 16 KiB that is told again, in an address too (three bytes for each), needs less."""
+
 _CHARACTERS = r"[A-Za-z0-9._~:+/=-]{1,128}"
 KEY = rf'^(?:{_CHARACTERS}|"{_CHARACTERS}")$'
 """What a key may be. The draft puts it into quotation marks, most clients do not; both are the same key."""
@@ -62,6 +66,10 @@ class IdempotencyKey(Model):
     expires_at: Mapped[int] = mapped_column(BigInteger)  # seconds since 1970
 
 
+class AnswerTooLongError(Exception):
+    """A room answers a write with more than can be kept: a fault of the room's, and nothing is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a write answers: it can be kept, and made a response of as often as it is asked for."""
@@ -69,6 +77,15 @@ class Answer:
     status: int
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what the table of keys cannot hold, whether it is to be kept or not: a test of the room finds out."""
+        for part, content, most in (
+            ("body", self.body, MOST_BODY_BYTES),
+            ("headers", _packed(self), MOST_HEADER_BYTES),
+        ):
+            if (size := len(content.encode())) > most:
+                raise AnswerTooLongError(f"An answer to a write has {part} of {size:,} bytes; {most:,} can be kept.")
 
     @classmethod
     def of(cls, document: BaseModel, status: int = 200, **headers: str) -> "Answer":
@@ -86,6 +103,10 @@ class Answer:
 
 
 Work = Callable[[Connection], Answer]
+
+
+def _packed(answer: Answer) -> str:
+    return json.dumps(dict(answer.headers))
 
 
 class _UsedAlreadyError(Exception):
@@ -162,7 +183,7 @@ def _with_key(asked: _Asked, work: Work, connection: Connection) -> Answer:
     except IntegrityError as error:
         raise _UsedAlreadyError from error
     answer = work(connection)
-    kept = {"status": answer.status, "headers": json.dumps(dict(answer.headers)), "body": answer.body}
+    kept = {"status": answer.status, "headers": _packed(answer), "body": answer.body}
     connection.execute(update(IdempotencyKey).where(IdempotencyKey.key_hash == asked.key_hash).values(kept))
     if asked.key_hash.startswith("00"):  # one key in 256
         _sweep(connection)

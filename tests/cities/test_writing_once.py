@@ -76,3 +76,14 @@ def test_of_many_who_saw_the_same_version_at_the_same_time_one_changes_it(
 
     assert statuses[200] == 1, statuses
     assert set(statuses) <= {200, 412, 503, 504}, statuses  # the last are those who could not wait so long
+
+
+def test_the_longest_name_of_the_longest_characters_is_answered_the_same(api: Api, writable: Database) -> None:
+    name, key = "\U0002070e" * 50, a_key()
+
+    first, again = (api.add(name, Idempotency_Key=key) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.get_json()["name"] == name
+    assert again.data == first.data
+    assert times_kept(writable, name) == 1
