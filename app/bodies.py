@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from werkzeug.exceptions import NotImplemented as UnknownCoding
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import FieldError, Problem
@@ -20,6 +21,8 @@ MERGE_PATCH = "application/merge-patch+json"
 MAX_BODY_BYTES = 16 * 1024
 MAX_DEPTH = 32
 """Objects and lists in one another."""
+
+_IS_CUT = "app.body_is_cut"
 
 EXACT = 2**53
 """Below this a float holds each whole number."""
@@ -46,14 +49,27 @@ def receive(environ: "WSGIEnvironment") -> None:
     """Read the body, as far as it may be: from here on nobody waits for the client."""
     length, stream = environ.get("CONTENT_LENGTH", ""), environ["wsgi.input"]
     most = MAX_BODY_BYTES + 1
-    if not length.isascii() or not length.isdigit():
+    is_told = length.isascii() and length.isdigit()
+    if not is_told:
         length = str(most) if environ.get("wsgi.input_terminated") else "0"
     if 0 < int(length) <= most:
         try:
             content = stream.read(int(length))
-        except OSError:  # the client has gone; what reads the body will miss it
-            content = b""
-        environ["wsgi.input"] = BytesIO(content)
+        except OSError:  # the client has gone
+            content = None
+        environ[_IS_CUT] = content is None or (is_told and len(content) < int(length))
+        environ["wsgi.input"] = BytesIO(content or b"")
+
+
+def refuse_cut() -> None:
+    """Raise Problem (400) for a request that did not come to its end, whatever it says so far; 501 for other codings.
+
+    What was cut off may have been an order of half the length (RFC 9112, 8), also where its body says nothing.
+    """
+    if request.environ.get(_IS_CUT):
+        raise Problem("bad-request", "The body is not whole: it ended before the length that was told.")
+    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        raise UnknownCoding
 
 
 def body_bytes() -> bytes:
@@ -112,6 +128,8 @@ def invalid(*fields: FieldError) -> Problem:
 
 
 def _read_json(*media_types: str) -> Any:
+    if "Content-Range" in request.headers:  # RFC 9110, 14.5: it would be taken for the whole
+        raise Problem("bad-request", "Nothing is changed by ranges: leave out Content-Range, and send all of it.")
     if request.mimetype not in media_types:
         offered = {"Accept-Patch" if request.method == "PATCH" else "Accept": ", ".join(media_types)}
         raise Problem("unsupported-media-type", f"Send {' or '.join(media_types)}.", offered)
@@ -120,11 +138,11 @@ def _read_json(*media_types: str) -> Any:
     try:
         # RFC 8259 knows UTF-8 and no parameter that could say otherwise.
         value = json.loads(body_bytes().decode(), **_HOOKS)
-        _refuse_depth(value)
     except UnicodeError as error:
         raise Problem("bad-request", "The body is not UTF-8.") from error
     except (ValueError, RecursionError) as error:
         raise Problem("bad-request", "The body is not JSON.") from error
+    _refuse_depth(value)
     if found := tuple(faults(value)):
         raise invalid(*found)
     return value
@@ -137,14 +155,13 @@ def _is_encoded() -> bool:
 
 
 def _refuse_depth(value: Any) -> None:
-    """Raise ValueError for what is nested so deep that nobody can have meant it."""
+    """Raise Problem (400) for what is nested so deep that nobody can have meant it."""
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
-        if not level:
-            return
         inside = (inner for each in level for inner in (each.values() if isinstance(each, dict) else each))
         level = [inner for inner in inside if isinstance(inner, dict | list)]
-    raise ValueError(f"nested more than {MAX_DEPTH} deep")
+    if level:
+        raise Problem("bad-request", f"The body is not read: it is nested more than {MAX_DEPTH} deep.")
 
 
 def _number(text: str) -> float:

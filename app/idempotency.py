@@ -149,12 +149,12 @@ def _once(asked: _Asked, work: Work) -> Answer:
 
 
 def _asked() -> _Asked | None:
-    given = request.headers.get("Idempotency-Key")
+    content, given = body_bytes(), request.headers.get("Idempotency-Key")
     if given is None:
         return None
     if not re.fullmatch(KEY, given):
         raise Problem("bad-request", "The Idempotency-Key is not 1 to 128 letters, digits or . _ ~ : + / = -")
-    seen = [request.method.encode(), request.full_path.encode(), body_bytes()]
+    seen = [request.method.encode(), request.full_path.encode(), content]
     return _Asked(_hash(given.strip('"').encode()), _hash(b"\0".join(seen)))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Wrapper = Callable[[WSGIApplication], WSGIApplication]
 
 BEFORE_VIEWS: list[Callable[[], None]] = [
+    bodies.refuse_cut,  # or half a request would be done
     security.refuse_malformed_query,  # or Werkzeug would stumble over it, or take it for something else
 ]
 """What may refuse a request, before its blueprint's own checks; first come first."""

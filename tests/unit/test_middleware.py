@@ -46,7 +46,7 @@ def test_who_looks_at_every_request_and_every_answer(make_app: Callable[..., Fla
     before = [check.__name__ for check in app.before_request_funcs[None]]
     after: list[Any] = [look_at.func for look_at in reversed(app.after_request_funcs[None])]
 
-    assert before == ["refuse_malformed_query"]
+    assert before == ["refuse_cut", "refuse_malformed_query"]
     # The log is the last one: its line tells what leaves.
     assert [look_at.__module__ for look_at in after] == [counting_answers.__module__, logging_answers.__module__]
 
