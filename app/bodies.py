@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from werkzeug.exceptions import NotImplemented as UnknownCoding
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import FieldError, Problem
@@ -69,7 +68,7 @@ def refuse_cut() -> None:
     if request.environ.get(_IS_CUT):
         raise Problem("bad-request", "The body is not whole: it ended before the length that was told.")
     if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
-        raise UnknownCoding
+        raise Problem("not-implemented", "Send the body as it is or chunked, in no other transfer coding.")
 
 
 def body_bytes() -> bytes:

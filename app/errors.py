@@ -63,6 +63,7 @@ KINDS: dict[str, Kind] = {
         428, "Precondition required", "If-Match is missing, with the ETag of what is changed."
     ),
     "internal-error": Kind(500, "Internal error", "A fault of ours; the log has it under the request id."),
+    "not-implemented": Kind(501, "Not implemented", "The body came in a transfer coding that is not read here."),
     "outcome-unknown": Kind(500, "Outcome unknown", "The connection was lost while a change was being kept, or not."),
     "database-unavailable": Kind(503, "Database unavailable", "The database cannot be reached; Retry-After says when."),
     "database-misconfigured": Kind(

@@ -96,7 +96,7 @@ def show_metrics() -> Response:
     elif reporter.directory.is_dir():
         MultiProcessCollector(registry, path=str(reporter.directory))  # type: ignore[no-untyped-call] # theirs
     registry.register(_Reported(reporter.all_reports(), current_app.extensions["settings"]))
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    encode, content_type = choose_encoder(request.headers.get("Accept", "").lower())
     return Response(encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"})
 
 

@@ -118,8 +118,9 @@ def test_what_runs_is_told(client: FlaskClient) -> None:
     assert all(sample.labels.values())
 
 
-def test_prometheus_may_ask_for_openmetrics(client: FlaskClient) -> None:
-    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+@pytest.mark.parametrize("media_type", ["application/openmetrics-text", "Application/OpenMetrics-Text"])
+def test_prometheus_may_ask_for_openmetrics(client: FlaskClient, media_type: str) -> None:
+    answer = client.get("/metrics", headers={"Accept": f"{media_type}; version=1.0.0"})
 
     assert answer.mimetype == "application/openmetrics-text"
     assert answer.text.endswith("# EOF\n")
