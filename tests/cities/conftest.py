@@ -26,6 +26,9 @@ __all__ = [
     "tree",
 ]
 
+# For what is decided before a database is asked: the kind of server does not matter.
+on_one_server = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
+
 
 @pytest.fixture(scope="module")
 def writable(server: Server) -> Iterator[Database]:

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from testkit.processes import free_port
+from tests.cities.conftest import on_one_server
 from tests.conftest import dispose
 from tests.support.protected import assert_nothing_inline, assert_protected
 
@@ -16,13 +17,15 @@ HTML = {"Accept": "text/html"}
 PAGES = ["/", "/?city=London", "/?city=Lundon", "/?city=x", "/countries/23"]
 
 
+@on_one_server
 @pytest.mark.parametrize("address", [*PAGES, "/cities/static/search.js", "/api/v1/cities"])
 def test_only_our_own_files_may_run_or_be_asked(client: FlaskClient, address: str) -> None:
     with client.get(address, headers={"Accept": "*/*", "Origin": "https://elsewhere.example"}) as response:
         assert_protected(response.headers)
 
 
-@pytest.mark.parametrize("address", [*PAGES, "/nowhere"])
+@on_one_server
+@pytest.mark.parametrize("address", PAGES)
 def test_no_script_or_style_is_written_into_a_page(client: FlaskClient, address: str) -> None:
     assert_nothing_inline(client.get(address, headers=HTML).text)
 
