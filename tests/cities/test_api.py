@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -64,6 +65,15 @@ def test_next_link_is_relative_and_keeps_the_filters(client: FlaskClient) -> Non
     assert link.startswith("/api/v1/cities?")
     assert all(kept in link for kept in ("prefix=Sa", "limit=2", "country_id=15"))
     assert "utm_source" not in link
+
+
+@pytest.mark.parametrize("below", ["/towns", "/städte", "/my towns"])
+def test_next_link_leads_below_where_the_service_is(client: FlaskClient, below: str) -> None:
+    environ = {"SCRIPT_NAME": below.encode().decode("latin-1")}
+
+    answer = client.get("/api/v1/cities?limit=1", environ_overrides=environ)
+
+    assert answer.get_json()["next"].startswith(f"{quote(below)}/api/v1/cities?")
 
 
 @pytest.mark.parametrize(

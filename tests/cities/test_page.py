@@ -15,8 +15,11 @@ from app.cities import queries
 from app.cities.names import one_slip_away
 from app.extensions import Model
 from testkit.databases import Database, plain_engine
+from tests.api.test_sub_path import BELOW, ask, leads_below
+from tests.cities.conftest import on_one_server
 from tests.cities.test_names import assert_uses_index, sent_while
 from tests.support.problems import assert_problem
+from tests.support.protected import assert_nothing_inline
 
 HTML = {"Accept": "text/html"}
 LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
@@ -25,6 +28,17 @@ LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
 def links(page: str) -> dict[str, str]:
     """Return where the links of a page lead, by their words."""
     return {unescape(re.sub("<.*?>", "", words)): unescape(address) for address, words in LINK.findall(page)}
+
+
+@on_one_server
+@pytest.mark.parametrize("address", ["/", "/?city=London", "/?city=Lundon", "/?city=x", "/?city=", "/countries/23"])
+def test_a_page_has_nothing_inline_and_leads_below_where_it_is(client: FlaskClient, address: str) -> None:
+    page = ask(client, address, "text/html").text
+    addresses = re.findall(r'(?:href|src|action|data-\w+)="([^"]*/[^"]*)"', page)
+
+    assert_nothing_inline(page.replace(BELOW, ""))
+    assert len(addresses) > 5
+    assert [each for each in addresses if not leads_below(each, address)] == []
 
 
 # ---- near spellings ----
