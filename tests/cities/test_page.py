@@ -15,9 +15,11 @@ from app.cities import queries
 from app.cities.names import one_slip_away
 from app.extensions import Model
 from testkit.databases import Database, plain_engine
+from testkit.processes import free_port
 from tests.api.test_sub_path import BELOW, ask, leads_below
 from tests.cities.conftest import on_one_server
 from tests.cities.test_names import assert_uses_index, sent_while
+from tests.conftest import dispose
 from tests.support.problems import assert_problem
 from tests.support.protected import assert_nothing_inline
 
@@ -39,6 +41,18 @@ def test_a_page_has_nothing_inline_and_leads_below_where_it_is(client: FlaskClie
     assert_nothing_inline(page.replace(BELOW, ""))
     assert len(addresses) > 5
     assert [each for each in addresses if not leads_below(each, address)] == []
+
+
+def test_a_page_without_its_database_says_when_and_keeps_what_was_typed(make_app: Callable[..., Flask]) -> None:
+    app = make_app(DATABASE_URL=f"mysql://user:password@127.0.0.1:{free_port()}/none", REQUEST_DEADLINE_SECONDS="1")
+
+    response = app.test_client().get("/", query_string={"city": 'O"Hara'}, headers=HTML)
+    dispose(app)  # so that nobody goes on knocking
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert "Nothing can be looked up at the moment. What you typed is kept." in response.text
+    assert 'value="O&#34;Hara"' in response.text
 
 
 # ---- near spellings ----
