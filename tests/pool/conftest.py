@@ -11,6 +11,9 @@ import pytest
 from sqlalchemy import Engine
 
 from steadypool import Role, create_pool_engine
+from testkit.leaving_out import leave_out
+from testkit.servers import MissingError
+from tests.pool.packages import installed_back_end
 from tests.support.policies import POLICY
 
 
@@ -33,3 +36,12 @@ def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
 @pytest.fixture
 def engine(make_engine: Callable[..., Engine]) -> Engine:
     return make_engine()
+
+
+@pytest.fixture(scope="session")
+def back_end(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What builds packages, as it is locked, in a folder for PYTHONPATH."""
+    try:
+        return installed_back_end(tmp_path_factory.mktemp("back-end"))
+    except MissingError as error:
+        leave_out("the back end that builds packages", error)
