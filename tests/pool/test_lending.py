@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,11 +18,6 @@ from steadypool.lookup import lend
 from testkit.waiting import eventually
 from tests.support.pools import steady
 
-
-class BoomError(Exception):
-    """Something that no driver raises."""
-
-
 COUNT_FOR_A_WHILE = text(
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9000000) SELECT sum(i) FROM n"
 )
@@ -37,10 +31,7 @@ def raise_when_overdue(error: BaseException) -> Callable[..., None]:
 
     def take_and_wait(slots: Slots[Any], use: Use, seconds: float, **options: Any) -> None:
         take(slots, use, seconds, **options)
-        end = time.monotonic() + 5
-        while not use.was_cut:
-            assert time.monotonic() < end, "the housekeeping sleeps"
-            time.sleep(0.01)
+        assert eventually(lambda: use.was_cut, 5), "the housekeeping sleeps"
         raise error
 
     return take_and_wait
@@ -101,31 +92,22 @@ def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(
         engine.connect()
 
 
-def number(connection: Any) -> int:
-    """What a driver's connection is known by here."""
-    return id(connection)
-
-
 def lent_to(engine: Engine) -> int:
-    return lend(steady(engine), number)
+    """Return what the driver's connection that is lent next is known by here."""
+    return lend(steady(engine), id)
 
 
-def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine) -> None:
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine, idle: bool) -> None:
     with engine.connect() as connection:
+        entry: Any = connection.connection._connection_record
         before = connection.connection.dbapi_connection
-        connection.connection.invalidate(soft=True)
+        if not idle:
+            connection.connection.invalidate(soft=True)
+    if idle:
+        entry.invalidate(soft=True)
 
-    assert steady(engine).checkedin() == 0
-    assert lent_to(engine) != id(before)
-    assert steady(engine).snapshot()["closed"] == {"error": 1}
-
-
-def test_one_that_is_invalidated_softly_while_it_is_idle_is_not_lent_either(engine: Engine) -> None:
-    with engine.connect() as connection:
-        entry, before = connection.connection._connection_record, connection.connection.dbapi_connection
-    assert entry is not None
-    entry.invalidate(soft=True)
-
+    assert steady(engine).checkedin() == int(idle)
     assert lent_to(engine) != id(before)
     assert steady(engine).snapshot()["closed"] == {"error": 1}
 
@@ -218,7 +200,7 @@ def raising(error: BaseException) -> Callable[[Any], None]:
     return use
 
 
-@pytest.mark.parametrize("error", [KeyError(1053), ValueError(1290), OSError(1836, "read-only")], ids=repr)
+@pytest.mark.parametrize("error", [KeyError(1053), OSError(1836, "read-only")], ids=repr)
 def test_what_is_no_drivers_error_says_nothing_of_other_connections(
     make_engine: Callable[..., Engine], error: Exception
 ) -> None:
@@ -234,9 +216,7 @@ def test_what_is_no_drivers_error_says_nothing_of_other_connections(
     assert (seen["idle"], seen["closed"]) == (1, {"error": 1})
 
 
-@pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), BoomError(), sqlite3.OperationalError("of the driver")], ids=repr
-)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), sqlite3.OperationalError("of the driver")], ids=repr)
 def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseException) -> None:
     """Whatever fails in closing its connection."""
 
@@ -253,25 +233,14 @@ def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseEx
     assert steady(engine).snapshot()["in_use"] == 0
 
 
-def test_a_mistake_in_a_statement_leaves_the_connection(engine: Engine) -> None:
-    def ask(connection: sqlite3.Connection) -> None:
-        connection.execute("SELECT nothing FROM nowhere")
-
-    with pytest.raises(sqlite3.OperationalError):
-        lend(steady(engine), ask)
-
-    seen = steady(engine).snapshot()
-    assert (seen["idle"], seen["closed"]) == (1, {})
-
-
 def test_a_holder_that_fails_costs_no_connection(make_engine: Callable[..., Engine]) -> None:
     def fail() -> dict[str, object]:
-        raise BoomError
+        raise LookupError
 
     engine = make_engine()
     pool = steady(engine)
     pool.holder = fail
-    with pytest.raises(BoomError):
+    with pytest.raises(LookupError):
         engine.connect()
 
     seen = pool.snapshot()

@@ -19,13 +19,6 @@ BY_NOTE = Lookup(
     )
 )
 OF_THE_OTHER = "CREATE TABLE other.tenant (note TEXT); INSERT INTO other.tenant VALUES ('other')"
-CONNECTION_EVENTS = {
-    "before_execute": 1,
-    "after_execute": 1,
-    "before_cursor_execute": 1,
-    "after_cursor_execute": 1,
-    "engine_connect": 1,
-}
 
 
 @pytest.fixture
@@ -82,47 +75,31 @@ def test_nobody_listens(reader: Engine, lent: list[object]) -> None:
     assert len(lent) == 2
 
 
-@pytest.mark.parametrize("name", ["checkout", "checkin", "reset"])
-@pytest.mark.parametrize("on", ["engine", "pool", "class", "late"])
-def test_events_of_the_pool(
-    reader: Engine, lent: list[object], listen: Callable[..., list[object]], name: str, on: str
+POOL_EVENTS = ["checkout", "checkin", "reset"]
+CURSOR_EVENTS = ["before_cursor_execute", "after_cursor_execute", "do_execute"]
+CONNECTION_EVENTS = ["engine_connect", "before_execute", "after_execute", *CURSOR_EVENTS, "handle_error", "invalidate"]
+CASES = [
+    *(("engine", name) for name in (*POOL_EVENTS, *CONNECTION_EVENTS)),
+    *(("pool", name) for name in POOL_EVENTS),
+    ("every pool", "checkout"),
+    ("every engine", "before_execute"),
+]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("on", "name"), CASES)
+def test_somebody_listens(
+    reader: Engine, lent: list[object], listen: Callable[..., list[object]], on: str, name: str, late: bool
 ) -> None:
-    if on == "late":
+    if late:
         ask(reader)
         lent.clear()
-    heard = listen({"pool": reader.pool, "class": Pool}.get(on, reader), name)
-
-    ask(reader)
-    ask(reader)
-
-    assert (len(heard), lent) == (2, [])
-
-
-@pytest.mark.parametrize("name", CONNECTION_EVENTS)
-@pytest.mark.parametrize("on", ["engine", "class"])
-def test_events_of_a_connection(
-    reader: Engine, lent: list[object], listen: Callable[..., list[object]], name: str, on: str
-) -> None:
-    ask(reader)
-    lent.clear()
-    heard = listen(Engine if on == "class" else reader, name)
+    heard = listen({"engine": reader, "pool": reader.pool, "every pool": Pool, "every engine": Engine}[on], name)
+    heard.clear()
 
     ask(reader)
 
-    assert (len(heard), lent) == (1, [])
-
-
-@pytest.mark.parametrize("name", ["do_execute", "handle_error", "invalidate"])
-def test_events_of_the_driver(
-    reader: Engine, lent: list[object], listen: Callable[..., list[object]], name: str
-) -> None:
-    ask(reader)
-    lent.clear()
-    heard = listen(reader, name)
-
-    ask(reader)
-
-    assert (len(heard), lent) == (int(name == "do_execute"), [])
+    assert (len(heard), lent) == (int(name not in ("handle_error", "invalidate")), [])
 
 
 def test_who_stops_listening_is_not_waited_for(reader: Engine, lent: list[object]) -> None:

@@ -107,16 +107,14 @@ def test_nor_is_another_drivers_error_this_ones() -> None:
     assert kind_of(shutdown, other) is ErrorKind.MISTAKE
 
 
-def test_a_lost_connection_is_known_without_a_code() -> None:
-    lost = failed(psycopg.OperationalError("server closed the connection unexpectedly"), connection_invalidated=True)
-
-    assert kind_of(lost) is ErrorKind.CONNECTION_DEAD
+@pytest.mark.parametrize("error", [psycopg.OperationalError, psycopg.errors.TooManyConnections])
+def test_a_lost_connection_is_known_without_a_code_and_whatever_was_said_before(error: type[Exception]) -> None:
+    assert kind_of(failed(error("closed unexpectedly"), connection_invalidated=True)) is ErrorKind.CONNECTION_DEAD
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        failed(pymysql.OperationalError(2013, "Lost connection")),
         exc.OperationalError(None, None, pymysql.OperationalError(2003, "Can't connect")),
         exc.OperationalError(None, None, pymysql.OperationalError(1045, "Access denied")),
         failed(pymysql.OperationalError(1317, "Query execution was interrupted")),

@@ -49,7 +49,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.short_form("once")
 @pytest.mark.parametrize("again", [(), (1,), (2,), (5,), (11,)], ids=lambda steps: f"and {steps}" if steps else "once")
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_at_whatever_line_it_breaks_off_all_is_accounted_for(tmp_path: Path, way: Way, again: tuple[int, ...]) -> None:
     (tmp_path / "empty.sqlite3").touch()
     policy = replace(POLICY, size=SIZE, timeout_seconds=0.5)
