@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,14 @@ def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     yield make
     for engine in made:
         engine.dispose()
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """Keep what is there already away from the garbage collector: it finds what a test forgets, and is quick."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -253,6 +253,7 @@ def raising(error: Exception) -> Callable[..., None]:
     return fail
 
 
+@pytest.mark.usefixtures("frozen")
 def test_an_engine_that_is_forgotten_while_its_database_is_away_is_gone(tmp_path: Path) -> None:
     """Its probes end, and keep neither it nor its pool."""
     engine = create_pool_engine(f"sqlite:///{tmp_path}/not/there.sqlite3", POLICY, role="reader")

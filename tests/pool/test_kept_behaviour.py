@@ -73,6 +73,7 @@ def test_a_listener_that_connects_by_the_dialect_is_bounded_as_well() -> None:
     assert failed
 
 
+@pytest.mark.usefixtures("frozen")
 def test_what_was_lent_when_the_pool_was_disposed_of_is_counted_when_its_holder_forgets_it(engine: Engine) -> None:
     pool = steady(engine)
     circle: list[Any] = [engine.connect()]
@@ -110,6 +111,7 @@ def test_a_listener_that_ends_the_process_s_housekeeping_does_not(
     assert housekeeping._thread.is_alive()
 
 
+@pytest.mark.usefixtures("frozen")
 def test_nothing_is_taken_back_at_the_end_of_the_interpreter(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others may keep their locks for good then."""
     from steadypool import pool

@@ -121,28 +121,12 @@ def test_an_option_of_the_engine_is_honoured(reader: Engine, lent: list[object])
     assert lent == []
 
 
-def test_a_schema_is_translated(make_engine: Callable[..., Engine], reader: Engine) -> None:
-    in_a_schema = Lookup(select(Table("notes", MetaData(), Column("id", Integer), schema="tenant").c.id))
-
-    assert list(in_a_schema.fetch(reader.execution_options(schema_translate_map={"tenant": None}))) == [(7,)]
-
-
 def test_what_is_logged_is_logged(reader: Engine, lent: list[object], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "sqlalchemy.engine"):
         ask(reader)
 
     assert lent == []
     assert any("SELECT notes.id" in record.getMessage() for record in caplog.records)
-
-
-def test_a_statement_may_be_rewritten(reader: Engine) -> None:
-    @event.listens_for(reader, "before_cursor_execute", retval=True)
-    def rewrite(
-        _connection: object, _cursor: object, statement: str, values: object, _context: object, _many: object
-    ) -> tuple[str, object]:
-        return statement.replace("notes.id", "notes.id + 1"), values
-
-    assert list(BY_NOTE.fetch(reader, note="seen")) == [(8,)]
 
 
 def test_a_statement_with_options_of_its_own(make_engine: Callable[..., Engine], lent: list[object]) -> None:

@@ -142,6 +142,7 @@ def test_one_whose_closing_failed_is_not_made_anew(make: Make) -> None:
     assert borrow(pool) is not stays
 
 
+@pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("resets", [True, False])
 def test_a_dropped_connection_is_kept_where_it_is_reset(make: Make, resets: bool) -> None:
     pool = make(reset_on_return=resets)

@@ -6,7 +6,6 @@ answers are right.
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -35,14 +34,11 @@ SIZE = 2
 
 
 @pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pass over what finalizers raise, log nothing, and keep what is there already away from the garbage collector."""
+def quiet(monkeypatch: pytest.MonkeyPatch, frozen: None) -> Iterator[None]:
+    """Pass over what finalizers raise, and log nothing."""
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
     logging.disable()
-    gc.collect()
-    gc.freeze()
     yield
-    gc.unfreeze()
     logging.disable(logging.NOTSET)
 
 
