@@ -17,9 +17,11 @@ from testkit.servers import MissingError
 from tests.pool.packages import installed_back_end
 from tests.support.policies import POLICY
 
+MakeEngine = Callable[..., Engine]
+
 
 @pytest.fixture
-def make_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+def make_engine(tmp_path: Path) -> Iterator[MakeEngine]:
     """Return an engine that keeps one connection, unless the policy says otherwise; on an empty SQLite file."""
     made: list[Engine] = []
     (tmp_path / "empty.sqlite3").touch()
@@ -43,7 +45,7 @@ def frozen() -> Iterator[None]:
 
 
 @pytest.fixture
-def engine(make_engine: Callable[..., Engine]) -> Engine:
+def engine(make_engine: MakeEngine) -> Engine:
     return make_engine()
 
 

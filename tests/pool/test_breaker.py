@@ -58,6 +58,14 @@ class Database:
         self._go.release()
         assert_soon(lambda: self.probed >= wanted and (len(self.pauses) >= wanted or self.breaker.state == "closed"))
 
+    def be_asked(self, times: int) -> None:
+        """Be suspected, and have so many probes or attempts at one happen."""
+        self.breaker.trip("a connect was cut")
+        for number in range(1, times):
+            self.wait_for_pauses(number)
+            self._go.release()
+        self.wait_for_pauses(times)
+
     def wait_for_pauses(self, number: int) -> None:
         assert_soon(lambda: len(self.pauses) == number)
 
@@ -208,35 +216,30 @@ def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database) -> 
     assert database.probed <= 2
 
 
-def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def frozen_database(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """One that keeps every probe waiting; nobody has the patience to wait for one."""
     monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
-
-    database.breaker.trip("a connect was cut")
-    assert_soon(lambda: len(database.pauses) == 1)
-    for number in range(2, HELD + 4):
-        database._go.release()
-        database.wait_for_pauses(number)
-
-    assert all(pause <= PAUSE_SECONDS[1] for pause in database.pauses[: HELD - 1])
-    assert database.pauses[HELD - 1 :] == pytest.approx([spacing - QUICK_SECONDS for spacing in (1.4, 2.8, 5.6, 11.2)])
+    yield database
     database.thawed.set()
 
 
-def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_server_is_asked_ever_more_rarely(frozen_database: Database) -> None:
+    frozen_database.be_asked(HELD + 3)
+
+    pauses = frozen_database.pauses
+    assert all(pause <= PAUSE_SECONDS[1] for pause in pauses[: HELD - 1])
+    assert pauses[HELD - 1 :] == pytest.approx([spacing - QUICK_SECONDS for spacing in (1.4, 2.8, 5.6, 11.2)])
+
+
+def test_probes_that_nobody_can_end_do_not_pile_up(frozen_database: Database) -> None:
     """A creator of somebody's own, which waits for ever; it has reached nobody as far as we know."""
-    monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
-    database.is_frozen = True
-    database.arrives = False
+    frozen_database.arrives = False
 
-    database.breaker.trip("a connect was cut")
-    assert_soon(lambda: len(database.pauses) == 1)
-    for number in range(2, MOST_KNOCKS + 3):
-        database._go.release()
-        database.wait_for_pauses(number)
+    frozen_database.be_asked(MOST_KNOCKS + 2)
 
-    assert database.probed == MOST_KNOCKS
-    database.thawed.set()
+    assert frozen_database.probed == MOST_KNOCKS
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(5, 0), (10, 3), (30, 5), (60, 6), (300, 10), (3600, 65)])

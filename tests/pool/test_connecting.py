@@ -19,8 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from steadypool import create_pool_engine, deadline, read
 from steadypool.errors import DatabaseDownError, DatabaseMisconfiguredError, PoolExhaustedError
 from testkit.waiting import eventually
+from tests.pool.conftest import MakeEngine
 from tests.support.policies import POLICY
 from tests.support.pools import steady
+
+Driver = Callable[[Callable[[], None]], None]
 
 
 def ask(engine: Engine) -> Any:
@@ -78,7 +81,7 @@ def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any) -> Non
     assert len(made) == 2
 
 
-def test_a_listener_may_use_another_engine(make_engine: Callable[..., Engine]) -> None:
+def test_a_listener_may_use_another_engine(make_engine: MakeEngine) -> None:
     """Its connections are not ours, and its database may be away without ours being so."""
     engine, vault = make_engine(), make_engine("migration")
     event.listen(engine, "do_connect", lambda *_: ask(vault) and None)
@@ -117,7 +120,7 @@ AWAY = [
     ("error", "role"), [*((error, "reader") for error in WRONG), (WRONG[0], "migration")], ids=repr
 )
 def test_what_no_database_said_is_wrong_with_the_setup(
-    make_engine: Callable[..., Engine], driver: Callable[[Callable[[], None]], None], role: str, error: Exception
+    make_engine: MakeEngine, driver: Driver, role: str, error: Exception
 ) -> None:
     engine = make_engine(role)
     driver(raising(error))
@@ -130,9 +133,7 @@ def test_what_no_database_said_is_wrong_with_the_setup(
 
 
 @pytest.mark.parametrize("error", AWAY, ids=repr)
-def test_what_the_network_or_the_database_said_is_not(
-    engine: Engine, driver: Callable[[Callable[[], None]], None], error: Exception
-) -> None:
+def test_what_the_network_or_the_database_said_is_not(engine: Engine, driver: Driver, error: Exception) -> None:
     driver(raising(error))
 
     with pytest.raises((DBAPIError, OSError), match=str(error.args[-1])):
@@ -165,7 +166,7 @@ def test_the_pools_own_errors_stay_what_they_are(engine: Engine) -> None:
 
 
 def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
-    engine: Engine, driver: Callable[[Callable[[], None]], None], caplog: pytest.LogCaptureFixture
+    engine: Engine, driver: Driver, caplog: pytest.LogCaptureFixture
 ) -> None:
     now, tries, wrong = [100.0], list[float](), True
     breaker = steady(engine).breaker
@@ -194,9 +195,7 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     assert ask(engine) == 1
 
 
-def test_an_outage_may_end_in_a_setup_that_is_wrong(
-    engine: Engine, driver: Callable[[Callable[[], None]], None]
-) -> None:
+def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine, driver: Driver) -> None:
     ask(engine)
     steady(engine).slots.condemn()
     error: Exception = sqlite3.OperationalError("away")
@@ -232,7 +231,7 @@ def test_what_fails_after_the_connection_was_made_does_not_lose_it(
 
 
 @pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     """Have the driver itself do something before it connects."""
     connect = sqlite3.dbapi2.connect
 

@@ -7,7 +7,6 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from steadypool import create_pool_engine, deadline
 from steadypool.core import housekeeping
 from steadypool.errors import DatabaseDownError
 from testkit.waiting import eventually
+from tests.pool.conftest import MakeEngine
 from tests.support.policies import POLICY
 from tests.support.pools import steady
 
@@ -89,7 +89,7 @@ def test_what_was_lent_when_the_pool_was_disposed_of_is_counted_when_its_holder_
 
 
 def test_a_listener_that_ends_the_process_s_housekeeping_does_not(
-    make_engine: Callable[..., Engine], caplog: pytest.LogCaptureFixture
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = make_engine()
 
@@ -125,7 +125,7 @@ def test_nothing_is_taken_back_at_the_end_of_the_interpreter(engine: Engine, mon
     assert steady(engine).snapshot()["leaked"] == 0
 
 
-def test_an_error_of_another_pool_in_a_listener_is_not_counted_here(make_engine: Callable[..., Engine]) -> None:
+def test_an_error_of_another_pool_in_a_listener_is_not_counted_here(make_engine: MakeEngine) -> None:
     first, other = make_engine(), make_engine(size=1, timeout_seconds=0.05)
 
     def ask_the_other(*_: object) -> None:

@@ -16,6 +16,7 @@ from steadypool.core.slots import Slots
 from steadypool.errors import DatabaseDownError, DeadlineExceededError, PoolExhaustedError
 from steadypool.lookup import lend
 from testkit.waiting import eventually
+from tests.pool.conftest import MakeEngine
 from tests.support.pools import steady
 
 COUNT_FOR_A_WHILE = text(
@@ -74,9 +75,7 @@ def test_a_connection_in_the_place_of_another_is_cut_on_a_wire_of_its_own(engine
     assert steady(engine).snapshot()["opened"] == 2
 
 
-def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(
-    make_engine: Callable[..., Engine],
-) -> None:
+def test_who_never_returns_a_connection_loses_its_place_soon_after_the_deadline(make_engine: MakeEngine) -> None:
     engine = make_engine(size=1, max_overflow=0)
     with deadline.within(0.2):
         kept = engine.connect()
@@ -112,7 +111,7 @@ def test_a_connection_that_is_invalidated_softly_is_lent_no_more(engine: Engine,
     assert steady(engine).snapshot()["closed"] == {"error": 1}
 
 
-def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Callable[..., Engine]) -> None:
+def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: MakeEngine) -> None:
     """SQLAlchemy does so where a listener says that an error means a disconnection of all."""
     engine = make_engine(size=2)
     with engine.connect() as one, engine.connect() as other:
@@ -136,9 +135,7 @@ def test_after_the_pool_is_invalidated_none_of_before_is_lent(make_engine: Calla
 
 @pytest.mark.parametrize("error", [exc.DisconnectionError, exc.InvalidatePoolError])
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_a_listener_that_refuses_connections(
-    make_engine: Callable[..., Engine], error: type[Exception], times: int
-) -> None:
+def test_a_listener_that_refuses_connections(make_engine: MakeEngine, error: type[Exception], times: int) -> None:
     """SQLAlchemy makes another one in the same loan, twice, and then gives up."""
     engine = make_engine(size=2)
     with engine.connect(), engine.connect():
@@ -201,9 +198,7 @@ def raising(error: BaseException) -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize("error", [KeyError(1053), OSError(1836, "read-only")], ids=repr)
-def test_what_is_no_drivers_error_says_nothing_of_other_connections(
-    make_engine: Callable[..., Engine], error: Exception
-) -> None:
+def test_what_is_no_drivers_error_says_nothing_of_other_connections(make_engine: MakeEngine, error: Exception) -> None:
     engine = make_engine(size=2)
     with engine.connect(), engine.connect():
         pass
@@ -233,7 +228,7 @@ def test_the_first_error_is_the_one_that_is_raised(engine: Engine, error: BaseEx
     assert steady(engine).snapshot()["in_use"] == 0
 
 
-def test_a_holder_that_fails_costs_no_connection(make_engine: Callable[..., Engine]) -> None:
+def test_a_holder_that_fails_costs_no_connection(make_engine: MakeEngine) -> None:
     def fail() -> dict[str, object]:
         raise LookupError
 
@@ -248,7 +243,7 @@ def test_a_holder_that_fails_costs_no_connection(make_engine: Callable[..., Engi
 
 
 def test_a_holder_may_say_what_a_log_record_says_itself(
-    make_engine: Callable[..., Engine], caplog: pytest.LogCaptureFixture
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = make_engine(leak_seconds=0.05)
     steady(engine).holder = lambda: {"module": "billing", "request": "r-1"}

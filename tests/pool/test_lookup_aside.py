@@ -12,6 +12,7 @@ from steadypool import Lookup
 from steadypool.core.connection import Use
 from steadypool.entry import Entry
 from steadypool.pool import SteadyPool
+from tests.pool.conftest import MakeEngine
 
 BY_NOTE = Lookup(
     select(table("notes", column("id", Integer), column("note", String)).c.id).where(
@@ -22,7 +23,7 @@ OF_THE_OTHER = "CREATE TABLE other.tenant (note TEXT); INSERT INTO other.tenant 
 
 
 @pytest.fixture
-def reader(make_engine: Callable[..., Engine]) -> Engine:
+def reader(make_engine: MakeEngine) -> Engine:
     with make_engine("migration").begin() as connection:
         connection.exec_driver_sql("CREATE TABLE notes (id INTEGER, note TEXT)")
         connection.exec_driver_sql("INSERT INTO notes VALUES (7, 'seen')")
@@ -129,7 +130,7 @@ def test_what_is_logged_is_logged(reader: Engine, lent: list[object], caplog: py
     assert any("SELECT notes.id" in record.getMessage() for record in caplog.records)
 
 
-def test_a_statement_with_options_of_its_own(make_engine: Callable[..., Engine], lent: list[object]) -> None:
+def test_a_statement_with_options_of_its_own(make_engine: MakeEngine, lent: list[object]) -> None:
     """As of a tenant whose tables are elsewhere: another answer, and nothing would have told."""
     with make_engine("migration").begin() as connection:
         connection.exec_driver_sql("CREATE TABLE tenant (note TEXT)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from sqlalchemy import (
     CTE,
     Column,
     Connection,
-    Engine,
     Function,
     Integer,
     MetaData,
@@ -56,6 +54,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from steadypool import in_transaction, read
 from steadypool.plain import is_plain, is_plainly_compiled
+from tests.pool.conftest import MakeEngine
 from tests.pool.tables import Author, Book
 from tests.support.pools import steady
 
@@ -229,15 +228,13 @@ TYPED = {
 
 
 @pytest.mark.parametrize("statement", TYPED.values(), ids=TYPED)
-def test_a_type_with_sql_of_its_own_is_seen_when_it_is_compiled(
-    make_engine: Callable[..., Engine], statement: Any
-) -> None:
+def test_a_type_with_sql_of_its_own_is_seen_when_it_is_compiled(make_engine: MakeEngine, statement: Any) -> None:
     engine = make_engine("writer")
 
     assert not is_plainly_compiled(statement.compile(dialect=engine.dialect))
 
 
-def test_a_type_that_converts_in_python_is_not(make_engine: Callable[..., Engine]) -> None:
+def test_a_type_that_converts_in_python_is_not(make_engine: MakeEngine) -> None:
     statement = select(cast(notes.c.note, Converted)).where(notes.c.note == literal("a", Converted))
 
     assert is_plainly_compiled(statement.compile(dialect=make_engine().dialect))
@@ -271,7 +268,7 @@ def test_what_a_class_adds_to_its_columns_is_seen_when_it_is_compiled() -> None:
 
 
 @pytest.mark.parametrize("name", ["unknown function", "in a schema", "many rows"])
-def test_its_connection_is_not_lent_again(make_engine: Callable[..., Engine], name: str) -> None:
+def test_its_connection_is_not_lent_again(make_engine: MakeEngine, name: str) -> None:
     writer = make_engine("writer")
 
     with pytest.raises(Exception, match=r"no such|syntax error"):
@@ -280,7 +277,7 @@ def test_its_connection_is_not_lent_again(make_engine: Callable[..., Engine], na
     assert steady(writer).snapshot()["closed"] == {"changed": 1}
 
 
-def test_plain_ones_keep_it_and_so_do_savepoints(make_engine: Callable[..., Engine]) -> None:
+def test_plain_ones_keep_it_and_so_do_savepoints(make_engine: MakeEngine) -> None:
     with make_engine("migration").begin() as connection:
         connection.exec_driver_sql("CREATE TABLE notes (note)")
     writer = make_engine("writer")

@@ -113,64 +113,24 @@ def assert_whole(slots: Slots[Made], held: list[Made], where: object = "") -> No
     assert (slots.in_use, slots.out()) == (0, []), where
 
 
-# ---- the queue ----
-
-
-def queue_up(slots: Slots[Made], name: int, served: list[int]) -> threading.Thread:
-    """Start a thread that waits for a connection, and return when it stands in the queue."""
-    before = slots.pending
-
-    def wait() -> None:
-        connection = take(slots, 10)
-        served.append(name)
-        give_back(slots, connection)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    assert eventually(lambda: slots.pending > before, 5)
-    return thread
-
-
-def test_twenty_threads_are_served_in_the_order_in_which_they_came() -> None:
-    slots, served = slots_of(1), list[int]()
-    held = take(slots)
-    threads = [queue_up(slots, name, served) for name in range(20)]
-
-    give_back(slots, held)
-    for thread in threads:
-        thread.join(5)
-
-    assert served == list(range(20))
-    assert (slots.in_use, slots.pending, list(slots.idle)) == (0, 0, [held])
+# ---- permits that are held ----
 
 
 def test_a_newcomer_does_not_overtake_who_was_not_served_yet_though_a_permit_is_free() -> None:
-    slots, served = slots_of(2), list[int]()
+    slots, waits = slots_of(2), a_use()
     take(slots)
     slots.keep_to(1)
     slots._grow_at = inf
-    waiting = queue_up(slots, 1, served)
+    waiting = threading.Thread(target=slots.take, args=(waits, None), daemon=True)
+    waiting.start()
+    assert eventually(lambda: slots.pending == 1, 5)
     slots.keep_to(2)
 
-    take(slots, 5)
+    with pytest.raises(PoolExhaustedError):
+        take(slots)
 
     waiting.join(5)
-    assert served == [1]
-
-
-@pytest.mark.parametrize(("seconds", "deadline", "told"), [(0.2, None, r"0\.20"), (10, 0.2, r"0\.\d\d")])
-def test_nobody_waits_longer_than_their_time_nor_past_their_deadline(
-    seconds: float, deadline: float | None, told: str
-) -> None:
-    slots = slots_of(1)
-    take(slots)
-
-    began = time.monotonic()
-    with pytest.raises(PoolExhaustedError, match=f"all 1 connections were in use for {told} s"):
-        take(slots, seconds, a_use(ends=deadline and began + deadline))
-
-    assert time.monotonic() - began > 0.19
-    assert (slots.pending, slots.in_use) == (0, 1)
+    assert waits.connection in slots.out()
 
 
 def test_with_no_time_left_a_free_permit_is_taken_nevertheless() -> None:
@@ -179,9 +139,6 @@ def test_with_no_time_left_a_free_permit_is_taken_nevertheless() -> None:
     take(slots, -1)
 
     assert slots.in_use == 1
-
-
-# ---- permits that are held ----
 
 
 def test_to_give_back_twice_does_no_harm() -> None:
