@@ -147,16 +147,3 @@ def test_it_tells_what_queuepool_tells(engine: Engine) -> None:
             engine.connect()
 
     assert (pool.checkedin(), pool.checkedout(), pool.overflow()) == (2, 0, 0)
-
-
-@pytest.mark.parametrize(("use_lifo", "which"), [(True, 1), (False, 0)])
-def test_the_last_or_the_first_that_came_back_is_lent(use_lifo: bool, which: int) -> None:
-    pool = SteadyPool(connect, use_lifo=use_lifo)
-    held = [pool.connect(), pool.connect()]
-    made = [connection.driver_connection for connection in held]
-    for connection in held:
-        connection.close()
-
-    with pool.connect() as next_one:
-        assert next_one.driver_connection is made[which]
-    pool.dispose()

@@ -177,19 +177,6 @@ def test_a_listener_that_fails_costs_the_connection_and_no_permit(engine: Engine
     engine.connect().close()
 
 
-def test_a_connect_listener_that_fails_leaves_nothing_behind(engine: Engine) -> None:
-    def fail(*_: object) -> None:
-        raise ValueError("not mine")
-
-    event.listen(engine, "connect", fail)
-    with pytest.raises(ValueError, match="mine"):
-        engine.connect()
-    event.remove(engine, "connect", fail)
-
-    seen = steady(engine).snapshot()
-    assert (seen["opened"], seen["closed"], seen["in_use"]) == (0, {}, 0)
-
-
 def raising(error: BaseException) -> Callable[[Any], None]:
     def use(_: Any) -> None:
         raise error
