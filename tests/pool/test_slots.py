@@ -133,6 +133,19 @@ def test_a_newcomer_does_not_overtake_who_was_not_served_yet_though_a_permit_is_
     assert waits.connection in slots.out()
 
 
+@pytest.mark.parametrize(("seconds", "deadline"), [(0.2, None), (10, 0.2)])
+def test_nobody_waits_longer_than_their_time_nor_past_their_deadline(seconds: float, deadline: float | None) -> None:
+    slots = slots_of(1)
+    take(slots)
+
+    began = time.monotonic()
+    with pytest.raises(PoolExhaustedError, match=r"all 1 connections were in use for 0\.\d\d s"):
+        take(slots, seconds, a_use(ends=deadline and began + deadline))
+
+    assert time.monotonic() - began > 0.19
+    assert (slots.pending, slots.in_use) == (0, 1)
+
+
 def test_with_no_time_left_a_free_permit_is_taken_nevertheless() -> None:
     slots = slots_of(1, most_pending=0)
 
