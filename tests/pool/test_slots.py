@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from math import inf
 from types import FrameType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -303,6 +304,18 @@ def test_where_the_server_allows_for_one_more_so_many_are_let_in_from_now_on(clo
 
 
 # ---- looking after ----
+
+
+def test_calls_are_cut_as_long_as_they_are_overdue_and_the_silence_is_told_once() -> None:
+    slots, wire = slots_of(1), Mock()
+    connection = take(slots, use=a_use(ends=0.0))
+    connection.note_wire(wire)
+    use_of(connection).call_began = 0.0
+
+    assert slots.cut_overdue(time.monotonic(), inf)
+    assert not slots.cut_overdue(time.monotonic(), inf)
+
+    assert wire.cut.call_count == 2
 
 
 def test_no_connection_that_there_is_now_is_used_again_but_one_that_is_being_made() -> None:
