@@ -76,7 +76,7 @@ class Serving:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def wait(self, seconds: float = 30) -> float:
+    def wait(self, seconds: float = 60) -> float:
         """Return after how many seconds /livez first answered."""
         while time.monotonic() < self.started + seconds and self.process.poll() is None:
             try:
