@@ -27,8 +27,11 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def known_types(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What mypy has found out about files that the next copy has as well."""
-    return tmp_path_factory.mktemp("mypy")
+    """What mypy has found out here, and about one copy for the next: a file that is the same is not read again."""
+    folder = tmp_path_factory.mktemp("mypy")
+    if (here := ROOT / ".mypy_cache").exists():
+        shutil.copytree(here, folder, dirs_exist_ok=True)
+    return folder
 
 
 @pytest.fixture
