@@ -22,8 +22,7 @@ from tests.serve.visitors import Visitors
 TOKEN = "a-token-of-these-tests"
 SETTINGS = {"WORKERS": "2", "THREADS": "4", "POOL_SIZE": "2", "OPS_TOKEN": TOKEN, "LOG_FORMAT": "json"}
 
-FROM_ALERTS = list(of_alerts())
-FROM_DASHBOARD = list(of_dashboard(__rate_interval="1m", job="cities", instance=".*"))
+EXPRESSIONS = [*of_alerts(), *of_dashboard(__rate_interval="1m", job="cities", instance=".*")]
 
 
 @pytest.fixture(scope="module")
@@ -80,16 +79,8 @@ def every_answer_is_there(watching: Prometheus) -> bool:
     return bool(watching.values('rate(http_request_duration_seconds_count{status="404"}[1m])'))
 
 
-@pytest.mark.parametrize("asked", FROM_ALERTS, ids=lambda asked: asked.where)
-def test_an_alert_would_see_something(prometheus: Prometheus, asked: Asked) -> None:
-    found = prometheus.values(asked.expression)
-
-    assert found
-    assert all(asked.labels <= set(labels) for labels, _ in found)
-
-
-@pytest.mark.parametrize("asked", FROM_DASHBOARD, ids=lambda asked: f"{asked.where}: {asked.expression[:40]}")
-def test_a_panel_would_show_something(prometheus: Prometheus, asked: Asked) -> None:
+@pytest.mark.parametrize("asked", EXPRESSIONS, ids=lambda asked: f"{asked.where}: {asked.expression[:40]}")
+def test_an_alert_or_a_panel_would_see_something(prometheus: Prometheus, asked: Asked) -> None:
     found = prometheus.values(asked.expression)
 
     assert found
