@@ -182,6 +182,7 @@ def test_bad_settings_end_with_2_and_all_problems(tree: Path, command: str) -> N
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.timeout(300)  # pip has everything to fetch, twice
 @pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_install_heals_at_the_next_start(bare_tree: Path) -> None:
     """The only test that installs for real; what it interrupts is pip in the middle of its work."""
@@ -204,7 +205,7 @@ def test_an_interrupted_install_heals_at_the_next_start(bare_tree: Path) -> None
     assert not (venv / ".installed-requirements.txt").exists()
 
     with Serving(bare_tree, **environ) as server:
-        server.wait(100)
+        server.wait(200)
         assert server.get(LOOKUP).status == 200
 
 
