@@ -103,7 +103,7 @@ class Serving:
         lines = [line for line in whole.split("\n") if line.startswith("{")]
         return [event for event in map(json.loads, lines) if name is None or event["event"] == name]
 
-    def wait_for_events(self, start: str, count: int, seconds: float = 40) -> None:
+    def wait_for_events(self, start: str, count: int, seconds: float = 60) -> None:
         """Return once so many log lines begin like that."""
         end = time.monotonic() + seconds
         while (seen := sum(event["event"].startswith(start) for event in self.events())) < count:

@@ -98,7 +98,7 @@ def test_a_stop_answers_every_request_that_was_begun(
 
     with Visitors(server.port, 16) as visitors:
         visitors.wait_for(20)
-        before = len(server.events("begun"))
+        before = visitors.tally.answered
         code = server.stop(how)
 
     assert code == 0
