@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import parse_accept_header
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.application import this_request
 from app.logging import request_id
 from app.schema import SchemaMissingError
 from steadypool import (
@@ -139,7 +140,7 @@ def accepted() -> MIMEAccept:
 
 def preferred() -> str | None:
     """Return the client's favourite of text, JSON and HTML, text if it has none, or None if it refuses all three."""
-    return _preferred(request.headers.get("Accept", ""))
+    return _preferred(this_request().environ.get("HTTP_ACCEPT", ""))
 
 
 def _accepted(header: str) -> MIMEAccept:

@@ -4,8 +4,8 @@
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -15,12 +15,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from app.logging import holder
 from config import Settings
-from steadypool import Lookup, PoolPolicy, Role, create_pool_engine, is_refused, read
+from steadypool import PoolPolicy, Role, create_pool_engine, is_refused, read
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Nothing = TypeVar("Nothing")
-Columns = TypeVarTuple("Columns")
 
 
 class Model(DeclarativeBase):
@@ -93,11 +92,6 @@ def or_nothing(nothing: Callable[[], Nothing]) -> Callable[[Callable[P, T]], Cal
         return run
 
     return decorate
-
-
-def fetch(lookup: Lookup[*Columns], **values: object) -> Sequence[tuple[*Columns]]:
-    """Return the rows of a lookup, from the reader."""
-    return lookup.fetch(db.engines["reader"], **values)
 
 
 def pool_policy(settings: Settings, size: int) -> PoolPolicy:

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from flask import request
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
+from app.application import this_request
 from app.errors import Problem
 
 MAX_ID = 2_147_483_647
@@ -25,13 +25,15 @@ def read_query(model: type[Parameters]) -> Parameters:
 
     Raises Problem (400) naming the first bad parameter, what was wrong and what is allowed.
     """
-    args = request.args
-    given = {name: args.getlist(name) for name in model.model_fields if name in args}
-    for name, values in given.items():
-        if len(values) > 1:
-            raise Problem("bad-request", f'The parameter "{name}" is given {len(values)} times; allowed is once.')
+    args, given = this_request().args, dict[str, str]()
+    for name in model.__pydantic_fields__:
+        if name in args:
+            given[name], *more = args.getlist(name)
+            if more:
+                times = 1 + len(more)
+                raise Problem("bad-request", f'The parameter "{name}" is given {times} times; allowed is once.')
     try:
-        return model.model_validate({name: values[0] for name, values in given.items()})
+        return model.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         raise refusal(str(first["loc"][0]), first["msg"], model) from error

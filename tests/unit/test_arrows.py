@@ -11,7 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # What the views share: how a request is read and an answer written. Each may use those to its right and config.
-TOOLS = {"app.errors", "app.negotiation", "app.parameters", "app.openapi", "app.logging", "app.security"}
+TOOLS = {
+    "app.application",
+    "app.errors",
+    "app.logging",
+    "app.negotiation",
+    "app.openapi",
+    "app.parameters",
+    "app.security",
+}
 
 # What views share that write: who may, how a body is read, what one has seen, and the transaction with its answer.
 WRITING_TOOLS = {"app.bodies", "app.idempotency", "app.preconditions", "app.tokens"}
@@ -74,7 +82,8 @@ ALLOWED: dict[str, set[str]] = {
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"steadypool", "app.schema"},
     "app.logging": {"config"},
-    "app.access_log": {"app.logging", "steadypool", "config"},
+    "app.access_log": {"app.application", "app.logging", "steadypool", "config"},
+    "app.application": set(),
     # What wraps each request, whoever it comes from.
     "app.middleware": {
         "app.bodies",

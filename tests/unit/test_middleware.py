@@ -23,7 +23,7 @@ HOOKS = {"before_request", "after_request", "teardown_request", "teardown_appcon
 def test_what_wraps_flask_from_the_outside_in(make_app: Callable[..., Flask], hops: int, outermost: list[str]) -> None:
     app = make_app(TRUSTED_PROXY_HOPS=hops)
 
-    assert [name_of(layer) for layer in layers(app)] == [*outermost, *WRAPPERS, "app.Flask"]
+    assert [name_of(layer) for layer in layers(app)] == [*outermost, *WRAPPERS, "application.Application"]
 
 
 def layers(app: Flask) -> Iterator[Any]:
