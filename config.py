@@ -76,6 +76,8 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=1, le=65_535)
     # What begun requests get after SIGTERM.
     graceful_timeout_seconds: int = Field(20, ge=1, le=3600)
+    # How long after SIGTERM the listener stays open, while /readyz says 503 already.
+    shutdown_delay_seconds: int = Field(0, ge=0, le=600)
     # After how many a worker is replaced; 0: never.
     max_requests: int = Field(10_000, ge=0, le=1_000_000_000)
     # How many proxies in front are believed what they say of the client.
