@@ -13,7 +13,7 @@ import pytest
 from testkit.fault_servers import FaultServer, Kind, obtain, seeded_database
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
-from tests.deploy.expressions import Asked, alerts, of_alerts, of_dashboard
+from tests.deploy.expressions import Asked, alerts, of_adapter, of_alerts, of_dashboard
 from tests.deploy.watching import Prometheus
 from tests.serve.conftest import borrow_environment, copy_project
 from tests.serve.serving import Serving
@@ -22,7 +22,11 @@ from tests.serve.visitors import Visitors
 TOKEN = "a-token-of-these-tests"
 SETTINGS = {"WORKERS": "2", "THREADS": "4", "POOL_SIZE": "2", "OPS_TOKEN": TOKEN, "LOG_FORMAT": "json"}
 
-EXPRESSIONS = [*of_alerts(), *of_dashboard(__rate_interval="1m", job="cities", instance=".*")]
+EXPRESSIONS = [
+    *of_alerts(),
+    *of_adapter(job="cities"),
+    *of_dashboard(__rate_interval="1m", job="cities", instance=".*"),
+]
 
 
 @pytest.fixture(scope="module")

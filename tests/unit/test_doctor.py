@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from app.commands import checks, doctor
-from app.operations.budget import Limit, budgets
+from app.operations.budget import Fleet, Limit, budgets
 from config import Settings
 from steadypool import Role
 
@@ -95,7 +95,7 @@ def test_threads(make_settings: Callable[..., Settings], environ: dict[str, str]
 def test_budget(allowed: int, level: str) -> None:
     limit = Limit("db:3306", "max_connections", allowed)
 
-    finding = doctor.judge_budget(budgets([((("POOL_SIZE", 10),), [limit])], workers=1)[0])
+    finding = doctor.judge_budget(budgets([((("POOL_SIZE", 10),), [limit])], Fleet(1))[0])
 
     assert finding.level == level
     assert ("raise max_connections" in finding.remedy) is (level != "ok")
