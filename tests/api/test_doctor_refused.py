@@ -14,6 +14,9 @@ from app.commands.remedies import OWN_LIMIT
 from testkit.databases import Database, administer
 from tests.support.tampering import PASSWORD
 
+# To doctor both are one: what differs between them is asked by other tests.
+pytestmark = pytest.mark.long_form("mariadb118")
+
 Doctor = Callable[..., dict[str, Any]]
 
 

@@ -14,6 +14,9 @@ from app.extensions import db
 from testkit.databases import Database
 from tests.conftest import dispose
 
+ON_SQLITE, ON_TWO = (
+    pytest.mark.parametrize("server", names, indirect=True) for names in (["sqlite"], ["sqlite", "postgresql"])
+)
 UNREACHABLE = "mysql://app:hunter2@127.0.0.1:1/sakila"
 
 
@@ -40,6 +43,7 @@ def test_ready_when_both_databases_answer(client: FlaskClient) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+@ON_SQLITE
 def test_a_service_without_tables_misses_none(
     make_app: Callable[..., Flask], empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +74,7 @@ def test_empty_database_is_not_ready(make_app: Callable[..., Flask], empty_datab
     assert response.json == {"status": "unavailable", "reader": "up", "writer": "up", "schema": "empty"}
 
 
+@ON_TWO
 def test_without_a_writer_reading_goes_on(make_app: Callable[..., Flask], database: Database) -> None:
     app = make_app(DATABASE_URL=absent(database), DATABASE_READ_URL=database.url)
     response = app.test_client().get("/readyz")
@@ -79,6 +84,7 @@ def test_without_a_writer_reading_goes_on(make_app: Callable[..., Flask], databa
     assert response.json == {"status": "degraded", "reader": "up", "writer": "down", "schema": "current"}
 
 
+@ON_TWO
 def test_without_a_reader_nothing_goes(make_app: Callable[..., Flask], database: Database) -> None:
     app = make_app(DATABASE_URL=database.url, DATABASE_READ_URL=absent(database))
     response = app.test_client().get("/readyz")
@@ -89,6 +95,7 @@ def test_without_a_reader_nothing_goes(make_app: Callable[..., Flask], database:
     assert "hunter2" not in response.text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("wait", ["0.2", "5"])
 def test_full_pool_is_busy_but_ready(make_app: Callable[..., Flask], database: Database, wait: str) -> None:
     app = make_app(DATABASE_URL=database.url, POOL_SIZE=1, WRITER_POOL_SIZE=1, POOL_TIMEOUT_SECONDS=wait)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from testkit.databases import flask, migrate_and_seed
+from testkit.databases import migrate_and_seed
 from tests.support.terminals import COLOUR, GREEN, RED, YELLOW, terminal
 
 
@@ -23,10 +25,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("alembic", "upgrade", "head"), ("flask", "seed"), ("flask", "doctor")],
-)
+@pytest.mark.parametrize("command", [("alembic", "upgrade", "head"), ("flask", "doctor")])
 def test_no_color_is_respected_on_a_terminal(seeded: str, command: tuple[str, ...]) -> None:
     shown = terminal(seeded, *command, NO_COLOR="1")
 
@@ -52,10 +51,10 @@ def test_doctor_shows_a_problem_in_red_and_says_it_once(url: str) -> None:
     assert shown.text.count("unable to open database file") == 2  # the reader's and the writer's line, no log
 
 
-def test_help_has_a_whole_line_for_each_command(seeded: str) -> None:
-    shown = flask(seeded, "--help")
-    commands = dict(re.findall(r"^  (\w+)  +(.+)$", shown.stdout.partition("Commands:")[2], re.MULTILINE))
+def test_help_has_a_whole_line_for_each_command(seeded: str, make_app: Callable[..., Flask]) -> None:
+    shown = make_app(DATABASE_URL=seeded).test_cli_runner().invoke(args=["--help"]).stdout
+    commands = dict(re.findall(r"^  (\w+)  +(.+)$", shown.partition("Commands:")[2], re.MULTILINE))
 
     assert {"doctor", "seed"} <= commands.keys()
     assert [line for line in commands.values() if not line.endswith(".") or line.endswith("...")] == []
-    assert max(map(len, shown.stdout.splitlines())) < 80
+    assert max(map(len, shown.splitlines())) < 80

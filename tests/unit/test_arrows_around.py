@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ MAY: dict[str, set[str]] = {
 ROOTS = {*MAY} - {"gunicorn.conf"}  # nobody can import a name with a point in it, and `gunicorn` is not ours
 
 
+@cache
 def files() -> dict[str, Path]:
     """Return every file of ours, whatever it is for, by the name that an import uses."""
     paths = [*ROOT.glob("*.py"), *(path for name in sorted(ROOTS) for path in (ROOT / name).rglob("*.py"))]
@@ -113,12 +115,12 @@ def test_the_tests_of_the_pool_import_no_application() -> None:
 
 
 def test_nor_does_what_pytest_imports_for_them(tmp_path: Path) -> None:
-    """They are found as if the application and Flask had been removed."""
+    """One of them is found as if the application and Flask had been removed: each has the same conftest.py files."""
     (tmp_path / "without.py").write_text(WITHOUT.replace("{names}", repr(NO_POOLS)))
     command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "-p", "without"]
 
     done = subprocess.run(
-        [*command, "tests/pool"],
+        [*command, "tests/pool/faults/test_deadline.py"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": ""},
         capture_output=True,

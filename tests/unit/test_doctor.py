@@ -77,6 +77,7 @@ def test_wait_timeout_below_the_ping(make_settings: Callable[..., Settings]) -> 
     [
         ({}, "ok", "POOL_SIZE 8"),
         ({"POOL_SIZE": "17"}, "warning", "never used"),
+        ({"POOL_SIZE": "9", "THREADS": "8"}, "warning", "lower POOL_SIZE to 8 at the most"),
         ({"WRITER_POOL_SIZE": "17"}, "warning", "WRITER_POOL_SIZE 17"),
         ({"POOL_SIZE": "10", "POOL_MAX_OVERFLOW": "7"}, "warning", "POOL_SIZE 17 (overflow counted)"),
         ({"THREADS": "72"}, "ok", "THREADS=72"),
@@ -88,7 +89,7 @@ def test_threads(make_settings: Callable[..., Settings], environ: dict[str, str]
     finding = doctor.judge_threads(make_settings(**environ))
 
     assert finding.level == level
-    assert said in finding.text
+    assert said in f"{finding.text} {finding.remedy}"
 
 
 @pytest.mark.parametrize(("allowed", "level"), [(25, "ok"), (24, "warning"), (15, "warning"), (14, "problem")])
