@@ -51,9 +51,9 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("server", "command"), [("mysql", MIGRATE), ("postgresql", SEED)], indirect=["server"])
 def test_a_wrong_password_is_no_server_that_is_away(server: Server, command: Command) -> None:
-    url = server.url.set(password=PASSWORD, database="mysql").render_as_string(hide_password=False)
+    wrong = server.url.set(password=PASSWORD, database=server.url.database or "mysql")
 
-    said = the_sentence(url, command)
+    said = the_sentence(wrong.render_as_string(hide_password=False), command)
 
     assert "cannot be reached" not in said
     assert "correct user and password in DATABASE_URL" in said

@@ -101,17 +101,21 @@ class TestAway:
         assert (lines["reader"]["level"], lines["writer"]["level"], lines["exit"]) == ("problem", "ok", 2)
         assert lines["migrations"]["text"] == "reader: the database was not reached; writer: current"
 
-    def test_a_wrong_password(self, served: Database, doctor: Doctor) -> None:
-        lines = doctor(make_url(served.url).set(password=PASSWORD).render_as_string(hide_password=False))
+    @pytest.mark.parametrize(
+        ("wrong", "remedy"),
+        [
+            ({"password": PASSWORD}, "correct user and password in DATABASE_URL"),
+            ({"database": "nowhere"}, "create the database, or correct its name in DATABASE_URL"),
+        ],
+    )
+    def test_what_the_server_refuses(
+        self, served: Database, doctor: Doctor, wrong: dict[str, Any], remedy: str
+    ) -> None:
+        lines = doctor(make_url(served.url).set(**wrong).render_as_string(hide_password=False))
 
         assert lines["writer"]["level"] == "problem"
-        assert lines["writer"]["remedy"].startswith("correct user and password in DATABASE_URL")
+        assert lines["writer"]["remedy"].startswith(remedy)
         assert PASSWORD not in lines["shown"]
-
-    def test_a_database_that_does_not_exist(self, served: Database, doctor: Doctor) -> None:
-        lines = doctor(make_url(served.url).set(database="nowhere").render_as_string(hide_password=False))
-
-        assert lines["writer"]["remedy"] == "create the database, or correct its name in DATABASE_URL"
 
     def test_a_file_that_is_not_there_is_not_made(self, doctor: Doctor, tmp_path: Path) -> None:
         lines = doctor(f"sqlite:///{tmp_path}/x.sqlite3")

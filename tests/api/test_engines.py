@@ -228,21 +228,16 @@ def test_verify_takes_the_authority_that_is_named(mariadb_with_tls: tuple[Databa
     assert all(cipher(engines(DATABASE_URL=database.url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca))))
 
 
-def test_verify_refuses_another_authority(
-    mariadb_with_tls: tuple[Database, Path], engines: Engines, tmp_path: Path
+@pytest.mark.parametrize("other", ["authority", "name"])
+def test_verify_refuses_another_authority_and_another_name(
+    mariadb_with_tls: tuple[Database, Path], engines: Engines, tmp_path: Path, other: str
 ) -> None:
-    other, _, _ = make_certificates(tmp_path)
+    (database, ca), host = mariadb_with_tls, "localhost" if other == "name" else "127.0.0.1"
+    url = make_url(database.url).set(host=host).render_as_string(hide_password=False)
+    trusted = ca if other == "name" else make_certificates(tmp_path)[0]
 
     with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
-        cipher(engines(DATABASE_URL=mariadb_with_tls[0].url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(other)))
-
-
-def test_verify_refuses_another_name(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:
-    database, ca = mariadb_with_tls
-    url = make_url(database.url).set(host="localhost").render_as_string(hide_password=False)
-
-    with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
-        cipher(engines(DATABASE_URL=url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca)))
+        cipher(engines(DATABASE_URL=url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(trusted)))
 
 
 def test_prefer_and_require_take_any_certificate(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:

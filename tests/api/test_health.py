@@ -75,23 +75,23 @@ def test_empty_database_is_not_ready(make_app: Callable[..., Flask], empty_datab
 
 
 @ON_TWO
-def test_without_a_writer_reading_goes_on(make_app: Callable[..., Flask], database: Database) -> None:
-    app = make_app(DATABASE_URL=absent(database), DATABASE_READ_URL=database.url)
+@pytest.mark.parametrize(
+    ("missing", "code", "told"),
+    [
+        ("writer", 200, {"status": "degraded", "reader": "up", "writer": "down", "schema": "current"}),
+        ("reader", 503, {"status": "unavailable", "reader": "down", "writer": "up", "schema": "unknown"}),
+    ],
+)
+def test_without_a_writer_reading_goes_on_and_without_a_reader_nothing(
+    make_app: Callable[..., Flask], database: Database, missing: str, code: int, told: dict[str, str]
+) -> None:
+    urls = {"writer": database.url, "reader": database.url, missing: absent(database)}
+    app = make_app(DATABASE_URL=urls["writer"], DATABASE_READ_URL=urls["reader"])
     response = app.test_client().get("/readyz")
     dispose(app)
 
-    assert response.status_code == 200
-    assert response.json == {"status": "degraded", "reader": "up", "writer": "down", "schema": "current"}
-
-
-@ON_TWO
-def test_without_a_reader_nothing_goes(make_app: Callable[..., Flask], database: Database) -> None:
-    app = make_app(DATABASE_URL=database.url, DATABASE_READ_URL=absent(database))
-    response = app.test_client().get("/readyz")
-    dispose(app)
-
-    assert response.status_code == 503
-    assert response.get_json()["reader"] == "down"
+    assert response.status_code == code
+    assert response.get_json() == told
     assert "hunter2" not in response.text
 
 

@@ -18,7 +18,7 @@ from app import idempotency
 from app.bodies import StrictBody, read_body
 from app.idempotency import Answer, Connection, IdempotencyKey, write
 from app.tokens import require_token
-from testkit.databases import Database, migrate_and_seed, new_database
+from testkit.databases import Database, alembic, new_database
 from testkit.servers import Server
 from tests.support.ledger import ledger, metadata
 from tests.support.problems import assert_problem
@@ -63,7 +63,7 @@ def a_room() -> Blueprint:
 @pytest.fixture(scope="module")
 def writable(server: Server) -> Iterator[Database]:
     with new_database(server) as made:
-        migrate_and_seed(made.url)
+        assert alembic(made.url, "upgrade", "head").returncode == 0
         with made.connect() as connection:
             metadata.create_all(connection)
         yield made
@@ -247,7 +247,7 @@ def test_a_long_answer_is_kept_whole(api: Api, writable: Database) -> None:
 def test_tables_of_somebody_with_an_alembic_of_their_own(
     empty_database: Database, make_app: Callable[..., Flask]
 ) -> None:
-    migrate_and_seed(empty_database.url)
+    assert alembic(empty_database.url, "upgrade", "head").returncode == 0
     with empty_database.connect() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'ae1027a6acf'"))
         connection.execute(text("DROP TABLE idempotency_key"))

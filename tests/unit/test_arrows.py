@@ -189,16 +189,6 @@ def test_a_file_imports_only_what_its_arrows_allow(module: str) -> None:
     assert astray == set(), f"{module} may import {sorted(allowed)}"
 
 
-def test_only_the_factory_imports_a_room() -> None:
-    importers = {
-        name
-        for name, path in files().items()
-        if not within(name, ROOMS) and any(within(found, ROOMS) for found in imports(path))
-    }
-
-    assert importers <= {"app"}
-
-
 NAMING = {"app/__init__.py", "app/schema.py"}
 """The two places that name the rooms."""
 
@@ -211,12 +201,6 @@ def test_nothing_that_rooms_share_names_one() -> None:
         found = {path for path, text in texts.items() if re.search(rf"\bapp[./]{name}\b|\b{name}[./]\w", text)}
 
         assert {path for path in found if not path.startswith(f"app/{name}/")} <= NAMING
-
-
-def test_only_wsgi_and_migrations_import_the_factory() -> None:
-    importers = {name for name, path in files().items() if "app" in imports(path) and name != "app"}
-
-    assert importers <= {"wsgi", "migrations.env"}
 
 
 def outside(module: str) -> set[str]:
@@ -252,15 +236,6 @@ def test_what_is_not_ours(part: tuple[str, ...], needs: set[str], at_least: int)
 
     assert len(found) > at_least
     assert {name: more for name, more in found.items() if more} == {}
-
-
-def test_nobody_reaches_past_what_the_pool_s_package_names() -> None:
-    for name, path in files().items():
-        if not name.startswith("steadypool"):
-            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            sources = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-
-            assert not [source for source in sources if source.startswith("steadypool.")], name
 
 
 def test_only_the_settings_read_the_environment() -> None:
