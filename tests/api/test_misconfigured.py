@@ -15,7 +15,7 @@ from sqlalchemy import URL, make_url, text
 from werkzeug.test import TestResponse
 
 from app.extensions import db
-from testkit.databases import administer, migrate_and_seed, new_database, plain_engine
+from testkit.databases import administer, new_database, plain_engine
 from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.conftest import dispose, obtain_or_skip
@@ -41,7 +41,6 @@ def needs_pynacl(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[UR
     user = f"ed25519_{secrets.token_hex(4)}"
     administer(server.url, "INSTALL SONAME 'auth_ed25519'")
     with new_database(server) as database:
-        migrate_and_seed(database.url)
         administer(
             server.url,
             f"CREATE USER {user}@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')",

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from testkit.processes import free_port
 from tests.conftest import dispose
 from tests.support.asking import API_PATH, LOOKUP
+from tests.support.problems import assert_problem
 from tests.support.protected import assert_nothing_inline, assert_protected
 
-HTML = {"Accept": "text/html"}
+HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}
 ON_SQLITE = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 ANSWERS = ["/", LOOKUP, "/docs", "/static/style.css", API_PATH, "/livez", "/nowhere"]
 
@@ -45,9 +46,10 @@ def test_no_script_or_style_is_written_into_a_page(client: FlaskClient, address:
 def test_a_page_without_its_database_says_when_to_come_again(make_app: Callable[..., Flask]) -> None:
     app = make_app(DATABASE_URL=f"mysql://user:password@127.0.0.1:{free_port()}/none", REQUEST_DEADLINE_SECONDS="1")
 
-    response = app.test_client().get(LOOKUP, headers=HTML)
+    response, document = (app.test_client().get(LOOKUP, headers=accepted) for accepted in (HTML, JSON))
     dispose(app)  # so that nobody goes on knocking
 
+    assert_problem(document, 503, "database-unavailable")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
     assert "The database is away" in response.text

@@ -30,32 +30,32 @@ def each_password(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("password", [PASSWORDS[name] for name in names], ids=names)
 
 
-@pytest.fixture(params=["mariadb", "mysql", "postgresql"])
+@pytest.fixture(scope="module", params=["mariadb", "mysql", "postgresql"])
 def server(request: pytest.FixtureRequest) -> Server:
     return obtain_or_skip(request.config, request.param)
 
 
-@pytest.fixture
-def account_of(server: Server) -> Iterator[Callable[..., URL]]:
-    """Return the address of a database of its own as a user with that password."""
-    name = f"nutzer_ü_{secrets.token_hex(4)}"
+@pytest.fixture(scope="module")
+def address(server: Server) -> Iterator[URL]:
     with new_database(server) as database:
+        yield make_url(database.url)
 
-        def make(password: str, plugin: str = "") -> URL:
-            quoted = password.replace("'", "''")
-            if server.name == "postgresql":
-                administer(server.url, f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{quoted}'".replace(":", r"\:"))
-            else:
-                by = f"IDENTIFIED {plugin}BY '{quoted}'".replace(":", r"\:")
-                orders = [f"CREATE USER '{name}'@'%' {by}", f"GRANT ALL PRIVILEGES ON *.* TO '{name}'@'%'"]
-                administer(server.url, *orders)
-            return make_url(database.url).set(username=name, password=password)
 
-        yield make
-    administer(
-        server.url,
-        f'DROP USER IF EXISTS "{name}"' if server.name == "postgresql" else f"DROP USER IF EXISTS '{name}'@'%'",
-    )
+@pytest.fixture
+def account_of(server: Server, address: URL) -> Iterator[Callable[[str], URL]]:
+    """Return the address of a database for a new user with that password."""
+    name, is_postgresql = f"nutzer_ü_{secrets.token_hex(4)}", server.name == "postgresql"
+    account = f'"{name}"' if is_postgresql else f"'{name}'@'%'"
+
+    def make(password: str) -> URL:
+        has = "LOGIN PASSWORD" if is_postgresql else "IDENTIFIED BY"
+        administer(server.url, f"CREATE USER {account} {has} '{password}'".replace(":", r"\:"))
+        if not is_postgresql:
+            administer(server.url, f"GRANT ALL PRIVILEGES ON *.* TO {account}")
+        return address.set(username=name, password=password)
+
+    yield make
+    administer(server.url, f"DROP USER {account}")
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Account:
             administer(self.server.url, f"ALTER USER '{name}'@'%' IDENTIFIED BY '{self.password}'")
 
 
-@pytest.fixture(params=["mariadb", "mysql", "postgresql"])
+@pytest.fixture(scope="module", params=["mariadb", "mysql", "postgresql"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     with account_on(obtain_or_skip(request.config, request.param)) as made:
         yield made

@@ -12,7 +12,6 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.schema import SchemaMissingError
 from steadypool import DatabaseDownError, DeadlineExceededError, OutcomeUnknownError, PoolExhaustedError
-from tests.support.asking import LOOKUP
 from tests.support.problems import assert_problem
 
 JSON = {"Accept": "application/json"}
@@ -95,13 +94,3 @@ def test_other_http_errors_have_the_same_shape(fail: Callable[..., FlaskClient])
     assert response.status_code == 413
     assert response.content_type == "application/problem+json"
     assert response.get_json()["type"].startswith("/problems/")
-
-
-def test_really_absent_database_is_a_503(make_app: Callable[..., Flask]) -> None:
-    client = make_app(DATABASE_URL="mysql://app:hunter2@127.0.0.1:1/sakila").test_client()
-
-    response = client.get(LOOKUP, headers=JSON)
-
-    assert_problem(response, 503, "database-unavailable")
-    assert client.get("/livez").status_code == 200
-    assert client.get("/readyz").get_json()["status"] == "unavailable"
