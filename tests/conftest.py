@@ -17,6 +17,7 @@ from testkit.leaving_out import leave_out
 from testkit.servers import MissingError, Server
 from testkit.waiting import eventually
 from tests.support.breakable import breakable, fault_server, proxy, user
+from tests.support.clusters import cluster
 
 if TYPE_CHECKING:  # those of the pool are run where there is neither
     from flask import Flask
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # those of the pool are run where there is neither
 
     from config import Settings
 
-__all__ = ["breakable", "fault_server", "proxy", "user"]
+__all__ = ["breakable", "cluster", "fault_server", "proxy", "user"]
 
 
 class Fleet:

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from testkit.waiting import eventually
 from tests.faults.shelf import ONE
 from tests.faults.support import pool_of, reader_of
-from tests.support.kinds import on_mysql_family
+from tests.support.kinds import on_mariadb
 from tests.support.pools import held
 from tests.support.problems import assert_problem
 
@@ -21,7 +21,7 @@ def ask(app: Flask) -> TestResponse:
     return app.test_client().get(ONE, headers={"Accept": "application/json"})
 
 
-@on_mysql_family
+@on_mariadb
 def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[..., Flask]) -> None:
     service = make_service(POOL_SIZE=1, POOL_MAX_PENDING=3, POOL_TIMEOUT_SECONDS=2)
     ask(service)
@@ -37,6 +37,7 @@ def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[...
     assert [each.status_code for each in waited] == [200] * 3
 
 
+@on_mariadb
 @pytest.mark.parametrize("limit", [{"POOL_TIMEOUT_SECONDS": 0.5}, {"REQUEST_DEADLINE_SECONDS": 0.5}], ids=str)
 def test_whoever_waits_in_vain_is_told(make_service: Callable[..., Flask], limit: dict[str, float]) -> None:
     service = make_service(POOL_SIZE=1, **limit)

@@ -8,9 +8,11 @@ from testkit.proxy import Proxy
 from tests.faults.clients import Clients
 from tests.faults.shelf import ONE
 from tests.faults.support import pool_of
+from tests.support.kinds import on_mariadb
 from tests.support.leftovers import seconds_until
 
 
+@on_mariadb
 def test_while_it_is_down_requests_are_told_when_to_come_again(service: Flask, proxy: Proxy) -> None:
     clients, newcomers = Clients(service, 16, pause=0.01), Clients(service, 4, pause=0.01)
     clients.run(0.3)

@@ -12,11 +12,13 @@ from testkit.fault_servers import FaultServer
 from tests.faults.shelf import ONE
 from tests.faults.support import writer_of
 from tests.support.faulty import read_only
+from tests.support.kinds import on_mariadb
 from tests.support.ledger import Unit, witness_of
 from tests.support.pools import held
 from tests.support.problems import assert_problem
 
 
+@on_mariadb
 def test_a_write_is_refused_and_the_next_one_goes_to_whoever_is_the_writer_then(
     make_service: Callable[..., Flask], fault_server: FaultServer, seeded: Database, user: str
 ) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.orm import aliased
 
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
+from tests.pool.tables import Book
 
 DRIP_SECONDS = 0.1
 """A handshake then takes eight seconds at least, and each byte comes in time for a timeout that counts for each."""
@@ -86,6 +88,19 @@ def locked_table(bench: Bench) -> Iterator[None]:
     with bench.database.connect() as holder:
         holder.execute(text(lock))
         yield
+
+
+def count_slowly(connection: Connection) -> int | None:
+    """Return what takes a minute or so to count: 600 x 600 x 600 combinations, none of them found by an index."""
+    one, two, three = aliased(Book), aliased(Book), aliased(Book)
+    product = one.book_id * two.book_id * three.book_id
+    joined = (
+        select(func.count())
+        .select_from(one)
+        .join(two, two.book_id != one.book_id)
+        .join(three, three.book_id != two.book_id)
+    )
+    return connection.scalar(joined.where(product % 1009 == 7))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.pool.service import Service
 from tests.pool.tables import Book
-from tests.support.kinds import on_mysql_family
+from tests.support.kinds import on_each_driver, on_mariadb
 from tests.support.ledger import Unit, witness_of
 from tests.support.pools import steady
 
@@ -98,6 +98,7 @@ WAYS: list[Way] = [raised_asynchronously, raised_by_signal]
 ERRORS = [BoomError, Stop, KeyboardInterrupt]
 
 
+@on_each_driver
 @pytest.mark.parametrize("way", WAYS)
 def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server: FaultServer, way: Way) -> None:
     assert_answers_its_own(engine)  # connected: else the first exception may come before the statement
@@ -108,6 +109,7 @@ def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server
         assert_answers_its_own(engine)
 
 
+@on_each_driver
 def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_server: FaultServer) -> None:
     def fail(value: str | bytes) -> None:
         if int(value) == 300:  # the first rows are read
@@ -131,6 +133,7 @@ def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_
     assert_answers_its_own(engine)
 
 
+@on_each_driver
 @pytest.mark.parametrize(("error", "told"), [(BoomError, OutcomeUnknownError), (Stop, Stop)])
 def test_an_exception_that_comes_during_commit_leaves_the_outcome_unknown(
     make_service: Callable[..., Service], seeded: Database, proxy: Proxy, error: type, told: type
@@ -167,7 +170,7 @@ forgotten = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableException
 
 
 @forgotten
-@on_mysql_family
+@on_mariadb
 @pytest.mark.parametrize("options", [{"stream_results": True}, {"yield_per": 10}], ids=str)
 def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Service], options: dict[str, object]) -> None:
     """Its rest is in the socket, or in the driver's buffer, where no test of the socket sees it."""
@@ -182,7 +185,7 @@ def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Service
 
 
 @forgotten
-@on_mysql_family
+@on_mariadb
 def test_an_exception_between_two_rows_of_a_result(engine: Engine) -> None:
     def work(connection: Connection) -> None:
         for _ in begin_to_read(connection, stream_results=True):
