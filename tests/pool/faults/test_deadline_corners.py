@@ -19,7 +19,7 @@ from steadypool.errors import DatabaseDownError
 from testkit.databases import Database
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
-from tests.pool.faults.test_deadline import SLACK_SECONDS, THREADS
+from tests.pool.faults.test_deadline import SLACK_SECONDS
 from tests.pool.service import Clients, Service
 from tests.support.kinds import on_mariadb
 
@@ -92,7 +92,7 @@ def test_nobody_waits_for_the_first_connection_beyond_the_deadline(
     with ThreadPoolExecutor() as others:
         first = others.submit(connect_within, DEADLINE_SECONDS + 2 * SLACK_SECONDS, service.reader)
         assert eventually(lambda: proxy.counts().accepted > before)
-        clients = Clients(service, THREADS).run(0)
+        clients = Clients(service, service.pool.size() - 1).run(0)  # nobody waits for a permit
 
     assert isinstance(first.exception(), DatabaseDownError)
     assert set(clients.statuses) == {"down"}
