@@ -47,6 +47,10 @@ class FaultServer:
         self.name, self.server, self.control, self.ca = server.name, server, server.control, ca
         self.backend = server.url.get_backend_name()
         self.is_mysql = self.backend != "postgresql"
+        # Frozen, it closes nothing and answers nothing, and the kernel accepts who connects.
+        self.freeze, self.thaw = server.control.freeze, server.control.thaw
+        # As an operator would, and as a crash would.
+        self.stop, self.kill = server.control.shut_down, server.control.kill
         self._lock = threading.RLock()
         self._connection: Any = None  # PyMySQL's or psycopg's
 
@@ -54,24 +58,6 @@ class FaultServer:
     def port(self) -> int:
         """Return where it listens, on this machine."""
         return int(self.server.url.port or 0)
-
-    # ---- faults ----
-
-    def freeze(self) -> None:
-        """Stop it where it is: connections stay open, new ones are accepted by the kernel, nothing is answered."""
-        self.control.freeze()
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self.control.thaw()
-
-    def stop(self) -> None:
-        """Shut it down as an operator would."""
-        self.control.shut_down()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.control.kill()
 
     def start(self) -> float:
         """Start it on the same port and data, and return when (monotonic) it first let somebody in."""

@@ -45,7 +45,7 @@ def test_kills_and_restarts_leave_nothing(
 ) -> None:
     connections_of(fault_server, user)  # the administrator's own connection is open from here on
     with leaving_nothing():
-        service = make_service()
+        service = make_service(REQUEST_DEADLINE_SECONDS=10)  # nobody is to come too late for a slow machine alone
         borrow_all(service)
         threads = threading.active_count()
         clients = Clients(service, 16, pause=0.01)

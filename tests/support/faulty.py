@@ -43,42 +43,29 @@ def frozen(bench: Bench) -> Iterator[None]:
     bench.server.thaw()
 
 
-@contextmanager
-def black_hole(bench: Bench) -> Iterator[None]:
-    bench.proxy.black_hole()
-    yield
-    bench.proxy.heal()
+def on_the_way(name: str, *orders: Callable[[Proxy], object]) -> Fault:
+    """Return what is done to the network before the server."""
+
+    @contextmanager
+    def fault(bench: Bench) -> Iterator[None]:
+        for order in orders:
+            order(bench.proxy)
+        yield
+        bench.proxy.heal()
+
+    fault.__name__ = name
+    return fault
 
 
-@contextmanager
-def accepted_but_silent(bench: Bench) -> Iterator[None]:
-    bench.proxy.be_silent()
-    bench.proxy.reset_all()
-    yield
-    bench.proxy.heal()
+def drip(proxy: Proxy) -> None:
+    proxy.drip(DRIP_SECONDS)
 
 
-@contextmanager
-def dripping_answers(bench: Bench) -> Iterator[None]:
-    bench.proxy.drip(DRIP_SECONDS)
-    yield
-    bench.proxy.heal()
-
-
-@contextmanager
-def dripping_handshakes(bench: Bench) -> Iterator[None]:
-    bench.proxy.reset_all()
-    bench.proxy.drip(DRIP_SECONDS)
-    yield
-    bench.proxy.heal()
-
-
-@contextmanager
-def lost_syns(bench: Bench) -> Iterator[None]:
-    bench.proxy.lose_syns()
-    bench.proxy.reset_all()
-    yield
-    bench.proxy.heal()
+black_hole = on_the_way("black_hole", Proxy.black_hole)
+accepted_but_silent = on_the_way("accepted_but_silent", Proxy.be_silent, Proxy.reset_all)
+dripping_answers = on_the_way("dripping_answers", drip)
+dripping_handshakes = on_the_way("dripping_handshakes", Proxy.reset_all, drip)
+lost_syns = on_the_way("lost_syns", Proxy.lose_syns, Proxy.reset_all)
 
 
 @contextmanager

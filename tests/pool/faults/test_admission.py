@@ -71,7 +71,7 @@ def test_nobody_waits_longer_than_the_timeout_or_the_deadline(
 
 @on_mariadb
 def test_twenty_threads_are_served_in_order(make_service: Callable[..., Service]) -> None:
-    engine, served = make_service(size=1, timeout_seconds=5).reader, []
+    engine, served = make_service(size=1, timeout_seconds=30).reader, []
 
     def take(number: int) -> None:
         with engine.connect() as connection:
@@ -126,20 +126,22 @@ def outcome(engine: Engine) -> tuple[str, float]:
 
 @on_mariadb
 def test_fifty_clients_of_a_slow_query_on_two_connections(make_service: Callable[..., Service]) -> None:
-    """The query takes the server a tenth of a second."""
-    service, seconds = make_service(size=2), 2.0
+    """The query takes the server a tenth of a second; as many are answered as where nobody has to wait."""
+    service, seconds = make_service(size=2), 1.5
     statement = text("SELECT sleep(0.1)").execution_options(leaves_no_trace=True)
     ask(service)
 
-    began = time.monotonic()
-    clients = Clients(service, 50, work=lambda: read(service.reader, lambda c: c.execute(statement))).run(seconds)
+    def run(number: int) -> tuple[Clients, int]:
+        """Return the clients, and how many answers came in time."""
+        began = time.monotonic()
+        clients = Clients(service, number, work=lambda: read(service.reader, lambda c: c.execute(statement)))
+        done = [answer for answer in clients.run(seconds).answers if answer.status == "done"]
+        return clients, sum((answer.ended or inf) <= began + seconds for answer in done)
+
+    _, capacity = run(2)
+    clients, goodput = run(50)
 
     assert clients.stuck == 0
     assert set(clients.statuses) == {"done", "exhausted"}
     assert clients.slowest < 1 + 0.1 + SLACK  # `timeout_seconds`, and the query
-    in_time = [
-        answer for answer in clients.answers if answer.status == "done" and (answer.ended or inf) <= began + seconds
-    ]
-    goodput = len(in_time) / (2 * seconds / 0.1)
-    print(f"goodput {goodput:.0%} of capacity, slowest answer {clients.slowest:.2f} s")
-    assert goodput >= 0.7, "the figure is 90 % and more where nothing else uses the machine"
+    assert goodput >= 0.7 * capacity > 0

@@ -62,8 +62,8 @@ def assert_refused_at_once(service: Service) -> int:
 
 @on_each_driver
 def test_while_it_is_down_requests_are_refused_at_once_and_nobody_storms(service: Service, proxy: Proxy) -> None:
-    clients = Clients(service, 16, pause=0.01).run(0.3)
     size = service.pool.size()
+    clients = Clients(service, size, pause=0.01).run(0.3)  # nobody waits for a permit
 
     with proxy.counting() as counts:
         proxy.refuse()
@@ -140,7 +140,7 @@ def test_connects_that_fail_after_the_login_are_no_storm_either(
 def test_a_server_that_takes_no_more_connections_goes_on_serving_those_it_has(
     fault_server: FaultServer, make_service: Callable[..., Service]
 ) -> None:
-    service = make_service(size=4)
+    service = make_service(size=4, timeout_seconds=5, deadline_seconds=5)
     assert service.ask() == FOUND
 
     with fault_server.set_globally(max_connections=10):

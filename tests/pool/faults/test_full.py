@@ -15,6 +15,8 @@ from tests.support.leftovers import assert_nothing_is_lent
 from tests.support.pools import held
 
 ROOM, SIZE, THREADS = 3, 8, 16
+PATIENT: dict[str, float] = {"size": SIZE, "timeout_seconds": 5, "deadline_seconds": 5}
+"""So that nobody comes too late who only has to wait for a slow machine."""
 ENOUGH = 200
 """Answers, some for each who asks."""
 
@@ -56,7 +58,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(slots, "GROW_AFTER_SECONDS", (0.05, 0.5))
-    service = make_service(size=SIZE)
+    service = make_service(**PATIENT)
     pool = service.pool
     limit(ROOM)
 
@@ -77,7 +79,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
 def test_a_limit_that_is_lowered_under_way_leaves_one_connection_for_all(
     make_service: Callable[..., Service], limit: Callable[[int], None]
 ) -> None:
-    service = make_service(size=SIZE)
+    service = make_service(**PATIENT)
 
     def lower() -> None:
         limit(1)

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session, aliased
 
 from steadypool import Lookup, in_transaction, read
 from steadypool.errors import DeadlineExceededError, OutcomeUnknownError, PoolError
-from steadypool.lookup import lend
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.pool.service import Service
@@ -233,22 +232,3 @@ def test_whatever_the_rollback_raises(writer: Engine, first: type[BaseException]
 
     assert steady(writer).snapshot()["in_use"] == 0
     assert in_transaction(writer, Unit())
-
-
-def test_a_number_is_no_code_unless_the_driver_says_it(writer: Engine) -> None:
-    opened = steady(writer).snapshot()["opened"]
-
-    def fail(connection: Connection) -> None:
-        Unit()(connection)
-        raise KeyError(1053)
-
-    with pytest.raises(KeyError):
-        in_transaction(writer, fail)
-    with pytest.raises(KeyError):
-        lend(steady(writer), lambda _: dict[int, None]()[1053])
-    with writer.connect():
-        pass
-
-    # What an error of Python's came in between of is not lent again; the others are.
-    assert steady(writer).snapshot()["closed"] == {"error": 1}
-    assert steady(writer).snapshot()["opened"] == opened + 1
