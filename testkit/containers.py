@@ -83,7 +83,7 @@ class Container:
         return bool(self.inside.status == "running")
 
 
-def start(name: str, password: str, *options: str, keeps_data: bool = False) -> Server:
+def start_container(name: str, password: str, *options: str, keeps_data: bool = False) -> Server:
     """Return a server in a container, its data in memory unless it is to be started again; `options` go to it."""
     recipe = RECIPES[name]
     try:

@@ -199,7 +199,7 @@ def obtain(kind: Kind) -> FaultServer:
     # A killed server has what it has committed: the defaults of the other tests keep the log in memory for a second.
     options = () if kind is Kind.POSTGRESQL else ("--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF")
     more = ("--skip-log-bin",) if kind is Kind.MYSQL else ()
-    return FaultServer(containers.start(kind.value, secrets.token_hex(8), *options, *more, keeps_data=True))
+    return FaultServer(containers.start_container(kind.value, secrets.token_hex(8), *options, *more, keeps_data=True))
 
 
 def _mariadb() -> FaultServer:

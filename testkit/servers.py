@@ -86,7 +86,7 @@ def obtain(name: str) -> Server:
         return start_postgresql_locally()
     from testkit import containers
 
-    return containers.start(name, secrets.token_hex(8))
+    return containers.start_container(name, secrets.token_hex(8))
 
 
 def _given(name: str, text: str) -> Server:

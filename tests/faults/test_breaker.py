@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask
 
 from testkit.proxy import Proxy
@@ -13,7 +15,10 @@ from tests.support.leftovers import seconds_until
 
 
 @on_mariadb
-def test_while_it_is_down_requests_are_told_when_to_come_again(service: Flask, proxy: Proxy) -> None:
+def test_while_it_is_down_requests_are_told_when_to_come_again(
+    make_service: Callable[..., Flask], proxy: Proxy
+) -> None:
+    service = make_service(REQUEST_DEADLINE_SECONDS=2)
     pool = pool_of(service)
     # As many as there are permits: nobody waits for one.
     clients, newcomers = Clients(service, pool.size(), pause=0.01), Clients(service, 4, pause=0.01)
