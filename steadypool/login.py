@@ -27,8 +27,8 @@ class Login:
 
     def other_than(self, refused: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments that are others by now than those of a login that was refused; empty if none is."""
-        before = Credentials(user=refused.get(self._user), password=refused.get(self._password))
-        asked = self._ask(before, refused)
+        user, password = (_text(refused.get(name)) for name in (self._user, self._password))
+        asked = self._ask(Credentials(user=user, password=password), refused)
         return asked if any(refused.get(name) != value for name, value in asked.items()) else {}
 
     def _ask(self, refused: Credentials | None, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -42,6 +42,10 @@ class Login:
             raise self._dbapi.OperationalError(f"the provider of credentials failed: {said}") from error
         asked = {self._user: given.user, self._password: given.password}
         return {name: value for name, value in asked.items() if value is not None}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None  # another listener may have put something else there
 
 
 def _names_of_arguments(engine: Engine) -> tuple[str, str]:
