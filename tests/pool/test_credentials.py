@@ -21,6 +21,7 @@ from testkit.drivers import MYSQLDB
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.conftest import obtain_or_skip
+from tests.pool.faults.test_forked import FORKS, in_child
 from tests.support.accounts import Account, Vault, account_on
 from tests.support.pools import held, steady
 
@@ -244,6 +245,18 @@ def test_a_provider_that_fails_counts_as_a_connect_that_fails(
     is_closed = False
     assert eventually(lambda: steady(engine).breaker.state == "closed", 5)
     assert who(engine) == account.user
+
+
+@on_mariadb
+@pytest.mark.filterwarnings(FORKS)
+def test_a_child_process_asks_for_itself(account: Account, engine_of: Callable[..., Engine]) -> None:
+    vault = Vault(lambda: account.credentials)
+    engine = engine_of(vault)
+    assert who(engine) == account.user
+    account.renew()
+
+    assert in_child(lambda: (who(engine), len(vault.asked))) == f"('{account.user}', 2)"
+    assert (who(engine), len(vault.asked)) == (account.user, 1)
 
 
 @on_mariadb

@@ -22,10 +22,8 @@ class Account:
         self.url = admin.set(username=self.user, password=self.password, database=database)
         """With the first password."""
         if self._is_postgresql:
-            self._order(
-                f"CREATE ROLE {self.user} LOGIN PASSWORD '{self.password}'",
-                f"GRANT ALL ON DATABASE {database} TO {self.user}",
-            )
+            self._order(f"CREATE ROLE {self.user} LOGIN PASSWORD '{self.password}'")
+            administer(admin.set(database=database), f"GRANT ALL ON SCHEMA public TO {self.user}")
         else:
             self._order(
                 f"CREATE USER '{self.user}'@'%' IDENTIFIED BY '{self.password}'",
@@ -41,12 +39,13 @@ class Account:
         """Return the URL as it is right now, the password in it."""
         return self.url.set(password=self.password).render_as_string(hide_password=False)
 
-    def renew(self) -> str:
+    def renew(self, password: str = "") -> str:
         """Give the user another password, and return it; the old one is wrong from now on."""
-        self.password = secrets.token_hex(8)
+        password = password or secrets.token_hex(8)
         with_password = "PASSWORD" if self._is_postgresql else "IDENTIFIED BY"
-        self._order(f"ALTER {self._name} {with_password} '{self.password}'")
-        return self.password
+        self._order(f"ALTER {self._name} {with_password} '{password}'")
+        self.password = password
+        return password
 
     def drop(self) -> None:
         """Remove the user."""
