@@ -7,7 +7,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -39,21 +39,26 @@ class Asking:
 
     def _play(self) -> None:
         client, _ = self._listener.accept()
+        with suppress(OSError):  # whoever does not like it hangs up
+            self._talk_to(client)
+        client.close()
+
+    def _talk_to(self, client: socket.socket) -> None:
         client.settimeout(10)
         flags = CAPABILITIES | (CLIENT_SSL if self._context else 0)
         _send(client, 0, _greeting(flags))
-        if self._context:
-            _receive(client)  # that it wants TLS
-            client = self._context.wrap_socket(client, server_side=True)
+        if self._context is None:
+            self._ask(client)
+            return
+        _receive(client)  # that it wants TLS
+        with self._context.wrap_socket(client, server_side=True) as secure:
+            self._ask(secure)
+
+    def _ask(self, client: socket.socket) -> None:
         number, _ = _receive(client)
         _send(client, number + 1, b"\xfemysql_clear_password\0")
-        try:
-            number, self.told = _receive(client)
-            _send(client, number + 1, ERROR)
-        except OSError:
-            pass  # hung up instead
-        finally:
-            client.close()
+        number, self.told = _receive(client)
+        _send(client, number + 1, ERROR)
 
 
 def _greeting(flags: int) -> bytes:
@@ -89,28 +94,32 @@ def asking(context: ssl.SSLContext | None = None) -> Iterator[Asking]:
     server.end()
 
 
-def connect(port: int, policy: PoolPolicy) -> None:
-    create_pool_engine(f"mysql+pymysql://web@127.0.0.1:{port}/sakila", policy, role="migration").connect()
+def connect(driver: str, port: int, policy: PoolPolicy) -> None:
+    create_pool_engine(f"mysql+{driver}://web@127.0.0.1:{port}/sakila", policy, role="migration").connect()
 
 
 @pytest.mark.parametrize("tls", ["off", "prefer"])
-def test_without_tls_no_password_is_sent(tls: str) -> None:
+@pytest.mark.parametrize(
+    ("driver", "said"), [("pymysql", "this connection has no TLS"), ("mysqlconnector", "requires SSL")]
+)
+def test_without_tls_no_password_is_sent(driver: str, said: str, tls: str) -> None:
     policy = PoolPolicy(tls=tls, credentials=lambda _refused: Credentials(password=TOKEN))  # type: ignore[arg-type] # one of its words
 
-    with asking() as server, pytest.raises(DBAPIError, match="asks for the password in clear text") as caught:
-        connect(server.port, policy)
+    with asking() as server, pytest.raises(DBAPIError, match=said) as caught:
+        connect(driver, server.port, policy)
 
     assert server.told == b""
     assert TOKEN not in str(caught.value)
 
 
-def test_over_tls_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("driver", ["pymysql", "mysqlconnector"])
+def test_over_tls_it_is(tmp_path: Path, driver: str) -> None:
     ca, certificate, key = make_certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     policy = PoolPolicy(tls="verify", tls_ca=ca, credentials=lambda _refused: Credentials(password=TOKEN))
 
     with asking(context) as server, pytest.raises(DBAPIError, match="no more than this"):
-        connect(server.port, policy)
+        connect(driver, server.port, policy)
 
     assert server.told == TOKEN.encode() + b"\0"
