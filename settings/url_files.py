@@ -31,7 +31,7 @@ class URLFile:
                 url = parse_database_url(text)
                 if _without_login(url) != _without_login(self._url):
                     raise RefusedError("names another host, database or option by now", "reload to follow it")
-                self._text, self._url = text, url
+                self._url, self._text = url, text  # in this order: another thread may be here, too
             self._trouble = ""
         except RefusedError as error:
             if error.reason != self._trouble:

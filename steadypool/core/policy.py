@@ -54,7 +54,8 @@ class PoolPolicy:
     tls_ca: Path | None = None
     """A file with the certificates that `verify` trusts; None: the system's."""
     credentials: Provider | None = field(default=None, repr=False)
-    """Asked for user and password, or a token, at each connect; None: they are those of the URL."""
+    """Asked for user and password, or a token, at each connect; None: they are those of the URL. As TLS, it is for
+    engines of `create_pool_engine`: a pool alone leaves connecting to its creator."""
 
     def __post_init__(self) -> None:
         for name, allowed in {"strategy": get_args(Strategy), "tls": get_args(TLS)}.items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,9 +21,10 @@ from steadypool import drivers as known
 from testkit import ROOT
 from testkit.drivers import MYSQLDB
 from testkit.proxy import Proxy
+from testkit.servers import Server
 from testkit.waiting import eventually
-from tests.conftest import obtain_or_skip
 from tests.pool.faults.test_forked import FORKS, in_child
+from tests.pool.place import LOOKUP
 from tests.support.accounts import Account, Vault, account_on
 from tests.support.pools import held, steady
 
@@ -38,22 +41,22 @@ DRIVERS = [
     ("postgresql", "psycopg"),
     ("postgresql", "pg8000"),
 ]
-with_each_driver = pytest.mark.parametrize(("kind", "driver"), DRIVERS)
+with_each_driver = pytest.mark.parametrize(("server", "driver"), DRIVERS, indirect=["server"])
 with_one_a_server = pytest.mark.parametrize(
-    ("kind", "driver"), [("mariadb", "pymysql"), ("mysql", "pymysql"), ("postgresql", "psycopg")]
+    ("server", "driver"), [("mariadb", "pymysql"), ("mysql", "pymysql"), ("postgresql", "psycopg")], indirect=["server"]
 )
-on_mariadb = pytest.mark.parametrize(("kind", "driver"), [("mariadb", "pymysql")])
+on_mariadb = pytest.mark.parametrize(("server", "driver"), [("mariadb", "pymysql")], indirect=["server"])
 
 
 @pytest.fixture
-def account(request: pytest.FixtureRequest, kind: str) -> Iterator[Account]:
-    with account_on(obtain_or_skip(request.config, kind)) as made:
+def account(server: Server) -> Iterator[Account]:
+    with account_on(server) as made:
         yield made
 
 
 @pytest.fixture
 def engine_of(
-    account: Account, kind: str, driver: str, monkeypatch: pytest.MonkeyPatch
+    account: Account, server: Server, driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Engine]]:
     """Return an engine as nobody whom the server knows, unless the provider says as whom."""
     made: list[Engine] = []
@@ -64,7 +67,7 @@ def engine_of(
 
     def make(provider: Any, *, role: Any = "reader", url: str = "", **options: Any) -> Engine:
         where = make_url(url) if url else account.url
-        where = where.set(drivername=f"{kind}+{driver}", username="nobody", password="outdated")
+        where = where.set(drivername=f"{server.name}+{driver}", username="nobody", password="outdated")
         made.append(create_pool_engine(where, PoolPolicy(size=2, credentials=provider), role=role, **options))
         return made[-1]
 
@@ -115,10 +118,10 @@ def test_a_refused_login_asks_once_more_before_anybody_hears_of_it(
 
 
 @with_one_a_server
-def test_the_same_answer_is_not_tried_again(account: Account, kind: str, engine_of: Callable[..., Engine]) -> None:
+def test_the_same_answer_is_not_tried_again(account: Account, server: Server, engine_of: Callable[..., Engine]) -> None:
     port = account.url.port
     assert port
-    with Proxy("127.0.0.1", port, is_mysql=kind != "postgresql") as proxy:
+    with Proxy("127.0.0.1", port, is_mysql=server.name != "postgresql") as proxy:
         vault = Vault(wrong := Credentials(user=account.user, password=WRONG))
         engine = engine_of(vault, role="migration", url=proxy.url(account.url))  # without a breaker, which would probe
 
@@ -179,7 +182,7 @@ def test_other_roles_ask_as_well(account: Account, engine_of: Callable[..., Engi
     assert who(engine_of(vault, role=role)) == account.user
 
 
-@pytest.mark.parametrize("kind", ["mariadb"])
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
 def test_a_password_alone_goes_with_the_user_of_the_url(account: Account) -> None:
     url, token = account.url.set(password=None), Credentials(password=account.password)
     engine = create_pool_engine(url, PoolPolicy(credentials=lambda _refused: token), role="reader")
@@ -245,6 +248,33 @@ def test_a_provider_that_fails_counts_as_a_connect_that_fails(
     is_closed = False
     assert eventually(lambda: steady(engine).breaker.state == "closed", 5)
     assert who(engine) == account.user
+
+
+@on_mariadb
+@pytest.mark.parametrize(
+    "use", [lambda engine: engine.connect().close(), lambda engine: LOOKUP.fetch(engine, number=1)]
+)
+def test_a_warm_use_costs_not_one_call_more(
+    account: Account, engine_of: Callable[..., Engine], use: Callable[[Engine], object]
+) -> None:
+    asking = engine_of(lambda _refused: account.credentials)
+    plain = create_pool_engine(asking.url.set(username=account.user, password=account.password), role="reader")
+
+    assert calls(lambda: use(asking)) == calls(lambda: use(plain))
+    plain.dispose()
+
+
+def calls(use: Callable[[], object]) -> Counter[str]:
+    """Return how often which function is called in one use of what is warm."""
+    counted: Counter[str] = Counter()
+    for _ in range(3):
+        use()
+    sys.setprofile(lambda frame, what, _: counted.update([frame.f_code.co_qualname] if what == "call" else []))
+    try:
+        use()
+    finally:
+        sys.setprofile(None)
+    return counted
 
 
 @on_mariadb
