@@ -17,6 +17,7 @@ class URLFile:
 
     def __init__(self, setting: str, path: Path, url: URL) -> None:
         self._setting, self._path = setting, path
+        self._is_pipe = path.is_fifo()  # what was written into it can be read once
         self._text, self._url, self._trouble = "", url, ""
 
     def login(self) -> tuple[str | None, str | None]:
@@ -26,7 +27,7 @@ class URLFile:
         leads elsewhere is not followed: budget, checks and the other engine would stay behind.
         """
         try:
-            text = self._read()
+            text = self._text if self._is_pipe else read_secret(self._setting, self._path)
             if text != self._text:
                 url = parse_database_url(text)
                 if _without_login(url) != _without_login(self._url):
@@ -39,10 +40,6 @@ class URLFile:
                 said = "%s_FILE %s; user and password are still those from before: %s"
                 log.warning(said, self._setting, error.reason, error.remedy)
         return self._url.username, self._url.password
-
-    def _read(self) -> str:
-        # What is written into a pipe can be read once.
-        return read_secret(self._setting, self._path) if not self._path.is_fifo() else self._text
 
 
 def _without_login(url: URL) -> URL:

@@ -137,8 +137,16 @@ def test_a_file_that_is_away_keeps_the_last_one(file: Path, caplog: pytest.LogCa
     assert len(caplog.messages) == 2, "each absence is told of"
 
 
-def test_what_came_through_a_pipe_is_not_asked_for_again(tmp_path: Path) -> None:
-    (tmp_path / "pipe").symlink_to("/dev/fd/0")
+def test_a_folder_in_its_place_keeps_the_last_one(file: Path) -> None:
+    settings = settings_of(file)
+
+    file.unlink()
+    file.mkdir()
+
+    assert login(settings) == ("anna", "first")
+
+
+def test_what_came_through_a_pipe_is_not_asked_for_again() -> None:
     hear, say = os.pipe()
     os.write(say, FIRST.encode())
     os.close(say)

@@ -18,7 +18,7 @@ from tests.pool.service import Clients, Service
 from tests.support.accounts import Account
 from tests.support.kinds import on
 
-EVERY = [pytest.param(1.0, 4, id="quick"), pytest.param(10.0, 6, id="real")]
+EVERY = [pytest.param(1.0, 2, id="quick"), pytest.param(10.0, 6, id="real")]
 
 pytestmark = [
     on(Kind.MARIADB, Kind.MYSQL, Kind.POSTGRESQL),
