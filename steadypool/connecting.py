@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
 
 from steadypool.core import deadline
+from steadypool.core.credentials import Secret
 from steadypool.core.knock import Knock
 from steadypool.core.wire import Wire
 from steadypool.drivers import Call, Driver
@@ -48,6 +49,9 @@ class Connector:
         self._dialect, self._driver, self._login = engine.dialect, driver, login
         positional, arguments = engine.dialect.create_connect_args(engine.url)
         self._positional, self._arguments = positional, {**arguments, **connect_args}
+        for name in ("password", "passwd"):  # the drivers' words; else a traceback with variables would show it
+            if isinstance(said := self._arguments.get(name), str):
+                self._arguments[name] = Secret(said)
         # SQLAlchemy has wrapped it, so that it takes a record if it wants one.
         self._own = engine.pool._invoke_creator if own else None
 

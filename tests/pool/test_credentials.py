@@ -324,6 +324,19 @@ def test_none_of_it_is_shown(
     assert WRONG in (given.password or "")
 
 
+@with_each_driver
+@pytest.mark.parametrize("asks", [True, False], ids=["a provider that fails", "no provider"])
+def test_nor_is_what_the_url_says(account: Account, engine_of: Callable[..., Engine], asks: bool) -> None:
+    engine = engine_of(Vault() if asks else None, role="migration")
+
+    with pytest.raises(DBAPIError) as caught:
+        engine.connect()
+
+    shown = [str(caught.value), *own_locals(caught.value)]
+    assert len(shown) > 3
+    assert [text for text in shown if "outdated" in text] == []
+
+
 def own_locals(error: BaseException) -> Iterator[str]:
     """Yield what a traceback with the values of variables has of the pool's own frames, however deep."""
     seen: BaseException | None = error
