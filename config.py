@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from sqlalchemy.engine import URL
 
 from settings import ROOT
@@ -19,6 +19,7 @@ from settings.database_urls import DatabaseURL
 from settings.problems import BadSetting, SettingsError
 from settings.secrets import put_secrets_in, shown_setting
 from settings.sources import from_process, given
+from settings.url_files import URLFile
 from settings.values import Certificates, Host, Token
 
 __all__ = ["ROOT", "VERSION", "Settings", "load_settings", "load_settings_or_exit", "wants_colour"]
@@ -27,6 +28,8 @@ VERSION = "1.0.0"
 """Of the application, as CHANGELOG.md counts; /metrics tells it."""
 
 lower, upper = BeforeValidator(str.lower), BeforeValidator(str.upper)
+
+DATABASES = "DATABASE_URL", "DATABASE_READ_URL"
 
 
 class Settings(BaseModel):
@@ -61,6 +64,9 @@ class Settings(BaseModel):
     # From when on one that is still in use is reported; 0: never.
     pool_leak_seconds: float = Field(10.0, ge=0, le=86_400, allow_inf_nan=False)
     # What to do at start where the server allows fewer than all workers may open.
+    # How many instances share the databases, and how many more there are while some are replaced or one reloads.
+    instances: int = Field(1, ge=1, le=10_000)
+    instance_surge: int = Field(1, ge=0, le=10_000)
     pool_budget: Annotated[Literal["refuse", "warn", "off"], lower] = "warn"
     # For writes.
     writer_pool_size: int = Field(2, ge=1, le=1000)
@@ -76,6 +82,8 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=1, le=65_535)
     # What begun requests get after SIGTERM.
     graceful_timeout_seconds: int = Field(20, ge=1, le=3600)
+    # How long after SIGTERM the listener stays open, while /readyz says 503 already.
+    shutdown_delay_seconds: int = Field(0, ge=0, le=600)
     # After how many a worker is replaced; 0: never.
     max_requests: int = Field(10_000, ge=0, le=1_000_000_000)
     # How many proxies in front are believed what they say of the client.
@@ -97,6 +105,19 @@ class Settings(BaseModel):
     # Without it nobody changes anything over HTTP.
     api_token: Token | None = None
 
+    _url_files: dict[str, URLFile] = PrivateAttr(default_factory=dict)
+
+    @property
+    def writer_url_file(self) -> URLFile | None:
+        """The file that the address of the writer came from, None if from none, or if it names no server."""
+        return self._url_files.get("DATABASE_URL")
+
+    @property
+    def reader_url_file(self) -> URLFile | None:
+        """The same of the reader, whose address may be the writer's."""
+        is_own = "database_read_url" in self.model_fields_set
+        return self._url_files.get("DATABASE_READ_URL") if is_own else self.writer_url_file
+
     @property
     def manages_own_file(self) -> bool:
         """True when no DATABASE_URL was given: the built-in SQLite file, which only we create and fill."""
@@ -111,6 +132,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     names = [name.upper() for name in Settings.model_fields]
     values = from_process(names) if environ is None else given(names, environ)
+    files = {name: ROOT / values[f"{name}_FILE"] for name in DATABASES if f"{name}_FILE" in values}
     problems = list(put_secrets_in(values))
     settings, refused = validated(Settings, values)
     unsound = {problem.name for problem in problems + refused}
@@ -118,6 +140,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     problems += [problem for about, problem in _contradictions(settings) if unsound.isdisjoint(about)]
     if problems:
         raise SettingsError(problems)
+    for name, path in files.items():
+        url = getattr(settings, name.lower())
+        if _family(url) != "sqlite":  # which knows no login
+            settings._url_files[name] = URLFile(name, path, url)
     return settings
 
 

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app import bodies, errors, extensions, logging, middleware, openapi
+from app.application import Application
 from app.cities import init_app as init_cities
 from app.commands import doctor, seed
 from app.operations import dashboard, health, metrics, reports
@@ -12,7 +13,7 @@ from config import Settings, load_settings_or_exit
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application for these settings, by default those of the environment; nothing connects yet."""
     settings = settings or load_settings_or_exit()
-    app = Flask(__name__)
+    app = Application(__name__)
     app.extensions["settings"] = settings
 
     logging.configure(settings)

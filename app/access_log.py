@@ -14,6 +14,7 @@ import structlog
 from flask import Response, request
 from structlog.typing import FilteringBoundLogger
 
+from app.application import this_request
 from app.logging import add_request_id, add_time, renderers, seconds_since_start
 from config import Settings
 from steadypool import deadline
@@ -48,12 +49,15 @@ def _logger(settings: Settings) -> FilteringBoundLogger:
 
 
 def _log(log: FilteringBoundLogger, settings: Settings, response: Response) -> Response:
-    seconds = seconds_since_start()
-    if seconds is None or (request.path in ASKED_ALL_THE_TIME and response.status_code not in REFUSED):
+    seconds = seconds_since_start() or 0.0
+    is_slow = 0 < settings.slow_request_seconds <= seconds
+    if not (settings.access_log or is_slow):
+        return response
+    if this_request().path in ASKED_ALL_THE_TIME and response.status_code not in REFUSED:
         return response
     if settings.access_log:
         log.info("request", **_line(response, seconds))
-    if 0 < settings.slow_request_seconds <= seconds:
+    if is_slow:
         log.warning("slow request", **_line(response, seconds), **_rest(seconds))
     return response
 

@@ -4,8 +4,8 @@
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -15,12 +15,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from app.logging import holder
 from config import Settings
-from steadypool import Lookup, PoolPolicy, Role, create_pool_engine, is_refused, read
+from steadypool import Credentials, PoolPolicy, Role, create_pool_engine, is_refused, read
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Nothing = TypeVar("Nothing")
-Columns = TypeVarTuple("Columns")
 
 
 class Model(DeclarativeBase):
@@ -46,10 +45,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     SQLALCHEMY_ENGINE_OPTIONS would reach the default engine alone, so each engine gets its options by name.
     """
-    reader, writer = pool_policy(settings, settings.pool_size), pool_policy(settings, settings.writer_pool_size)
     app.config["SQLALCHEMY_BINDS"] = {
-        None: bind(settings.database_url, writer, "writer"),
-        "reader": bind(settings.database_read_url, reader, "reader"),
+        None: bind(settings.database_url, pool_policy(settings, "writer"), "writer"),
+        "reader": bind(settings.database_read_url, pool_policy(settings, "reader"), "reader"),
     }
     db.init_app(app)
 
@@ -95,16 +93,11 @@ def or_nothing(nothing: Callable[[], Nothing]) -> Callable[[Callable[P, T]], Cal
     return decorate
 
 
-def fetch(lookup: Lookup[*Columns], **values: object) -> Sequence[tuple[*Columns]]:
-    """Return the rows of a lookup, from the reader."""
-    return lookup.fetch(db.engines["reader"], **values)
-
-
-def pool_policy(settings: Settings, size: int) -> PoolPolicy:
-    """Return the settings that the pool room understands, for a pool of that size."""
+def pool_policy(settings: Settings, role: Role) -> PoolPolicy:
+    """Return the settings that the pool room understands, for the pool of that role."""
     return PoolPolicy(
         strategy=settings.pool_strategy,
-        size=size,
+        size=settings.pool_size if role == "reader" else settings.writer_pool_size,
         max_overflow=settings.pool_max_overflow,
         recycle_seconds=settings.pool_recycle_seconds,
         pre_ping=settings.pool_pre_ping,
@@ -115,4 +108,18 @@ def pool_policy(settings: Settings, size: int) -> PoolPolicy:
         deadline_seconds=settings.request_deadline_seconds,
         tls=settings.database_tls,
         tls_ca=settings.database_tls_ca,
+        credentials=credentials(settings, role),
     )
+
+
+def credentials(settings: Settings, role: Role) -> Callable[[Credentials | None], Credentials] | None:
+    """Return who is asked at each connect as whom to connect: the file with the address, if it came from one."""
+    file = settings.reader_url_file if role == "reader" else settings.writer_url_file
+    if file is None:
+        return None
+
+    def ask(_refused: Credentials | None) -> Credentials:
+        user, password = file.login()
+        return Credentials(user=user, password=password)
+
+    return ask

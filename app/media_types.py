@@ -6,6 +6,8 @@ from flask import request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
+from app.application import this_request
+
 TEXT, JSON, HTML = "text/plain", "application/json", "text/html"
 PROBLEM_JSON = "application/problem+json"
 
@@ -20,7 +22,7 @@ def accepted() -> MIMEAccept:
 
 def preferred() -> str | None:
     """Return the client's favourite of text, JSON and HTML, text if it has none, or None if it refuses all three."""
-    return _preferred(request.headers.get("Accept", ""))
+    return _preferred(this_request().environ.get("HTTP_ACCEPT", ""))
 
 
 def _accepted(header: str) -> MIMEAccept:

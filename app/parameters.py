@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from flask import request
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
+from app.application import this_request
 from app.characters import NAME_PATTERN, shown_code, unfit
 from app.errors import Problem
 
@@ -17,6 +17,7 @@ MAX_ID = 2_147_483_647
 
 MAX_LIMIT = 100
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
+_CONTROLS = re.compile(f"[{_CONTROL}]")
 
 Parameters = TypeVar("Parameters", bound=BaseModel)
 
@@ -26,13 +27,15 @@ def read_query(model: type[Parameters]) -> Parameters:
 
     Raises Problem (400) naming the first bad parameter, what was wrong and what is allowed.
     """
-    args = request.args
-    given = {name: args.getlist(name) for name in model.model_fields if name in args}
-    for name, values in given.items():
-        if len(values) > 1:
-            raise Problem("bad-request", f'The parameter "{name}" is given {len(values)} times; allowed is once.')
+    args, given = this_request().args, dict[str, str]()
+    for name in model.__pydantic_fields__:
+        if name in args:
+            given[name], *more = args.getlist(name)
+            if more:
+                times = 1 + len(more)
+                raise Problem("bad-request", f'The parameter "{name}" is given {times} times; allowed is once.')
     try:
-        return model.model_validate({name: values[0] for name, values in given.items()})
+        return model.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         raise refusal(str(first["loc"][0]), first["msg"], model) from error
@@ -124,7 +127,7 @@ def name_schema(longest: int) -> dict[str, JsonValue]:
 
 def has_control_character(value: str) -> bool:
     """Tell whether there is one of Unicode's category Cc, which is not only those of ASCII."""
-    return any(unicodedata.category(character) == "Cc" for character in value)
+    return _CONTROLS.search(value) is not None
 
 
 def wrong(what: str) -> PydanticCustomError:

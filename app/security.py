@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from flask import request
-
+from app.application import this_request
 from app.errors import Problem
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ HEADERS = [
 
 def refuse_malformed_query() -> None:
     """Raise Problem (400) unless the query is well-formed text."""
+    request = this_request()
     query = request.environ.get("QUERY_STRING", "")
     if "%" not in query and query.isascii():
         return

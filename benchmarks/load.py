@@ -1,4 +1,4 @@
-"""One short round of load on one stack, with the CPU it took: for the small experiments beside `bench`."""
+"""One short round of load on one stack, with the CPU it took: for what is measured beside `bench`."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bench import wrk
@@ -179,20 +179,13 @@ def _busiest(measured: Measured, number: int) -> Iterator[list[str]]:
         yield [f"`{function}`", layer, *(f"{each:.1f}" for each in us)]
 
 
-def as_data(measured: Measured) -> dict[str, object]:
-    """Return the same as what JSON can hold."""
-    rounds = [asdict(each) for each in measured.rounds.values()]
-    samples = {clients: dict(profile.layers.most_common()) for clients, profile in measured.profiles.items()}
-    return {"stack": measured.key, "rounds": rounds, "samples": samples}
-
-
 def main() -> None:
     """Profile one stack and write the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__.partition("\n")[0])
     parser.add_argument("--stack", default="ours", choices=STACKS, help="what is profiled (default: ours)")
     parser.add_argument("--seconds", type=int, default=20, help="of each of the two profiles (default: 20)")
     parser.add_argument("--functions", type=int, default=25, help="how many are listed (default: 25)")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/profile.* and README.md")
+    parser.add_argument("--save", action="store_true", help="write it into benchmarks/README.md")
     options = parser.parse_args()
     if missing := what_is_missing():
         sys.exit(missing)
@@ -204,7 +197,7 @@ def main() -> None:
     text = report(measured, options.functions)
     print(text)
     if options.save:
-        publish("profile", text, as_data(measured), circumstances("py-spy", programs=("wrk", "mariadbd")))
+        publish("profile", text, circumstances("py-spy", programs=("wrk", "mariadbd")))
 
 
 if __name__ == "__main__":

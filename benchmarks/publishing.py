@@ -1,8 +1,7 @@
-"""Writes what was measured: JSON into `benchmarks/results/`, tables into `benchmarks/README.md`."""
+"""Writes what was measured into `benchmarks/README.md`: tables, and below each where and with what."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -13,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.markers import replace_between
 from testkit import processes
 
 FOLDER = Path(__file__).parent
@@ -46,12 +44,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1)
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
-def publish(name: str, text: str, data: dict[str, Any], where: dict[str, Any]) -> None:
-    """Write results/NAME.json, and the text between NAME's markers in README.md."""
-    results = FOLDER / "results"
-    results.mkdir(exist_ok=True)
-    (results / f"{name}.json").write_text(json.dumps({"circumstances": where, **data}, indent=1) + "\n", "utf-8")
-    replace_between(FOLDER / "README.md", name, f"{text}\n\n{in_words(where)}\n")
+def publish(name: str, text: str, where: dict[str, Any], file: Path = FOLDER / "README.md") -> None:
+    """Replace what stands between `<!-- name -->` and `<!-- /name -->`; raises ValueError where the two are missing."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before = file.read_text(encoding="utf-8")
+    between = f"{begin}\n{text}\n\n{in_words(where)}\n{end}"
+    pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
+    after, found = re.subn(pattern, lambda _: between, before, count=1, flags=re.DOTALL)
+    if not found:
+        raise ValueError(f"{file} has no {begin} with {end} after it")
+    file.write_text(after, encoding="utf-8")
 
 
 def _module() -> str:

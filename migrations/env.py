@@ -30,7 +30,7 @@ def main() -> None:
     if context.is_offline_mode():
         raise SystemExit("--sql is not supported: what needs to be done is seen from the database.")
     settings = context.config.attributes.get("settings") or load_settings_or_exit()
-    policy = pool_policy(settings, size=1)
+    policy = pool_policy(settings, "migration")
     engine = create_pool_engine(settings.database_url, policy, role="migration")
     try:
         if engine.dialect.name == "sqlite":

@@ -18,6 +18,7 @@ from gunicorn.arbiter import Arbiter as GunicornsArbiter
 import config
 from serving import run_directory
 from serving.addresses import exit_if_unusable
+from serving.draining import StopAfterNotice
 from serving.reloading import ReloadIfSound
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Arbiter(Protocol):
     address: Sequence[object]
     app: Any
     handle_hup: Callable[[], None]
+    handle_term: Callable[[], None]
     log: logging.Logger
     WORKERS: Mapping[int, Worker]
 
@@ -59,8 +61,11 @@ class Hooks:
         run_directory.begin_counting_anew(self.directory)
 
     def when_ready(self, server: Arbiter) -> None:
-        """Have every SIGHUP tried out first."""
+        """Have every SIGHUP tried out first, and SIGTERM wait for those who still send requests."""
         server.handle_hup = ReloadIfSound(server.handle_hup, server.log)
+        if seconds := self.settings.shutdown_delay_seconds:
+            notice = run_directory.notice_in(self.directory)
+            server.handle_term = StopAfterNotice(server.handle_term, server.log, notice, seconds)
 
     def pre_fork(self, server: Arbiter, worker: Worker) -> None:
         """Give each worker the lowest number that is free: what it counts goes on where the last one of it stopped."""
@@ -92,6 +97,7 @@ class Hooks:
         if (worker.age - 1) % worker.cfg.workers == 0:
             _check_budget(worker)
         worker.wsgi.extensions["reporter"].join(self.directory, worker.number)
+        worker.wsgi.extensions["notice"] = run_directory.notice_in(self.directory)
         if worker.age == 1:
             suggest_a_command(worker)
 

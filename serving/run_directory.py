@@ -10,6 +10,7 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own name for it."""
 
 PREFIX = "gunicorn-run-"
+NOTICE = "draining"
 COUNTERS_BYTES = 512 * 1024  # some 200 combinations of method, route and status
 
 
@@ -32,6 +33,11 @@ def _new_one(parent: Path) -> str:
     return tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent)
 
 
+def notice_in(directory: Path) -> Path:
+    """Return the file that is there from the moment at which the server is to stop."""
+    return directory / NOTICE
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -46,7 +52,7 @@ def begin_counting_anew(directory: Path) -> None:
     """Remove what another run has counted, if the folder is one of somebody's own choice; exit if it cannot be used."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "history.json"):
+        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "history.json", NOTICE):
             for left in directory.glob(kind):
                 left.unlink()
     except OSError as error:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
 from settings import ROOT
-from settings.problems import BadSetting
+from settings.problems import BadSetting, RefusedError
 
 # All that ends in _TOKEN is shown to nobody.
 SECRETS = ("DATABASE_URL", "DATABASE_READ_URL", "OPS_TOKEN", "API_TOKEN")
@@ -18,19 +19,26 @@ def put_secrets_in(values: dict[str, str]) -> Iterator[BadSetting]:
         path = values.pop(f"{name}_FILE", None)
         if path is None:
             continue
-        if name in values:
-            reason, remedy = f"is given, and {name} too", "remove one of the two"
-        else:
-            try:
-                values[name] = (ROOT / path).read_text(encoding="utf-8-sig").rstrip("\r\n")
-                if values[name].strip():
-                    continue
-                reason = "is an empty file"
-            except (OSError, ValueError) as error:
-                reason = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
-            remedy = f"name a readable file with nothing but the value of {name}"
-        values.pop(name, None)
-        yield BadSetting(f"{name}_FILE", without_password(path), reason, remedy)
+        try:
+            if name in values:
+                raise RefusedError(f"is given, and {name} too", "remove one of the two")
+            values[name] = read_secret(name, ROOT / path)
+        except RefusedError as error:
+            values.pop(name, None)
+            yield BadSetting(f"{name}_FILE", without_password(path), error.reason, error.remedy)
+
+
+def read_secret(name: str, path: Path) -> str:
+    """Return what a file has for the setting of that name; raise `RefusedError`."""
+    remedy = f"name a readable file with nothing but the value of {name}"
+    try:
+        value = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
+        raise RefusedError(reason, remedy) from None
+    if not value.strip():
+        raise RefusedError("is an empty file", remedy)
+    return value
 
 
 def shown_setting(name: str, value: str) -> str:

@@ -2,6 +2,7 @@
 
 from steadypool.core import deadline
 from steadypool.core.breaker import State
+from steadypool.core.credentials import Credentials
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.stats import BUCKETS, CloseReason, Event
 from steadypool.core.threads import start_thread
@@ -26,6 +27,7 @@ from steadypool.retry import in_transaction, read
 __all__ = [
     "BUCKETS",
     "CloseReason",
+    "Credentials",
     "DatabaseDownError",
     "DatabaseMisconfiguredError",
     "DeadlineExceededError",

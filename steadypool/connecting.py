@@ -15,12 +15,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool.base import _ConnectionRecord
 
 from steadypool.core import deadline
+from steadypool.core.credentials import Secret
 from steadypool.core.knock import Knock
 from steadypool.core.wire import Wire
 from steadypool.drivers import Call, Driver
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS, connect_seconds
 from steadypool.entry import Entry
 from steadypool.errors import DatabaseDownError, DatabaseMisconfiguredError
+from steadypool.login import Login
 from steadypool.pool import SteadyPool
 
 GARBAGE = (IndexError, UnicodeDecodeError, struct.error)
@@ -37,11 +39,19 @@ class Connector:
     """
 
     def __init__(
-        self, engine: Engine, driver: Driver, connect_args: Mapping[str, Any], own: Callable[..., Any] | None
+        self,
+        engine: Engine,
+        driver: Driver,
+        connect_args: Mapping[str, Any],
+        own: Callable[..., Any] | None,
+        login: Login | None,
     ) -> None:
-        self._dialect, self._driver = engine.dialect, driver
+        self._dialect, self._driver, self._login = engine.dialect, driver, login
         positional, arguments = engine.dialect.create_connect_args(engine.url)
         self._positional, self._arguments = positional, {**arguments, **connect_args}
+        for name in ("password", "passwd"):  # the drivers' words; else a traceback with variables would show it
+            if isinstance(said := self._arguments.get(name), str):
+                self._arguments[name] = Secret(said)
         # SQLAlchemy has wrapped it, so that it takes a record if it wants one.
         self._own = engine.pool._invoke_creator if own else None
 
@@ -78,7 +88,10 @@ class Connector:
             record.wait_timeout = self._driver.agree_on_limits(connection, is_mariadb=is_mariadb)
 
     def _create(self, record: ConnectionPoolEntry, note: Note) -> DBAPIConnection:
-        """Return what the engine's own creator brings, or a listener, or else the driver."""
+        """Return what the engine's own creator brings, or a listener, or else the driver.
+
+        Where a login is refused, whoever provides it is asked once more before anybody hears of that.
+        """
         if self._own:
             try:
                 return self._own(record)
@@ -86,9 +99,25 @@ class Connector:
                 raise
             except Exception as error:
                 self._raise_judged(error)
-        positional, arguments = list(self._positional), dict(self._arguments)
+        arguments = dict(self._arguments)
+        try:
+            return self._ask(record, arguments, note)
+        except self._dialect.loaded_dbapi.Error as error:
+            if self._login is None or not self._driver.refuses_login(error):
+                raise
+            if not (other := self._login.other_than(arguments)):
+                raise
+        return self._ask(record, self._arguments | other, note, passing_over=self._login)
+
+    def _ask(
+        self, record: Any, arguments: dict[str, Any], note: Note, passing_over: Login | None = None
+    ) -> DBAPIConnection:
+        """Return what a listener brings, or else the driver; the arguments become those that were used."""
+        positional = list(self._positional)
         try:
             for listener in self._dialect.dispatch.do_connect:
+                if listener is passing_over:
+                    continue
                 if (made := listener(self._reaching(note), record, positional, arguments)) is not None:
                     return made  # type: ignore[no-any-return] # a listener's
         except (self._dialect.loaded_dbapi.Error, exc.SQLAlchemyError):

@@ -12,6 +12,7 @@ from steadypool import events
 from steadypool.connecting import Connector
 from steadypool.core.policy import PoolPolicy
 from steadypool.drivers import Role, driver_named, sqlite
+from steadypool.login import Login
 from steadypool.pool import Holder, SteadyPool
 
 EXECUTE = ("do_execute", "do_executemany", "do_execute_no_params")
@@ -42,6 +43,8 @@ def create_pool_engine(
         url = existing_file(url)
     driver = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role)
     creator: Any = options.get("creator")
+    if creator and policy.credentials:
+        raise ValueError("creator is given, and credentials: whoever makes the connections says as whom")
     theirs = options.pop("connect_args", None) or {}
     connect_args = {**theirs, **driver.arguments({**url.query, **theirs})}
     said = policy.engine_options() | _pool_options(role) | _transaction_options(role)
@@ -55,7 +58,10 @@ def create_pool_engine(
     options = {"hide_parameters": True, "connect_args": connect_args} | options | ours
     # By the name that instrumentation puts its own in the place of.
     engine = sqlalchemy.create_engine(url, **options)
-    _watch(engine, Connector(engine, driver, connect_args, creator), role)
+    login = Login(engine, policy.credentials) if policy.credentials else None
+    _watch(engine, Connector(engine, driver, connect_args, creator, login), role)
+    if login:
+        event.listen(engine, "do_connect", login)
     return engine
 
 

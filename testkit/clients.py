@@ -155,6 +155,10 @@ class Clients:
         """The requests of which something has come."""
         return [request for request in list(self.requests) if request.ended is not None]
 
+    def asked_after(self, moment: float) -> list[Request]:
+        """Return the answers to what was asked after that (monotonic)."""
+        return [answer for answer in self.answers if answer.began > moment]
+
     @property
     def failed(self) -> list[Request]:
         """The answers that are not good."""

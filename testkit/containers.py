@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
@@ -19,7 +18,6 @@ os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 import docker
 from docker.errors import APIError, DockerException
 from sqlalchemy import URL
-from testcontainers.community.mysql import MySqlContainer
 from testcontainers.core.container import DockerContainer
 
 from testkit.processes import free_port
@@ -30,11 +28,25 @@ MARIADB_IMAGE, MARIADB118_IMAGE = "mariadb:10.11", "mariadb:11.8"
 LABEL = "flask-sakila-test"
 
 
-class MySql(MySqlContainer):
-    """MySQL that is ready when the user can log in over TCP: the log line is not the same in all builds."""
+class Recipe(NamedTuple):
+    """How an image is started."""
 
-    def _connect(self) -> None:
-        pass  # start_mysql waits
+    image: str
+    password_in: str
+    user: str
+    daemon: str
+    data: str = "/var/lib/mysql"
+    port: int = 3306
+
+
+RECIPES = {
+    "mysql": Recipe(MYSQL_IMAGE, "MYSQL_ROOT_PASSWORD", "root", "mysqld"),
+    "mariadb": Recipe(MARIADB_IMAGE, "MARIADB_ROOT_PASSWORD", "root", "mariadbd"),
+    "mariadb118": Recipe(MARIADB118_IMAGE, "MARIADB_ROOT_PASSWORD", "root", "mariadbd"),
+    "postgresql": Recipe(
+        POSTGRESQL_IMAGE, "POSTGRES_PASSWORD", "postgres", "postgres", "/var/lib/postgresql/data", 5432
+    ),
+}
 
 
 class Container:
@@ -71,70 +83,32 @@ class Container:
         return bool(self.inside.status == "running")
 
 
-def start_mysql(password: str, *options: str, keeps_data: bool = False) -> Server:
-    """Return MySQL in a container, its data in memory unless it is to be started again; `options` go to the server."""
-
-    def make(image: str) -> DockerContainer:
-        container = MySql(image, username="root", root_password=password, password=password)
-        if options:
-            container.with_command(["mysqld", *options])
-        return container if keeps_data else container.with_tmpfs_mount("/var/lib/mysql")
-
-    return _start("mysql", MYSQL_IMAGE, make, "root", password, 3306)
-
-
-def start_mariadb(password: str) -> Server:
-    """Return MariaDB in a container."""
-
-    def make(image: str) -> DockerContainer:
-        return DockerContainer(image).with_env("MARIADB_ROOT_PASSWORD", password)
-
-    return _start("mariadb", MARIADB_IMAGE, make, "root", password, 3306)
-
-
-def start_mariadb118(password: str, *options: str, keeps_data: bool = False) -> Server:
-    """Return MariaDB 11.8 in a container, its data in memory unless it is to be started again."""
-
-    def make(image: str) -> DockerContainer:
-        container = DockerContainer(image).with_env("MARIADB_ROOT_PASSWORD", password)
-        if options:
-            container.with_command(["mariadbd", *options])
-        return container if keeps_data else container.with_tmpfs_mount("/var/lib/mysql")
-
-    return _start("mariadb118", MARIADB118_IMAGE, make, "root", password, 3306)
-
-
-def start_postgresql(password: str) -> Server:
-    """Return PostgreSQL in a container."""
-
-    def make(image: str) -> DockerContainer:
-        return DockerContainer(image).with_env("POSTGRES_PASSWORD", password)
-
-    return _start("postgresql", POSTGRESQL_IMAGE, make, "postgres", password, 5432)
-
-
-def _start(
-    name: str, image: str, make: Callable[[str], DockerContainer], user: str, password: str, port: int
-) -> Server:
+def start_container(name: str, password: str, *options: str, keeps_data: bool = False) -> Server:
+    """Return a server in a container, its data in memory unless it is to be started again; `options` go to it."""
+    recipe = RECIPES[name]
     try:
         remove_orphans()
-        container = make(image)  # asks for the engine already
+        container = DockerContainer(recipe.image).with_env(recipe.password_in, password)  # asks for the engine already
+        if options:
+            container.with_command([recipe.daemon, *options])
+        if not keeps_data:
+            container.with_tmpfs_mount(recipe.data)
         published = free_port()
         # The same after a stop and a start, and on this machine's own address.
-        container.ports = {f"{port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item] # docker takes an address as well
+        container.ports = {f"{recipe.port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item] # docker takes an address as well
         container.with_kwargs(labels={LABEL: me()})
         container.start()
     except DockerException as error:
-        raise MissingError(_advice(name, image, error)) from error
+        raise MissingError(_advice(name, recipe.image, error)) from error
     inside = container.get_wrapped_container()
     control = Container(inside)
-    url = URL.create(DRIVERS[name], user, password, "127.0.0.1", published)
+    url = URL.create(DRIVERS[name], recipe.user, password, "127.0.0.1", published)
     if name == "postgresql":
         url = url.set(database="postgres")
     if not wait_until_it_answers(url, control.is_running):
         log = inside.logs().decode(errors="replace")[-2000:]
         container.stop()
-        raise MissingError(f"{image} was started but does not answer:\n{log}")
+        raise MissingError(f"{recipe.image} was started but does not answer:\n{log}")
 
     def stop() -> None:
         with suppress(DockerException):

@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pymysql
 
-from testkit import processes, servers
+from testkit import containers, processes, servers
 from testkit.certificates import make_certificates
-from testkit.containers import start_mariadb, start_mariadb118, start_mysql, start_postgresql
 from testkit.databases import Database, administer, migrate_and_seed, new_database
 from testkit.servers import Server, wait_until_it_answers
 
@@ -48,6 +47,10 @@ class FaultServer:
         self.name, self.server, self.control, self.ca = server.name, server, server.control, ca
         self.backend = server.url.get_backend_name()
         self.is_mysql = self.backend != "postgresql"
+        # Frozen, it closes nothing and answers nothing, and the kernel accepts who connects.
+        self.freeze, self.thaw = server.control.freeze, server.control.thaw
+        # As an operator would, and as a crash would.
+        self.stop, self.kill = server.control.shut_down, server.control.kill
         self._lock = threading.RLock()
         self._connection: Any = None  # PyMySQL's or psycopg's
 
@@ -55,24 +58,6 @@ class FaultServer:
     def port(self) -> int:
         """Return where it listens, on this machine."""
         return int(self.server.url.port or 0)
-
-    # ---- faults ----
-
-    def freeze(self) -> None:
-        """Stop it where it is: connections stay open, new ones are accepted by the kernel, nothing is answered."""
-        self.control.freeze()
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self.control.thaw()
-
-    def stop(self) -> None:
-        """Shut it down as an operator would."""
-        self.control.shut_down()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.control.kill()
 
     def start(self) -> float:
         """Start it on the same port and data, and return when (monotonic) it first let somebody in."""
@@ -207,23 +192,17 @@ def seeded_database(server: FaultServer, fill: Callable[[str], None] = migrate_a
 
 def obtain(kind: Kind) -> FaultServer:
     """Return a server of that kind of our own, or raise `MissingError`."""
+    if kind is Kind.MARIADB and processes.program("mariadb-install-db"):
+        return _mariadb()
+    if kind is Kind.POSTGRESQL and processes.program("initdb"):
+        return FaultServer(servers.start_postgresql_locally("synchronous_commit=on"))
     # A killed server has what it has committed: the defaults of the other tests keep the log in memory for a second.
-    options = "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF"
-    match kind:
-        case Kind.MYSQL:
-            return FaultServer(start_mysql(secrets.token_hex(8), *options, "--skip-log-bin", keeps_data=True))
-        case Kind.MARIADB118:
-            return FaultServer(start_mariadb118(secrets.token_hex(8), *options, keeps_data=True))
-        case Kind.MARIADB:
-            return _mariadb()
-    if not processes.program("initdb"):
-        return FaultServer(start_postgresql(secrets.token_hex(8)))
-    return FaultServer(servers.start_postgresql_locally("synchronous_commit=on"))
+    options = () if kind is Kind.POSTGRESQL else ("--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF")
+    more = ("--skip-log-bin",) if kind is Kind.MYSQL else ()
+    return FaultServer(containers.start_container(kind.value, secrets.token_hex(8), *options, *more, keeps_data=True))
 
 
 def _mariadb() -> FaultServer:
-    if not processes.program("mariadb-install-db"):
-        return FaultServer(start_mariadb(secrets.token_hex(8)))
     names = {"ca": "ca.pem", "cert": "server.pem", "key": "key.pem"}
     folder = Path(tempfile.mkdtemp(prefix="sakila-certificates-"))
     files = dict(zip(names.values(), make_certificates(folder), strict=True))

@@ -12,7 +12,6 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pymysql
 from docker.models.containers import Container
@@ -22,7 +21,7 @@ from sqlalchemy import URL
 from testkit.containers import MARIADB118_IMAGE
 from testkit.processes import free_port
 from testkit.servers import DRIVERS
-from testkit.yard import Yard, wait_for, yard
+from testkit.yard import Member, Yard, wait_for, yard
 
 HAPROXY_IMAGE = "haproxy:3.2"
 NODES = ("node1", "node2", "node3")
@@ -65,21 +64,11 @@ listen readers
 
 
 @dataclass(frozen=True)
-class Node:
+class Node(Member):
     """One server of the cluster; `port` leads to it past HAProxy."""
 
     name: str
     inside: Container
-    password: str
-    port: int
-
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a statement as the administrator, on a connection of its own."""
-        to = {"host": "127.0.0.1", "port": self.port, "user": "root", "password": self.password}
-        with pymysql.connect(**to, autocommit=True, connect_timeout=5, read_timeout=20) as connection:
-            cursor = connection.cursor()
-            cursor.execute(sql)
-            return list(cursor.fetchall())
 
     def status(self, name: str) -> str:
         """Return one of the server's counters, "" while it does not answer."""
@@ -147,7 +136,7 @@ def _start(yard: Yard) -> Cluster:
             tmpfs={"/var/lib/mysql": ""},
         )
         inner.connect(made, aliases=[own])
-        nodes.append(Node(name, made, password, port))
+        nodes.append(Node(password, port, name, made))
     for node in nodes:
         node.inside.start()
     # Asked for only now: nobody else is to take them while the nodes find each other.
@@ -159,7 +148,7 @@ def _start(yard: Yard) -> Cluster:
     proxy.put_archive("/usr/local/etc/haproxy", _archive("haproxy.cfg", HAPROXY))
     nodes[0].ask("CREATE USER haproxy@'%'")
     proxy.start()
-    wait_for(lambda: Node("proxy", proxy, password, reader_port).status("wsrep_ready") == "ON", "be seen by HAProxy")
+    wait_for(lambda: Node(password, reader_port, "", proxy).status("wsrep_ready") == "ON", "be seen by HAProxy")
     return cluster
 
 

@@ -6,16 +6,11 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
-
-import pymysql
-from sqlalchemy import URL
 
 from testkit.containers import MYSQL_IMAGE
 from testkit.processes import free_port
-from testkit.servers import DRIVERS, wait_until_it_answers
-from testkit.yard import Yard, wait_for, yard
+from testkit.servers import wait_until_it_answers
+from testkit.yard import Member, Yard, wait_for, yard
 
 MEMBERS = ("member1", "member2")
 OPTIONS = (
@@ -32,31 +27,6 @@ OPTIONS = (
     "--loose-group-replication-recovery-get-public-key=ON",
     f"--loose-group-replication-group-seeds={','.join(f'{name}:33061' for name in MEMBERS)}",
 )
-
-
-@dataclass(frozen=True)
-class Member:
-    """One server of the group, reached on a port of its own."""
-
-    password: str
-    port: int
-
-    def url(self, database: str | None = None) -> URL:
-        """Return its address for the administrator."""
-        return URL.create(DRIVERS["mysql"], "root", self.password, "127.0.0.1", self.port, database)
-
-    def connect(self) -> pymysql.Connection:
-        """Return a connection as the administrator."""
-        to = {"host": "127.0.0.1", "port": self.port, "user": "root", "password": self.password}
-        return pymysql.connect(**to, autocommit=True, connect_timeout=5, read_timeout=60)
-
-    def ask(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements as the administrator, on a connection of its own; return the rows of the last."""
-        with self.connect() as connection:
-            cursor = connection.cursor()
-            for statement in statements:
-                cursor.execute(statement)
-            return list(cursor.fetchall())
 
 
 @contextmanager

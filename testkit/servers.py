@@ -80,8 +80,13 @@ def obtain(name: str) -> Server:
         return Server(name, URL.create("sqlite"), lambda: shutil.rmtree(folder, ignore_errors=True), folder)
     if given := os.environ.get(f"TEST_{name.upper()}_URL"):
         return _given(name, given)
-    starts = {"mysql": _mysql, "mariadb": _mariadb, "mariadb118": _mariadb118, "postgresql": _postgresql}
-    return starts[name]()
+    if name == "mariadb" and processes.program("mariadb-install-db") and processes.program("mariadbd"):
+        return start_mariadb_locally()
+    if name == "postgresql" and processes.program("initdb"):
+        return start_postgresql_locally()
+    from testkit import containers
+
+    return containers.start_container(name, secrets.token_hex(8))
 
 
 def _given(name: str, text: str) -> Server:
@@ -91,26 +96,6 @@ def _given(name: str, text: str) -> Server:
     except (pymysql.Error, psycopg.Error) as error:
         raise MissingError(f"TEST_{name.upper()}_URL is set, but {url} does not answer: {error}") from error
     return Server(name, url)
-
-
-def _mysql() -> Server:
-    from testkit.containers import start_mysql
-
-    return start_mysql(secrets.token_hex(8))
-
-
-def _mariadb() -> Server:
-    if not (processes.program("mariadb-install-db") and processes.program("mariadbd")):
-        from testkit.containers import start_mariadb
-
-        return start_mariadb(secrets.token_hex(8))
-    return start_mariadb_locally()
-
-
-def _mariadb118() -> Server:
-    from testkit.containers import start_mariadb118
-
-    return start_mariadb118(secrets.token_hex(8))
 
 
 def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None) -> Server:
@@ -155,14 +140,6 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
     ]
     url = URL.create(DRIVERS["mariadb"], ADMIN, password, "127.0.0.1", port)
     return _start("mariadb", url, Program(command, folder, user))
-
-
-def _postgresql() -> Server:
-    if not processes.program("initdb"):
-        from testkit.containers import start_postgresql
-
-        return start_postgresql(secrets.token_hex(8))
-    return start_postgresql_locally()
 
 
 def start_postgresql_locally(*options: str) -> Server:

@@ -6,18 +6,46 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import docker
+import pymysql
 from docker.errors import DockerException
 from docker.models.containers import Container
 from docker.models.networks import Network
+from sqlalchemy import URL
 
 from testkit.containers import LABEL, me, remove_orphans
-from testkit.servers import MissingError
+from testkit.servers import DRIVERS, MissingError
 
 START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Member:
+    """One server of several, reached as the administrator on a port of its own."""
+
+    password: str
+    port: int
+
+    def connect(self) -> pymysql.Connection:
+        """Return a connection."""
+        to = {"host": "127.0.0.1", "port": self.port, "user": "root", "password": self.password}
+        return pymysql.connect(**to, autocommit=True, connect_timeout=5, read_timeout=60)
+
+    def ask(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements on a connection of its own; return the rows of the last."""
+        with self.connect() as connection:
+            cursor = connection.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def url(self, database: str | None = None) -> URL:
+        """Return its address."""
+        return URL.create(DRIVERS["mysql"], "root", self.password, "127.0.0.1", self.port, database)
 
 
 class Yard:

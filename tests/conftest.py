@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING
@@ -13,10 +11,12 @@ import pytest
 
 from testkit import databases, servers
 from testkit.databases import Database
+from testkit.fleet import Fleet
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError, Server
 from testkit.waiting import eventually
 from tests.support.breakable import breakable, fault_server, proxy, user
+from tests.support.clusters import cluster
 
 if TYPE_CHECKING:  # those of the pool are run where there is neither
     from flask import Flask
@@ -24,48 +24,14 @@ if TYPE_CHECKING:  # those of the pool are run where there is neither
 
     from config import Settings
 
-__all__ = ["breakable", "fault_server", "proxy", "user"]
+__all__ = ["breakable", "cluster", "fault_server", "proxy", "user"]
 
 
-class Fleet:
-    """The servers of this session: each is started once, in the background, and stopped at the end."""
-
-    def __init__(self) -> None:
-        # The threads live as long as the session: the kernel ends a server with the *thread* that started it.
-        self._threads = ThreadPoolExecutor(len(servers.NAMES), "server")
-        self._servers: dict[str, Future[Server]] = {}
-        atexit.register(self.stop)
-
-    def begin(self, name: str) -> None:
-        if name not in self._servers:
-            self._servers[name] = self._threads.submit(servers.obtain, name)
-
-    def get(self, name: str) -> Server:
-        self.begin(name)
-        return self._servers[name].result()
-
-    def wait(self) -> None:
-        """Return when each has started or failed.
-
-        Around every test pytest puts a name into os.environ and takes it out, and Docker's client, in another thread,
-        reads the whole of it: now and then it met a name that was there no more.
-        """
-        wait(self._servers.values())
-
-    def stop(self) -> None:
-        # Popped one by one: a second call (at exit, after Ctrl-C in the first) goes on where the first was stopped.
-        while self._servers:
-            _, server = self._servers.popitem()
-            if not server.cancel() and not server.exception():
-                server.result().stop()
-        self._threads.shutdown()
-
-
-fleet = pytest.StashKey[Fleet]()
+fleet = pytest.StashKey[Fleet[str, Server]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[fleet] = Fleet()
+    config.stash[fleet] = Fleet(servers.obtain, lambda server: server.stop(), len(servers.NAMES), "server")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

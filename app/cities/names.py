@@ -19,7 +19,10 @@ def fold(name: str) -> str:
     # The apostrophe goes first: the acute accent U+00B4 is itself an accent to some normal forms.
     plain = name.strip().translate(_SAME_APOSTROPHE)
     # Case folding undoes some compositions (İ becomes i and a dot), so accents are taken off afterwards.
-    letters = unicodedata.normalize("NFD", plain.casefold())
+    folded = plain.casefold()
+    if folded.isascii():
+        return folded
+    letters = unicodedata.normalize("NFD", folded)
     return "".join(letter for letter in letters if not unicodedata.combining(letter)).strip()
 
 

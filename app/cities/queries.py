@@ -9,13 +9,24 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, bindparam, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from app.cities.layout import Layout, known_layout, layout
 from app.cities.models import City, Country
 from app.cities.names import APOSTROPHES, first_behind, fold, one_slip_away
 from app.cities.spellings import begins_like, is_called, spellings_of
-from app.extensions import db, fetch, or_nothing, reading
+from app.extensions import db, or_nothing, reading
 from steadypool import Lookup
 
 T = TypeVar("T")
@@ -70,7 +81,9 @@ _SIMILAR = union_all(
         )
     )
 )
-_LOWEST_ID = Lookup(select(City.city_id).where(City.city_key == bindparam("key")).order_by(City.city_id).limit(1))
+_LOWEST_ID = Lookup(
+    select(City.city_id).where(City.city_key == bindparam("key")).order_by(City.city_id).limit(literal_column("1"))
+)
 # Of a Sakila of somebody else: a name in so many spellings.
 _SPELT = {
     count: Lookup(
@@ -85,14 +98,16 @@ _SPELT = {
 @or_nothing(lambda: None)
 def find_city_id(name: str) -> int | None:
     """Return the lowest id of the cities of that name, None if there are none: one round trip, an index lookup."""
-    here = known_layout(db.engines["reader"])
+    reader = db.engines["reader"]
+    here = known_layout(reader)
     if here and here.has_key:
-        return next((city_id for (city_id,) in fetch(_LOWEST_ID, key=fold(name))), None)
+        rows = _LOWEST_ID.fetch(reader, key=fold(name))
+        return rows[0][0] if rows else None
     spellings = spellings_of(here, name) if here else []
     if not spellings:
         return next((city.city_id for city in find_cities(name)), None)
     values = {f"spelling_{number}": spelling for number, spelling in enumerate(spellings)}
-    found = fetch(_SPELT[len(spellings)], **values)
+    found = _SPELT[len(spellings)].fetch(reader, **values)
     return next((city_id for city_id, city in found if city == name or fold(city) == fold(name)), None)
 
 

@@ -18,7 +18,7 @@ from app.commands.checks import CHECKS
 from app.commands.findings import Finding, Level
 from app.commands.manners import Command, announce
 from app.extensions import db
-from app.operations.budget import Budget, Limit, budgets, has_limits, read_limits, terms_of
+from app.operations.budget import Budget, Fleet, Limit, budgets, has_limits, read_limits, terms_of
 from config import Settings
 from steadypool import Role, deadline, start_thread
 
@@ -158,14 +158,14 @@ def _budget(settings: Settings, visits: Iterable[Visit]) -> Finding:
     asked = [(terms[visit.role], visit.limits) for visit in visits if visit.limits is not None]
     if len(asked) < len(terms):
         return NOT_CHECKED
-    return judge_budget(budgets(asked, settings.workers)[0])
+    return judge_budget(budgets(asked, Fleet.of(settings))[0])
 
 
 def judge_budget(tightest: Budget) -> Finding:
     """Return what to think of the limit that leaves the least room."""
     if not tightest.remedy:
         return Finding("ok", tightest.arithmetic)
-    return Finding("warning" if tightest.fits_without_reload else "problem", tightest.arithmetic, tightest.remedy)
+    return Finding("warning" if tightest.fits_usually else "problem", tightest.arithmetic, tightest.remedy)
 
 
 def _as_text(lines: dict[str, Finding]) -> str:

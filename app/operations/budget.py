@@ -1,4 +1,4 @@
-"""The connection budget: whether the servers have room for all connections that the workers may open.
+"""The connection budget: whether the servers have room for all connections that all workers of all instances may open.
 
 The sum is made for each limit: that of a server, of a user on it, of a database. Reader and writer share those of one
 server and have each their own on two. `may_start` asks at start what POOL_BUDGET says about a server that is too small.
@@ -55,6 +55,29 @@ class Limit(NamedTuple):
     connections: int
 
 
+class Fleet(NamedTuple):
+    """How many processes have pools: the workers of an instance, the instances, and those on top at the worst moment.
+
+    That is a reload, in which an instance is there twice, or a rolling replacement: one or more at a time.
+    """
+
+    workers: int
+    instances: int = 1
+    surge: int = 1
+
+    @classmethod
+    def of(cls, settings: Settings, workers: int | None = None) -> Fleet:
+        """Return what the settings say; Gunicorn may have been told of other workers."""
+        return cls(workers or settings.workers, settings.instances, settings.instance_surge)
+
+    def told(self) -> tuple[str, str]:
+        """Return the factors before and behind the connections of a worker."""
+        before = f"WORKERS {self.workers}"
+        if (self.instances, self.surge) == (1, 1):
+            return before, "2 during a reload"
+        return before, f"(INSTANCES {self.instances} + INSTANCE_SURGE {self.surge})"
+
+
 class Budget(NamedTuple):
     """One limit, all that may be opened under it at the worst moment, and how to make it fit, empty where it does."""
 
@@ -63,11 +86,13 @@ class Budget(NamedTuple):
     allowed: int
     arithmetic: str
     remedy: str
+    usually: int
+    """What is needed as long as nobody reloads and nothing is replaced."""
 
     @property
-    def fits_without_reload(self) -> bool:
-        """True when the limit allows for what is needed as long as nobody reloads."""
-        return (self.needed + RESERVE) / 2 <= self.allowed
+    def fits_usually(self) -> bool:
+        """True when the limit allows for that."""
+        return self.usually <= self.allowed
 
 
 def terms_of(settings: Settings) -> dict[str, Terms]:
@@ -116,7 +141,7 @@ def server_of(url: URL) -> str:
     return f"{host}:{url.port or DEFAULT_PORTS[url.get_backend_name()]}"
 
 
-def budgets(pools: Sequence[tuple[Terms, Iterable[Limit]]], workers: int) -> list[Budget]:
+def budgets(pools: Sequence[tuple[Terms, Iterable[Limit]]], fleet: Fleet) -> list[Budget]:
     """Return the sum for each limit that was read, tightest first; pools that meet the same limit are added up."""
     sums: dict[str, Terms] = {}
     for terms, limits in pools:
@@ -125,22 +150,25 @@ def budgets(pools: Sequence[tuple[Terms, Iterable[Limit]]], workers: int) -> lis
             # A strategy without a pool opens one connection a thread, whichever engine it is for: the same term.
             sums[where] = known + tuple(term for term in terms if term[0] != "THREADS" or term not in known)
     distinct = dict.fromkeys(limit for _, limits in pools for limit in limits)
-    made = [_budget(limit, workers, sums[limit.where]) for limit in distinct]
+    made = [_budget(limit, fleet, sums[limit.where]) for limit in distinct]
     return sorted(made, key=lambda budget: budget.allowed - budget.needed)
 
 
-def _budget(limit: Limit, workers: int, terms: Terms) -> Budget:
-    # The worst moment is a reload, when old and new workers live side by side.
-    needed = 2 * workers * sum(number for _, number in terms) + RESERVE
+def _budget(limit: Limit, fleet: Fleet, terms: Terms) -> Budget:
+    each = fleet.workers * sum(number for _, number in terms)
+    needed = (fleet.instances + fleet.surge) * each + RESERVE
     summands = " + ".join(f"{name} {number}" for name, number in terms)
+    before, behind = fleet.told()
     arithmetic = (
         f"{limit.where} allows {limit.connections} connections ({limit.name}) and "
-        f"WORKERS {workers} x ({summands}) x 2 during a reload + {RESERVE} in reserve = {needed}"
+        f"{before} x ({summands}) x {behind} + {RESERVE} in reserve = {needed}"
     )
-    *names, last = dict.fromkeys(["WORKERS", *(name for name, _ in terms)])
+    several = ["INSTANCES"] if fleet.instances > 1 else []
+    *names, last = dict.fromkeys([*several, "WORKERS", *(name for name, _ in terms)])
     theirs, missing = limit.name.partition(" - ")[0], needed - limit.connections
     remedy = f"lower {', '.join(names)} or {last}, or raise {theirs} by {missing}" if missing > 0 else ""
-    return Budget(f"{limit.where} {limit.name}", needed, limit.connections, arithmetic, remedy)
+    usually = fleet.instances * each + RESERVE
+    return Budget(f"{limit.where} {limit.name}", needed, limit.connections, arithmetic, remedy, usually)
 
 
 def may_start(app: Flask, workers: int) -> bool:
@@ -177,6 +205,6 @@ def _ask(app: Flask, settings: Settings, workers: int, told: Future[list[Budget]
                     with engine.connect() as connection:
                         limits[engine.url] = read_limits(connection)
         pools = [(terms, limits[engines[role].url]) for role, terms in terms_of(settings).items()]
-        told.set_result(budgets(pools, workers))
+        told.set_result(budgets(pools, Fleet.of(settings, workers)))
     except Exception as error:
         told.set_exception(error)

@@ -36,10 +36,11 @@ class Readiness(BaseModel):
     """Whether requests can be answered, and what each database said.
 
     "busy" means that all connections are in use, "down" that no answer came within a second, "misconfigured" that the
-    driver cannot connect as it is set up, and the schema is "unknown" where nobody could be asked.
+    driver cannot connect as it is set up, and the schema is "unknown" where nobody could be asked. "draining" means
+    that this instance is about to stop and still answers, but is to be sent nothing any more.
     """
 
-    status: Literal["ready", "degraded", "unavailable"]
+    status: Literal["ready", "degraded", "draining", "unavailable"]
     reader: DatabaseState
     writer: DatabaseState
     schema_state: Annotated[Schema, Field(serialization_alias="schema")]
@@ -111,7 +112,9 @@ def readyz() -> Response:
     for check in checks.values():
         check.done.wait(max(0.0, ends - monotonic()))
     readiness = readiness_of(**checks)
-    return _uncached(readiness, 503 if readiness.status == "unavailable" else 200)
+    if (notice := current_app.extensions.get("notice")) and notice.exists():
+        readiness = readiness.model_copy(update={"status": "draining"})
+    return _uncached(readiness, 503 if readiness.status in ("draining", "unavailable") else 200)
 
 
 def readiness_of(reader: Check, writer: Check) -> Readiness:

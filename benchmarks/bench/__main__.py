@@ -37,7 +37,7 @@ def main() -> int:
         return 1
     stacks = [STACKS[key] for key in options.only or STACKS]
     number = len(stacks)
-    chosen = plan.quick(number) if options.quick else plan.full(number, options.minutes, with_scale=options.scale)
+    chosen = plan.quick(number) if options.quick else plan.full(number, options.minutes)
     results = _measure(chosen, stacks)
     is_whole = not (options.quick or options.only or results["ended_early"])
     file = report.write(results, options.output or (RESULTS if is_whole else PARTIAL))
@@ -67,7 +67,7 @@ def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
             Experiment(chosen, stacks, folder, advance, results).run()
     except KeyboardInterrupt:
         results["ended_early"] = INTERRUPTED
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         # What was measured is not thrown away for what went wrong at its end.
         traceback.print_exc()
         results["ended_early"] = f"{type(error).__name__}: {error}"
@@ -81,7 +81,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="16 clients on one worker only: two minutes")
     parser.add_argument("--only", type=_keys, metavar="KEY,KEY", help=f"these stacks only, of {', '.join(STACKS)}")
     parser.add_argument("--minutes", type=float, default=LONGEST_MINUTES, help="how long it may take (default 20)")
-    parser.add_argument("--no-scale", dest="scale", action="store_false", help="leave out 60,000 and 6,000,000 cities")
     parser.add_argument("--report", action="store_true", help="measure nothing: write the report of bench.json again")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write there, and leave the READMEs alone")
     return parser.parse_args()

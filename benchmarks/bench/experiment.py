@@ -14,7 +14,6 @@ from benchmarks.bench.plan import (
     PLAIN,
     SECONDS_AROUND_A_ROUND,
     SECONDS_OF_GROWTH,
-    SECONDS_OF_SCALE,
     SECONDS_OF_WIRE,
     SECONDS_TO_START,
     TLS,
@@ -56,8 +55,6 @@ class Experiment:
         if TLS in self.plan.conditions:
             with ground(tls=True) as place:
                 self._measure_condition(TLS, place)
-        if self.plan.measures_scale:
-            self._measure_scale()
 
     def _measure_condition(self, condition: Condition, place: Ground) -> None:
         self.advance.say(f"{condition.title}: starting {len(self.stacks)} stacks")
@@ -141,10 +138,3 @@ class Experiment:
             with stack.start(place.url, self.folder) as one:
                 self.results["growth"] = growth.measure(one, self.names)
         self.advance.step(SECONDS_OF_GROWTH)
-
-    def _measure_scale(self) -> None:
-        from benchmarks import scale  # loads millions of cities, which only a full run needs
-
-        self.advance.say("600, 60,000 and 6,000,000 cities")
-        self.results["scale"] = scale.measure(self.advance.say, quick=False)
-        self.advance.step(SECONDS_OF_SCALE)

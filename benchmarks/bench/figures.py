@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.bench.summary import Summary
 
-LARGEST_ADDED, LARGEST_DELAYED, LARGEST_SCALED = 1.10, 1.25, 1.15
+LARGEST_ADDED, LARGEST_DELAYED = 1.10, 1.25
 LARGEST_MEMORY_MB, LARGEST_GROWTH_MB = 90, 5
 
 
@@ -32,7 +32,7 @@ class Figure:
 
 def figures(summary: Summary) -> list[Figure]:
     """Return all of them, from one run."""
-    return [*_on_one_worker(summary), *_elsewhere(summary), *_memory(summary)]
+    return [*_on_one_worker(summary), _delayed(summary), *_memory(summary)]
 
 
 def _on_one_worker(summary: Summary) -> list[Figure]:
@@ -54,16 +54,12 @@ def _on_one_worker(summary: Summary) -> list[Figure]:
     ]
 
 
-def _elsewhere(summary: Summary) -> list[Figure]:
+def _delayed(summary: Summary) -> Figure:
     name = "1 ms delay, one client: p50, in one round trip + the floor's p50"
     delay, floor = summary.results.get("delay"), summary.median("floor", "p50_ms", 1, "delay")
     own = summary.median("ours", "p50_ms", 1, "delay")
     delayed = own / (delay["with_delay_ms"] + floor) if delay and floor and own else None
-    scaled = summary.results.get("scale", {}).get("lookup_ratio")
-    return [
-        _at_most(name, LARGEST_DELAYED, delayed, " x"),
-        _at_most("6,000,000 cities: the lookup's p50, in that at 600", LARGEST_SCALED, scaled, " x"),
-    ]
+    return _at_most(name, LARGEST_DELAYED, delayed, " x")
 
 
 def _memory(summary: Summary) -> list[Figure]:

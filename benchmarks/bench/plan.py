@@ -16,7 +16,6 @@ SECONDS_TO_START = 2.0
 
 SECONDS_OF_WIRE = 2.6
 SECONDS_OF_GROWTH = 90
-SECONDS_OF_SCALE = 300
 MOST_LAPS = 9
 
 
@@ -58,7 +57,6 @@ class Plan:
     headline_laps: int
     headline_seconds: int
     measures_growth: bool = False
-    measures_scale: bool = False
 
     def steps(self, condition: Condition) -> Iterator[Step]:
         """Return the rounds of a condition, lap by lap: A B C A B C, so that drift meets all alike."""
@@ -73,8 +71,7 @@ class Plan:
         """Return how long it will take, about."""
         rounds = sum(step.seconds + SECONDS_AROUND_A_ROUND for each in self.conditions for step in self.steps(each))
         once = len(self.conditions) * SECONDS_TO_START + SECONDS_OF_WIRE
-        rest = self.measures_growth * SECONDS_OF_GROWTH + self.measures_scale * SECONDS_OF_SCALE
-        return self.stacks * (rounds + once) + rest
+        return self.stacks * (rounds + once) + self.measures_growth * SECONDS_OF_GROWTH
 
 
 def quick(stacks: int) -> Plan:
@@ -82,12 +79,12 @@ def quick(stacks: int) -> Plan:
     return Plan(stacks, (replace(PLAIN, clients=(HEADLINE,)),), laps=2, headline_laps=2, headline_seconds=1)
 
 
-def full(stacks: int, minutes: float, *, with_scale: bool) -> Plan:
+def full(stacks: int, minutes: float) -> Plan:
     """Return a plan with as many laps as fit into so many minutes, one at least."""
     conditions = (PLAIN, TWO_WORKERS, TLS, DELAY)
 
     def with_laps(laps: int) -> Plan:
-        return Plan(stacks, conditions, laps, laps + 2, 2, measures_growth=True, measures_scale=with_scale)
+        return Plan(stacks, conditions, laps, laps + 2, 2, measures_growth=True)
 
     fitting = [laps for laps in range(1, MOST_LAPS + 1) if with_laps(laps).seconds() <= minutes * 60]
     return with_laps(max(fitting, default=1))

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import publishing
-from benchmarks.bench import plots, tables
+from benchmarks.bench import tables
 from benchmarks.bench.summary import Summary
-from benchmarks.markers import replace_between
-from benchmarks.publishing import FOLDER, in_words
+from benchmarks.publishing import in_words
 
 NAME = "bench"
-PLOT = "bench-requests.svg"
 
 HOW = """\
 Each row is a complete small application ([benchmarks/peers/](../peers/)) with the same lookup,
@@ -51,15 +49,12 @@ def whole(summary: Summary) -> str:
         HOW,
         "## One worker, 16 clients\n",
         tables.headline(summary),
-        f"\n![Requests/s]({PLOT})\n",
-        "## Figures to reach\n",
+        "\n## Figures to reach\n",
         tables.to_reach(summary),
         "\n## By the number of clients: requests/s · p50\n",
         tables.by_clients(summary),
-        *(["\n![Requests/s by the number of clients](bench-clients.svg)"] if plots.has_several(summary) else []),
         *_elsewhere(summary),
         *_growth(results),
-        *_scale(results),
         "\n## Made by\n",
         in_words(results["circumstances"]) + f" MariaDB {results.get('mariadb', '?')}. Rounds: {_rounds(results)}.",
     ]
@@ -67,25 +62,25 @@ def whole(summary: Summary) -> str:
 
 
 def write(results: dict[str, Any], folder: Path) -> Path:
-    """Write bench.json, bench.md and the plots into a folder; return the report's file."""
+    """Write bench.json and bench.md into a folder; return the report's file."""
     folder.mkdir(parents=True, exist_ok=True)
-    summary = Summary(results)
-    (folder / f"{NAME}.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    plots.draw(summary, folder)
+    (folder / f"{NAME}.json").write_text(_compact(results), "utf-8")
     file = folder / f"{NAME}.md"
-    file.write_text(whole(summary), "utf-8")
+    file.write_text(whole(Summary(results)), "utf-8")
     return file
+
+
+def _compact(results: dict[str, Any]) -> str:
+    """Return the results as JSON with a round in each line, so that two runs can be compared line by line."""
+    rounds = ",\n".join(json.dumps(each, ensure_ascii=False) for each in results["rounds"])
+    others = {name: value for name, value in results.items() if name != "rounds"}
+    return f'{json.dumps(others, indent=1, ensure_ascii=False)[:-2]},\n "rounds": [\n{rounds}\n]}}\n'
 
 
 def publish(results: dict[str, Any]) -> None:
     """Put the tables between the markers of benchmarks/README.md."""
     summary = Summary(results)
-    parts = [tables.headline(summary), tables.to_reach(summary), in_words(results["circumstances"])]
-    replace_between(FOLDER / "README.md", NAME, "\n\n".join(parts))
-    if "scale" in results:
-        from benchmarks import scale
-
-        publishing.publish("scale", scale.rows(results["scale"]), results["scale"], results["circumstances"])
+    publishing.publish(NAME, f"{tables.headline(summary)}\n\n{tables.to_reach(summary)}", results["circumstances"])
 
 
 def _elsewhere(summary: Summary) -> list[str]:
@@ -109,16 +104,8 @@ def _growth(results: dict[str, Any]) -> list[str]:
     return [
         "\n## Memory\n",
         f"This application's worker: {growth['before_mb']:.1f} MB resident after 2,000 requests to warm up,"
-        f" {growth['after_mb']:.1f} MB after {growth['requests']:,} more.\n\n![Memory](bench-memory.svg)",
+        f" {growth['after_mb']:.1f} MB after {growth['requests']:,} more.",
     ]
-
-
-def _scale(results: dict[str, Any]) -> list[str]:
-    if "scale" not in results:
-        return []
-    from benchmarks import scale
-
-    return ["\n## Scale\n", scale.rows(results["scale"]), "\n![Scale](bench-scale.svg)"]
 
 
 def _rounds(results: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ def main() -> None:
     if done:
         is_whole = set(done) == set(INCIDENTS) and set(asked.stacks) == set(ROUTES) and not asked.quick
         minutes, folder = (time.monotonic() - began) / 60, report.DOCS if is_whole else report.PARTS
-        print(f"Written: {', '.join(report.write(done, minutes=minutes, into=folder))}")
+        print(f"Written: {report.write(done, minutes=minutes, into=folder)}")
     sys.exit(code)
 
 

@@ -1,14 +1,11 @@
-"""The matrix as Markdown, SVG and JSON."""
+"""The matrix as Markdown."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.drawing import draw
 from benchmarks.faults.incidents import INCIDENTS
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.remarks import LEGEND, REMARKS
@@ -22,7 +19,7 @@ Matrix = dict[str, dict[str, Outcome]]
 
 DOCS, PARTS = ROOT / "docs", ROOT / "benchmarks" / "results" / "partial"
 """Where the whole matrix goes, and where a part of it."""
-NAME = "fault-matrix"
+NAME = "fault-matrix.md"
 MARKS: dict[Colour, str] = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
 COLUMNS = (
     "requests",
@@ -37,18 +34,13 @@ COLUMNS = (
 )
 
 
-def write(matrix: Matrix, *, minutes: float, into: Path) -> list[str]:
-    """Write the three files; return their names."""
+def write(matrix: Matrix, *, minutes: float, into: Path) -> str:
+    """Write the document; return its name."""
     where = circumstances("DBUtils", "fastapi", "uvicorn", "asyncmy") | {"minutes": round(minutes, 1)}
-    files = {
-        "md": markdown(matrix, where),
-        "svg": draw({titled(key): _colours(row) for key, row in matrix.items()}, stacks_of(matrix)),
-        "json": json.dumps(_data(matrix, where), indent=1) + "\n",
-    }
     into.mkdir(parents=True, exist_ok=True)
-    for ending, text in files.items():
-        (into / f"{NAME}.{ending}").write_text(text, encoding="utf-8")
-    return [str((into / f"{NAME}.{ending}").relative_to(ROOT)) for ending in files]
+    file = into / NAME
+    file.write_text(markdown(matrix, where), encoding="utf-8")
+    return str(file.relative_to(ROOT))
 
 
 def cell(outcome: Outcome) -> str:
@@ -64,7 +56,6 @@ def markdown(matrix: Matrix, where: dict[str, Any]) -> str:
         LEGEND,
         "\n".join(f"- {MARKS[colour]} **{colour}**: {meaning}." for colour, meaning in RULE.items()),
         f"{in_words(where)} MariaDB on the same machine; it took {where['minutes']} minutes.",
-        f"![The matrix as a picture]({NAME}.svg)",
         "## Overview",
         _overview(matrix),
         *(_explanations(matrix)),
@@ -121,19 +112,6 @@ def _figures(outcome: Outcome) -> list[str]:
         f"{outcome.reconnects}",
         f"{outcome.stuck}",
     ]
-
-
-def _data(matrix: Matrix, where: dict[str, Any]) -> dict[str, Any]:
-    cells = {
-        key: {stack: {"colour": colour_of(each)} | dataclasses.asdict(each) for stack, each in row.items()}
-        for key, row in matrix.items()
-    }
-    return {
-        "circumstances": where,
-        "rule": RULE,
-        "incidents": {key: INCIDENTS[key].story for key in matrix},
-        "cells": cells,
-    }
 
 
 def _colours(row: dict[str, Outcome]) -> list[Colour]:

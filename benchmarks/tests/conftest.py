@@ -15,12 +15,12 @@ from testkit.servers import MissingError
 if TYPE_CHECKING:
     from benchmarks.bench.ground import Ground
 
-PACKAGES = ("dbutils", "mysql.connector", "fastapi", "uvicorn", "asyncmy", "psutil", "matplotlib", "rich")
+PACKAGES = ("dbutils", "mysql.connector", "fastapi", "uvicorn", "asyncmy", "psutil", "rich")
 
 
 @pytest.fixture(scope="session")
 def bench_packages() -> None:
-    """Leave a test out where a peer, or what draws the plots, is not installed."""
+    """Leave a test out where a peer, or what measures, is not installed."""
     missing = [name for name in PACKAGES if not find_spec(name.partition(".")[0])]
     if missing:
         leave_out("benchmarks", MissingError(f"{', '.join(missing)} must be installed: ./run bench --help does so"))

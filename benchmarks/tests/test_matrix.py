@@ -29,6 +29,8 @@ SHORT = Pace(fault=1.6, before=0.6, after=1.3)
 # Longer than the deadline, or a hang would pass for patience.
 LONG = Pace(fault=3.7, before=0.6, after=2.0)
 SIDE_BY_SIDE = 5
+# Each has a neighbour of its kind: killed, restarted, back, committed, accepted in silence, black hole, reloaded.
+LONG_FORM = pytest.mark.long_form("reset", "crash", "forward", "insert", "syns", "paused", "replaced")
 
 
 class Performances:
@@ -74,6 +76,7 @@ def performances(request: pytest.FixtureRequest) -> Iterator[Performances]:
 
 
 @pytest.mark.parametrize("key", INCIDENTS)
+@LONG_FORM
 def test_incident(performances: Performances, key: str) -> None:
     outcome = performances.of(key)
 

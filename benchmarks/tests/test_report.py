@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,17 +124,28 @@ def test_what_could_not_be_started_says_why() -> None:
     assert "| ended with 2 at the start |" in tables.headline(summary)
 
 
-def test_the_report_is_written_with_its_plots(bench_packages: None, tmp_path: Path) -> None:
+def test_the_report_can_be_made_again_from_what_is_kept(bench_packages: None, tmp_path: Path) -> None:
     from benchmarks.bench import report
     from benchmarks.publishing import circumstances
 
     rounds = [one_round(stack, 2000, clients=clients) for stack in TITLES for clients in (1, 16)]
-    summary = made_up(
-        *rounds, growth={"requests": 2, "before_mb": 80.0, "after_mb": 81.0, "points": [(0, 80), (2, 81)]}
-    )
+    growth = {"requests": 2, "before_mb": 80.0, "after_mb": 81.0}
+    results = made_up(*rounds, growth=growth).results | {"circumstances": circumstances()}
 
-    file = report.write(summary.results | {"circumstances": circumstances()}, tmp_path)
+    text = report.write(results, tmp_path).read_text()
 
-    assert "81.0 MB after 2 more" in file.read_text()
-    for plot in ("requests", "clients", "memory"):
-        assert "</svg>" in (tmp_path / f"bench-{plot}.svg").read_text()
+    assert json.loads((tmp_path / "bench.json").read_text()) == results
+    assert "81.0 MB after 2 more" in text
+
+
+def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
+    from benchmarks.publishing import circumstances, publish
+
+    file = tmp_path / "text.md"
+    file.write_text("before\n<!-- bench -->\nold \\1\n<!-- /bench -->\nafter\n")
+
+    publish("bench", "new \\1", circumstances(), file)
+
+    assert re.fullmatch(r"before\n<!-- bench -->\nnew \\1\n\n`.*`.*\.\n<!-- /bench -->\nafter\n", file.read_text())
+    with pytest.raises(ValueError, match="has no <!-- scale --> with"):
+        publish("scale", "new", circumstances(), file)

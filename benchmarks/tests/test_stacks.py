@@ -44,6 +44,7 @@ def proxy(place: Ground) -> Iterator[Wire]:
         yield started
 
 
+@pytest.mark.long_form("off", "ping", "shipped")  # with another setting than their neighbours
 @pytest.mark.parametrize(
     "key", [pytest.param(key, marks=MYSQLDB.marks if key == "ours-mysqlclient" else ()) for key in COMMANDS]
 )

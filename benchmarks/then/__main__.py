@@ -6,7 +6,6 @@ import argparse
 import signal
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,13 +62,7 @@ def main() -> None:
     text = report(results, found)
     print(text)
     if not (options.quick or was_interrupted):
-        data = {key: [asdict(siege) for siege in sieges] for key, sieges in results.items()}
-        publish(
-            "then",
-            text,
-            {"sieges": data, "prices": [asdict(price) for price in found]},
-            circumstances("pyuwsgi", programs=("siege", "mariadbd")),
-        )
+        publish("then", text, circumstances("pyuwsgi", programs=("siege", "mariadbd")))
     sys.exit(130 if was_interrupted else 0)
 
 

@@ -1,8 +1,10 @@
 """How connections are kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from steadypool.core.credentials import Provider
 
 TLS = Literal["prefer", "require", "verify", "off"]
 Strategy = Literal["queue", "request"]
@@ -51,6 +53,9 @@ class PoolPolicy:
     connect_args say of TLS; any other is the only place where something is said."""
     tls_ca: Path | None = None
     """A file with the certificates that `verify` trusts; None: the system's."""
+    credentials: Provider | None = field(default=None, repr=False)
+    """Asked for user and password, or a token, at each connect; None: they are those of the URL. As TLS, it is for
+    engines of `create_pool_engine`: a pool alone leaves connecting to its creator."""
 
     def __post_init__(self) -> None:
         for name, allowed in {"strategy": get_args(Strategy), "tls": get_args(TLS)}.items():
@@ -65,6 +70,8 @@ class PoolPolicy:
         for name, value in least.items():
             if not getattr(self, name) >= value:
                 raise ValueError(f"{name} must be at least {value}, not {getattr(self, name)}")
+        if not (self.credentials is None or callable(self.credentials)):
+            raise ValueError(f"credentials must be a function, not {type(self.credentials).__name__}")
         for name in ("timeout_seconds", "recycle_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")

@@ -47,6 +47,8 @@ class Driver:
     """The arguments that are made of what is said and of what we add."""
     kinds: Mapping[int | str, ErrorKind] = {}
     """What its database's codes mean."""
+    login_codes: frozenset[int | str] = frozenset()
+    """With which codes its database refuses a login."""
     tls_words = re.compile("ssl|tls")
     """How the arguments begin that say how the policy's TLS is to be."""
     arrives_unseen = False
@@ -137,6 +139,10 @@ class Driver:
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell whether a connect failed because of an option: neither the server nor the network is to blame."""
         return isinstance(error, (dbapi.ProgrammingError, dbapi.NotSupportedError)) and self.code(error) in WITHOUT_CODE
+
+    def refuses_login(self, error: Exception) -> bool:
+        """Tell whether the server refused user and password, or token: others may be right by now."""
+        return self.code(error) in self.login_codes
 
     def file_descriptor(self, connection: Any) -> int | None:
         """Return that of a connection's socket, None where it has none that is shown."""

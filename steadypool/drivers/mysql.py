@@ -86,6 +86,13 @@ REFUSES_OPTION = {
 }
 """How the server refuses, once somebody is logged in, what an option has said of the session."""
 
+REFUSES_LOGIN = frozenset(
+    {
+        1045,  # wrong user or password
+        1698,  # … in which no password is asked for
+        1862,  # the password has expired
+    }
+)
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
@@ -94,6 +101,7 @@ class MySQL(Driver):
     """MySQL or MariaDB."""
 
     kinds = KINDS
+    login_codes = REFUSES_LOGIN
     arrives_unseen = True
 
     def agree_on_limits(self, connection: Any, *, is_mariadb: bool) -> float | None:

@@ -29,7 +29,12 @@ def connect_seconds(arguments: Mapping[str, Any]) -> float:
         return CONNECT_TIMEOUT_SECONDS
 
 
-def in_time(connect: Callable[[], T], close: Callable[[T], object], seconds: float) -> T:
+def in_time(
+    connect: Callable[[], T],
+    close: Callable[[T], object],
+    seconds: float,
+    failed: str = "no connection could be made",
+) -> T:
     """Connect in a thread of its own, and go without it when it takes too long: nothing can end it from outside.
 
     What comes too late is closed. Raises TimeoutError, or what connecting raises.
@@ -55,7 +60,7 @@ def in_time(connect: Callable[[], T], close: Callable[[T], object], seconds: flo
     except TimeoutError:
         # One of the two comes first: to give it up, or to have it after all. It may also be the error of its own.
         if made.cancel():
-            raise TimeoutError(f"no connection could be made within {seconds:.1f} s") from None
+            raise TimeoutError(f"{failed} within {seconds:.1f} s") from None
         return made.result()
     except BaseException:
         if not made.cancel() and made.exception() is None:

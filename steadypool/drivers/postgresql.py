@@ -37,11 +37,20 @@ REFUSES_OPTION_IN_WORDS = re.compile(
 )
 """How PostgreSQL and libpq refuse an option: while connecting there is no SQLSTATE."""
 
+REFUSES_LOGIN = frozenset({"28P01", "28000"})
+"""Invalid password; invalid authorization specification."""
+REFUSES_LOGIN_IN_WORDS = re.compile(
+    r"FATAL: +(\S+ authentication failed|no pg_hba\.conf entry|pg_hba\.conf rejects"
+    r"|role .* (does not exist|is not permitted to log in))"
+)
+"""The same, as libpq passes it on."""
+
 
 class PostgreSQL(Driver):
     """PostgreSQL, which is told of its limits in the connection's start-up packet."""
 
     kinds = KINDS
+    login_codes = REFUSES_LOGIN
 
     @property
     def statement_timeout(self) -> str:
@@ -52,3 +61,8 @@ class PostgreSQL(Driver):
         """Tell it by the words as well."""
         by_words = self.code(error) in WITHOUT_CODE and REFUSES_OPTION_IN_WORDS.search(str(error)) is not None
         return by_words or super().refuses_option(dbapi, error)
+
+    def refuses_login(self, error: Exception) -> bool:
+        """Tell it by the words as well."""
+        by_words = self.code(error) in WITHOUT_CODE and REFUSES_LOGIN_IN_WORDS.search(str(error)) is not None
+        return by_words or super().refuses_login(error)

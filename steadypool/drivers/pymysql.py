@@ -14,6 +14,8 @@ from steadypool.drivers.wire import SocketWire
 
 CR_CONN_HOST_ERROR = 2003
 """Can't connect to the server (MySQL's client error reference)."""
+CR_AUTH_PLUGIN_ERR = 2061
+"""An authentication plugin has an error (as above)."""
 SAY_TLS = ("ssl", "read_default_")
 """Arguments that say how TLS is to be; in an option file it may stand as well."""
 
@@ -45,7 +47,7 @@ class PyMySQL(MySQL):
         shares = self.policy.tls == "prefer" and not any(name.startswith(SAY_TLS) for name in arguments)
         if shares:
             arguments["ssl"] = shared_context(False, self.policy.tls_ca)
-        connection = _in_utf8(call.dbapi.Connection)(*call.positional, **{**arguments, "defer_connect": True})
+        connection = _careful(call.dbapi.Connection)(*call.positional, **{**arguments, "defer_connect": True})
         if shares:
             # A context that is passed in makes TLS a must; without one PyMySQL builds its own in each connect.
             connection._ssl_required = False
@@ -71,17 +73,24 @@ class PyMySQL(MySQL):
 
 
 @functools.cache
-def _in_utf8(connection: type) -> type[Any]:
-    """Return PyMySQL's class with a password that is sent as UTF-8, as all other clients do; it says latin1 itself.
+def _careful(connection: Any) -> type[Any]:
+    """Return PyMySQL's class with a password that is sent as UTF-8, and in clear text over TLS alone.
 
-    Wherever it comes from: PyMySQL reads option files, too.
+    As all other clients send it; PyMySQL says latin1. Wherever it comes from: PyMySQL reads option files, too. And in
+    clear text it would be sent to any server that asks for it, as clouds do for tokens.
     """
 
     def encode(self: Any, value: str | bytes) -> None:
         self.__dict__["password"] = value.encode() if isinstance(value, str) else value
 
+    def authenticate(self: Any, plugin: bytes, *more: Any) -> Any:
+        if plugin == b"mysql_clear_password" and not self._secure:
+            said = "the server asks for the password in clear text, and this connection has no TLS"
+            raise connection.OperationalError(CR_AUTH_PLUGIN_ERR, said)
+        return connection._process_auth(self, plugin, *more)
+
     password = property(lambda self: self.__dict__["password"], encode)
-    return type(connection.__name__, (connection,), {"password": password})
+    return type(connection.__name__, (connection,), {"password": password, "_process_auth": authenticate})
 
 
 def _open_socket(connection: Any, seconds: float) -> socket.socket:

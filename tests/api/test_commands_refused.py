@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
 
 from testkit.databases import Database, new_database
 from testkit.servers import Server
@@ -14,14 +12,10 @@ from tests.api.test_doctor_refused import BY, user
 from tests.support.commands import MIGRATE, SEED, Command, the_sentence
 from tests.support.tampering import PASSWORD, preset
 
-# To a command both are one: what differs between them is asked by other tests.
-pytestmark = pytest.mark.long_form("mariadb118")
-
 
 @pytest.mark.tables
+@pytest.mark.parametrize("server", ["mariadb", "mysql", "postgresql"], indirect=True)
 def test_a_user_who_may_not_make_tables(server: Server) -> None:
-    if server.name == "sqlite":
-        return
     is_postgresql = server.name == "postgresql"
     how = f"WITH PASSWORD '{PASSWORD}'" if is_postgresql else BY
     more = () if is_postgresql else ("GRANT SELECT ON {database}.* TO {user}",)
@@ -33,11 +27,8 @@ def test_a_user_who_may_not_make_tables(server: Server) -> None:
 
 
 @pytest.mark.tables
-def test_a_migration_on_a_postgresql_that_takes_no_writes(
-    migrated: Callable[[str], Database], empty_database: Database
-) -> None:
-    if empty_database.name != "postgresql":
-        return
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+def test_a_migration_on_a_postgresql_that_takes_no_writes(empty_database: Database) -> None:
     with preset(empty_database, "default_transaction_read_only", "on"):
         assert "point DATABASE_URL at the primary server" in the_sentence(empty_database.url, MIGRATE)
 
@@ -58,11 +49,11 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     assert "cannot be migrated: " in said
 
 
-@pytest.mark.parametrize("command", [MIGRATE, SEED])
-def test_a_wrong_password_is_no_server_that_is_away(served: Database, command: Command) -> None:
-    url = make_url(served.url).set(password=PASSWORD).render_as_string(hide_password=False)
+@pytest.mark.parametrize(("server", "command"), [("mysql", MIGRATE), ("postgresql", SEED)], indirect=["server"])
+def test_a_wrong_password_is_no_server_that_is_away(server: Server, command: Command) -> None:
+    wrong = server.url.set(password=PASSWORD, database=server.url.database or "mysql")
 
-    said = the_sentence(url, command)
+    said = the_sentence(wrong.render_as_string(hide_password=False), command)
 
     assert "cannot be reached" not in said
     assert "correct user and password in DATABASE_URL" in said

@@ -14,6 +14,9 @@ from app.schema import TABLES
 from testkit.databases import Database, administer
 from tests.support.tampering import globally, max_connections, preset
 
+# To doctor both are one: what differs between them is asked by other tests.
+pytestmark = pytest.mark.long_form("mariadb118")
+
 Doctor = Callable[..., dict[str, Any]]
 Migrated = Callable[[str], Database]
 
@@ -53,6 +56,7 @@ class TestCharset:
 
 @pytest.mark.tables
 class TestTables:
+    @pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
     def test_none_at_all(self, empty_database: Database, doctor: Doctor) -> None:
         with empty_database.connect():  # a SQLite file must be there
             pass
@@ -66,12 +70,12 @@ class TestTables:
         ("version", "level", "remedy"),
         [("0000", "problem", "./run migrate"), ("9999", "warning", "deploy the code that belongs to it")],
     )
-    def test_another_version(self, served: Database, doctor: Doctor, version: str, level: str, remedy: str) -> None:
-        with served.connect() as connection:
+    def test_another_version(self, postgresql: Database, doctor: Doctor, version: str, level: str, remedy: str) -> None:
+        with postgresql.connect() as connection:
             before = connection.scalar(text("SELECT version_num FROM alembic_version"))
             connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
-        lines = doctor(served.url)
-        with served.connect() as connection:
+        lines = doctor(postgresql.url)
+        with postgresql.connect() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": before})
 
         assert (lines["migrations"]["level"], lines["migrations"]["remedy"]) == (level, remedy)
@@ -102,12 +106,6 @@ class TestLimits:
         assert (while_reloading["budget"]["level"], always["budget"]["level"]) == ("warning", "problem")
         assert "allows 24 connections (max_connections)" in while_reloading["budget"]["text"]
         assert "raise max_connections by 11" in always["budget"]["remedy"]
-
-    def test_more_connections_than_threads(self, served: Database, doctor: Doctor) -> None:
-        lines = doctor(served.url, POOL_SIZE="9", THREADS="8")
-
-        assert lines["threads"]["level"] == "warning"
-        assert lines["threads"]["remedy"] == "lower POOL_SIZE to 8 at the most"
 
 
 def test_tls_that_is_there(doctor: Doctor, mysql_like: Database) -> None:

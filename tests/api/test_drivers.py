@@ -14,6 +14,7 @@ from tests.conftest import dispose
 from tests.support.asking import PATH
 
 
+@pytest.mark.long_form("mariadb118")
 @pytest.mark.parametrize("driver", ["mysqlconnector", MYSQLDB])
 def test_another_driver_answers_and_is_ready(mysql_like: Database, make_app: Callable[..., Flask], driver: str) -> None:
     url = make_url(mysql_like.url)

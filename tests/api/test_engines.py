@@ -25,7 +25,8 @@ from tests.support.pools import steady
 
 Engines = Callable[..., dict[str | None, Engine]]
 
-POOL = {
+ON_SQLITE = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+SET = {
     "POOL_SIZE": "3",
     "WRITER_POOL_SIZE": "4",
     "POOL_MAX_OVERFLOW": "5",
@@ -53,26 +54,33 @@ def engines(make_app: Callable[..., Flask]) -> Iterator[Engines]:
         dispose(app)
 
 
-@pytest.mark.parametrize(("role", "size"), [("reader", 3), (None, 4)])
-def test_pool_settings_reach_both_engines(database: Database, engines: Engines, role: str | None, size: int) -> None:
-    pool = steady(engines(DATABASE_URL=database.url, **POOL)[role])
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("environ", "sizes", "kept", "policy"),
+    [
+        ({}, {"reader": 8, None: 2}, (0, 1800, True, 1.0), (30, 64, 10)),
+        (SET, {"reader": 3, None: 4}, (5, 77, False, 0.25), (7.5, 3, 0)),
+    ],
+    ids=["defaults", "set"],
+)
+def test_pool_settings_reach_both_engines(
+    database: Database,
+    engines: Engines,
+    environ: dict[str, str],
+    sizes: dict[str | None, int],
+    kept: tuple[object, ...],
+    policy: tuple[object, ...],
+) -> None:
+    for role, engine in engines(DATABASE_URL=database.url, **environ).items():
+        pool = steady(engine)
 
-    assert (pool.size(), pool.max_overflow, pool.snapshot()["size"]) == (size, 5, size + 5)
-    assert (pool.recycle, pool.pre_ping, pool.timeout()) == (77, False, 0.25)
-    policy = pool.policy
-    assert (policy.ping_after_seconds, policy.max_pending, policy.leak_seconds) == (7.5, 3, 0)
+        assert pool.size() == sizes[role]
+        assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout()) == kept
+        assert (pool.policy.ping_after_seconds, pool.policy.max_pending, pool.policy.leak_seconds) == policy
+        assert pool.snapshot()["size"] == sizes[role] + pool.max_overflow
 
 
-@pytest.mark.parametrize("role", ["reader", None])
-def test_defaults_reach_both_engines(database: Database, engines: Engines, role: str | None) -> None:
-    pool = steady(engines(DATABASE_URL=database.url)[role])
-
-    assert pool.size() == {"reader": 8, None: 2}[role]
-    assert (pool.max_overflow, pool.recycle, pool.pre_ping, pool.timeout()) == (0, 1800, True, 1.0)
-    policy = pool.policy
-    assert (policy.ping_after_seconds, policy.max_pending, policy.leak_seconds) == (30, 64, 10)
-
-
+@ON_SQLITE
 @pytest.mark.parametrize("role", ["reader", None])
 def test_strategy_request_keeps_no_connection(database: Database, engines: Engines, role: str | None) -> None:
     engine = engines(DATABASE_URL=database.url, POOL_STRATEGY="request")[role]
@@ -85,6 +93,7 @@ def test_strategy_request_keeps_no_connection(database: Database, engines: Engin
     assert (seen["opened"], seen["idle"], sum(seen["closed"].values())) == (2, 0, 2)
 
 
+@pytest.mark.long_form("mariadb118")
 def test_reader_is_in_autocommit_and_writer_is_not(database: Database, engines: Engines) -> None:
     both = engines(DATABASE_URL=database.url)
 
@@ -103,39 +112,46 @@ def is_in_autocommit(connection: Any) -> bool:
     return bool(connection.autocommit)
 
 
+@ON_SQLITE
 def test_reader_and_writer_may_be_two_databases(database: Database, empty_database: Database, engines: Engines) -> None:
     with empty_database.connect():
         both = engines(DATABASE_URL=database.url, DATABASE_READ_URL=empty_database.url)
 
     assert both[None].url.database != both["reader"].url.database
-    dispose_all(both)
 
 
-def dispose_all(both: dict[str | None, Engine]) -> None:
-    for engine in both.values():
-        engine.dispose()
+@pytest.fixture
+def contexts(monkeypatch: pytest.MonkeyPatch) -> Callable[[Database], list[Any]]:
+    """Note with which TLS context PyMySQL connects to a database from now on."""
+
+    def note_those_to(database: Database) -> list[Any]:
+        noted = list[Any]()
+        connect = pymysql.connections.Connection.__init__
+
+        def note(self: Any, *arguments: Any, **options: Any) -> None:
+            if (
+                options.get("port") == make_url(database.url).port
+            ):  # the probes of other tests' applications go elsewhere
+                noted.append(options.get("ssl"))
+            connect(self, *arguments, **options)
+
+        monkeypatch.setattr(pymysql.connections.Connection, "__init__", note)
+        return noted
+
+    return note_those_to
 
 
 def test_all_connections_of_pymysql_share_one_tls_context(
-    mysql: Database, engines: Engines, monkeypatch: pytest.MonkeyPatch
+    mysql: Database, engines: Engines, contexts: Callable[[Database], list[Any]]
 ) -> None:
-    contexts = []
-    connect = pymysql.connections.Connection.__init__
-
-    def note(self: Any, *arguments: Any, **options: Any) -> None:
-        if options.get("port") == make_url(mysql.url).port:  # the probes of other tests' applications go elsewhere
-            contexts.append(options.get("ssl"))
-        connect(self, *arguments, **options)
-
-    monkeypatch.setattr(pymysql.connections.Connection, "__init__", note)
-    both = engines(DATABASE_URL=mysql.url)
+    both, noted = engines(DATABASE_URL=mysql.url), contexts(mysql)
     for engine in both.values():
         with engine.connect(), engine.connect():
             pass
 
-    assert len(contexts) == 4
-    assert isinstance(contexts[0], ssl.SSLContext)
-    assert len(set(map(id, contexts))) == 1
+    assert len(noted) == 4
+    assert isinstance(noted[0], ssl.SSLContext)
+    assert len(set(map(id, noted))) == 1
 
 
 # --- TLS: MySQL has it as it comes, MariaDB started here has none ---------------------------------------------------
@@ -184,39 +200,21 @@ def cipher(both: dict[str | None, Engine]) -> list[str]:
     return ciphers
 
 
-@pytest.mark.parametrize("wish", ["prefer", "require"])
-def test_tls_is_used_where_the_server_has_it(mysql: Database, engines: Engines, wish: str) -> None:
-    assert all(cipher(engines(DATABASE_URL=mysql.url, DATABASE_TLS=wish)))
-
-
-def test_tls_off(mysql: Database, engines: Engines) -> None:
-    assert not any(cipher(engines(DATABASE_URL=mysql.url, DATABASE_TLS="off")))
-
-
-@pytest.mark.parametrize("wish", ["prefer", "off"])
-def test_prefer_does_without_where_the_server_has_none(
-    mariadb_without_tls: Database, engines: Engines, wish: str
+@pytest.mark.parametrize(("wish", "used"), [("prefer", True), ("require", True), ("off", False)])
+def test_tls_is_used_where_the_server_has_it_unless_it_is_off(
+    mysql: Database, engines: Engines, wish: str, used: bool
 ) -> None:
-    assert not any(cipher(engines(DATABASE_URL=mariadb_without_tls.url, DATABASE_TLS=wish)))
+    assert [bool(name) for name in cipher(engines(DATABASE_URL=mysql.url, DATABASE_TLS=wish))] == [used] * 2
 
 
-def test_prefer_asks_a_server_without_tls_no_second_time(
-    mariadb_without_tls: Database, engines: Engines, monkeypatch: pytest.MonkeyPatch
+def test_prefer_does_without_where_the_server_has_none_and_asks_no_second_time(
+    mariadb_without_tls: Database, engines: Engines, contexts: Callable[[Database], list[Any]]
 ) -> None:
     both = engines(DATABASE_URL=mariadb_without_tls.url, POOL_STRATEGY="request")
-    asked = []
-    connect = pymysql.connections.Connection.__init__
+    noted = contexts(mariadb_without_tls)
 
-    def note(self: Any, *arguments: Any, **options: Any) -> None:
-        if options.get("port") == make_url(mariadb_without_tls.url).port:
-            asked.append(options.get("ssl"))
-        connect(self, *arguments, **options)
-
-    monkeypatch.setattr(pymysql.connections.Connection, "__init__", note)
-
-    cipher(both)
-
-    assert asked == [shared_context(False, None)] * 2
+    assert not any(cipher(both))
+    assert noted == [shared_context(False, None)] * 2
 
 
 def test_require_refuses_a_server_without_tls(mariadb_without_tls: Database, engines: Engines) -> None:
@@ -230,21 +228,16 @@ def test_verify_takes_the_authority_that_is_named(mariadb_with_tls: tuple[Databa
     assert all(cipher(engines(DATABASE_URL=database.url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca))))
 
 
-def test_verify_refuses_another_authority(
-    mariadb_with_tls: tuple[Database, Path], engines: Engines, tmp_path: Path
+@pytest.mark.parametrize("other", ["authority", "name"])
+def test_verify_refuses_another_authority_and_another_name(
+    mariadb_with_tls: tuple[Database, Path], engines: Engines, tmp_path: Path, other: str
 ) -> None:
-    other, _, _ = make_certificates(tmp_path)
+    (database, ca), host = mariadb_with_tls, "localhost" if other == "name" else "127.0.0.1"
+    url = make_url(database.url).set(host=host).render_as_string(hide_password=False)
+    trusted = ca if other == "name" else make_certificates(tmp_path)[0]
 
     with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
-        cipher(engines(DATABASE_URL=mariadb_with_tls[0].url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(other)))
-
-
-def test_verify_refuses_another_name(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:
-    database, ca = mariadb_with_tls
-    url = make_url(database.url).set(host="localhost").render_as_string(hide_password=False)
-
-    with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
-        cipher(engines(DATABASE_URL=url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(ca)))
+        cipher(engines(DATABASE_URL=url, DATABASE_TLS="verify", DATABASE_TLS_CA=str(trusted)))
 
 
 def test_prefer_and_require_take_any_certificate(mariadb_with_tls: tuple[Database, Path], engines: Engines) -> None:

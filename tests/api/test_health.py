@@ -14,6 +14,9 @@ from app.extensions import db
 from testkit.databases import Database
 from tests.conftest import dispose
 
+ON_SQLITE, ON_TWO = (
+    pytest.mark.parametrize("server", names, indirect=True) for names in (["sqlite"], ["sqlite", "postgresql"])
+)
 UNREACHABLE = "mysql://app:hunter2@127.0.0.1:1/sakila"
 
 
@@ -40,6 +43,7 @@ def test_ready_when_both_databases_answer(client: FlaskClient) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+@ON_SQLITE
 def test_a_service_without_tables_misses_none(
     make_app: Callable[..., Flask], empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,25 +74,28 @@ def test_empty_database_is_not_ready(make_app: Callable[..., Flask], empty_datab
     assert response.json == {"status": "unavailable", "reader": "up", "writer": "up", "schema": "empty"}
 
 
-def test_without_a_writer_reading_goes_on(make_app: Callable[..., Flask], database: Database) -> None:
-    app = make_app(DATABASE_URL=absent(database), DATABASE_READ_URL=database.url)
+@ON_TWO
+@pytest.mark.parametrize(
+    ("missing", "code", "told"),
+    [
+        ("writer", 200, {"status": "degraded", "reader": "up", "writer": "down", "schema": "current"}),
+        ("reader", 503, {"status": "unavailable", "reader": "down", "writer": "up", "schema": "unknown"}),
+    ],
+)
+def test_without_a_writer_reading_goes_on_and_without_a_reader_nothing(
+    make_app: Callable[..., Flask], database: Database, missing: str, code: int, told: dict[str, str]
+) -> None:
+    urls = {"writer": database.url, "reader": database.url, missing: absent(database)}
+    app = make_app(DATABASE_URL=urls["writer"], DATABASE_READ_URL=urls["reader"])
     response = app.test_client().get("/readyz")
     dispose(app)
 
-    assert response.status_code == 200
-    assert response.json == {"status": "degraded", "reader": "up", "writer": "down", "schema": "current"}
-
-
-def test_without_a_reader_nothing_goes(make_app: Callable[..., Flask], database: Database) -> None:
-    app = make_app(DATABASE_URL=database.url, DATABASE_READ_URL=absent(database))
-    response = app.test_client().get("/readyz")
-    dispose(app)
-
-    assert response.status_code == 503
-    assert response.get_json()["reader"] == "down"
+    assert response.status_code == code
+    assert response.get_json() == told
     assert "hunter2" not in response.text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("wait", ["0.2", "5"])
 def test_full_pool_is_busy_but_ready(make_app: Callable[..., Flask], database: Database, wait: str) -> None:
     app = make_app(DATABASE_URL=database.url, POOL_SIZE=1, WRITER_POOL_SIZE=1, POOL_TIMEOUT_SECONDS=wait)

@@ -19,10 +19,17 @@ from config import ROOT
 from migrations.lock import migration_lock
 from testkit.databases import Database, alembic, environment, new_database, plain_engine
 from testkit.servers import Server
-from tests.support.commands import MIGRATE, SEED, Command
+from tests.support.commands import MIGRATE, SEED, Command, the_sentence
+from tests.support.tampering import PASSWORD
 
 # To a command both are one: what differs between them is asked by other tests.
 pytestmark = [pytest.mark.long_form("mariadb118"), pytest.mark.tables]
+
+
+def on(*servers: str) -> pytest.MarkDecorator:
+    """Run a test on these alone: what it asks for is found out by SQLAlchemy in the same way everywhere."""
+    return pytest.mark.parametrize("server", servers, indirect=True)
+
 
 *_, LAST = TABLES or [""]  # refers to none of the others
 OURS = {*TABLES, *KEPT_ANSWERS, "alembic_version"}
@@ -61,6 +68,7 @@ def columns(database: Database) -> dict[str, list[tuple[str, str, bool]]]:
         }
 
 
+@on("sqlite")
 @pytest.mark.parametrize("gone", [[MAIN], list(TABLES)], ids=["one", "all"])
 def test_tables_that_are_gone_are_missed(empty_database: Database, gone: list[str]) -> None:
     run(empty_database, "upgrade", "head")
@@ -85,6 +93,7 @@ def test_models_and_migrations_agree(database: Database) -> None:
     assert "No new upgrade operations detected" in done.stdout + done.stderr
 
 
+@on("sqlite")
 def test_check_sees_drift(empty_database: Database) -> None:
     """The test above can fail: a column more in the database is found."""
     run(empty_database, "upgrade", "head")
@@ -111,6 +120,7 @@ def test_ids_are_int(database: Database) -> None:
     assert kinds == {"INTEGER"}
 
 
+@pytest.mark.long_form("mariadb118", "1", "2")
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_at_the_same_time_do_not_collide(server: Server, attempt: int) -> None:
     with new_database(server) as database, ThreadPoolExecutor(2) as both:
@@ -123,23 +133,17 @@ def test_two_at_the_same_time_do_not_collide(server: Server, attempt: int) -> No
             assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
 
 
+@pytest.mark.long_form("mariadb118", "mysql")
 def test_one_waits_for_the_lock(empty_database: Database) -> None:
     """The lock is one: who has tables to make waits for it."""
     with migration_lock(plain_engine(empty_database.url)):
-        waiting = subprocess.Popen(
-            [sys.executable, "-m", "alembic", "upgrade", "head"],
-            env=environment(empty_database.url),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        assert waiting.stdout
-        assert b"is at base, migrating" in waiting.stdout.readline()
+        waiting = begin_to_migrate(empty_database.url)
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(1)
         assert not tables(empty_database) & set(TABLES)
 
-    output, _ = waiting.communicate(timeout=30)
-    assert waiting.returncode == 0, output.decode()
+    _, said = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0, said
     assert tables(empty_database) == OURS
 
 
@@ -147,35 +151,26 @@ def test_a_signal_changes_nothing_and_the_same_command_goes_on(tmp_path: Path) -
     """It comes while another migration is waited for, which is the longest that a command here can take."""
     database_url = f"sqlite:///{tmp_path}/signals.sqlite3"
     with migration_lock(plain_engine(database_url)):
-        for number, exit_code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
-            waiting = subprocess.Popen(
-                [sys.executable, "-c", INTERRUPTED],
-                env=environment(database_url),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            assert waiting.stdout
-            assert "is at base, migrating" in waiting.stdout.readline()
-            waiting.send_signal(number)
-            _, said = waiting.communicate(timeout=30)
+        waiting = begin_to_migrate(database_url)
+        waiting.send_signal(signal.SIGTERM)
+        _, said = waiting.communicate(timeout=30)
 
-            assert waiting.returncode == exit_code
-            assert said.startswith("Error: interrupted; revisions shown as done stay")
-            assert "Traceback" not in said
-
+    assert waiting.returncode == 143
+    assert said.startswith("Error: interrupted; revisions shown as done stay")
+    assert "Traceback" not in said
     assert f"went from base to {SCHEMA_HEAD}" in alembic(database_url, "upgrade", "head").stdout
 
 
-# A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
-INTERRUPTED = """
-import signal
-from alembic.config import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-main(["upgrade", "head"])
-"""
+def begin_to_migrate(url: str) -> subprocess.Popen[str]:
+    """Return the command, which has found out that it has something to do."""
+    command, pipe = [sys.executable, "-m", "alembic", "upgrade", "head"], subprocess.PIPE
+    begun = subprocess.Popen(command, env=environment(url), stdout=pipe, stderr=pipe, text=True)
+    assert begun.stdout
+    assert "is at base, migrating" in begun.stdout.readline()
+    return begun
 
 
+@on("mariadb", "postgresql")
 def test_tables_that_an_interrupted_migration_left_are_made_anew(empty_database: Database) -> None:
     """What is there after a kill between two CREATE TABLE, which all but PostgreSQL commit at once."""
     run(empty_database, "upgrade", "head")
@@ -200,12 +195,14 @@ def interrupt_the_keys(database: Database) -> str:
     return str(migration["revision"])
 
 
+@on("mariadb", "postgresql")
 def test_the_table_of_keys_that_an_interrupted_migration_left_is_made_anew(empty_database: Database) -> None:
     revision = interrupt_the_keys(empty_database)
 
     assert f"to {revision}" in run(empty_database, "upgrade", revision).stdout
 
 
+@on("sqlite")
 def test_nor_is_it_if_it_has_rows(empty_database: Database) -> None:
     revision, keys = interrupt_the_keys(empty_database), db.metadata.tables["idempotency_key"]
     with empty_database.connect() as connection:
@@ -216,6 +213,7 @@ def test_nor_is_it_if_it_has_rows(empty_database: Database) -> None:
         assert connection.execute(select(keys)).first()
 
 
+@on("mariadb", "postgresql")
 def test_tables_with_rows_are_never_dropped(empty_database: Database) -> None:
     run(empty_database, "upgrade", "head")
     with empty_database.connect() as connection:
@@ -245,22 +243,24 @@ def test_at_head_nothing_waits_for_the_lock(database: Database) -> None:
     assert "nothing to do" in done.stdout + done.stderr
 
 
-def test_a_table_of_somebody_else_is_refused(empty_database: Database) -> None:
+@pytest.mark.long_form("mariadb118", "mysql")
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
+def test_what_somebody_else_has_of_our_names_is_refused(empty_database: Database, kind: str) -> None:
     with empty_database.connect() as connection:
-        connection.execute(text(f"CREATE TABLE {MAIN} ({TABLES[MAIN]} INTEGER PRIMARY KEY, mayor VARCHAR(20))"))
-        connection.execute(text(f"INSERT INTO {MAIN} VALUES (7, 'Somebody')"))
+        connection.execute(text(f"CREATE {kind} {MAIN} AS SELECT 7 AS {TABLES[MAIN]}"))
 
     done = alembic(empty_database.url, "upgrade", "head")
 
     assert done.returncode != 0
-    assert MAIN in done.stderr
+    assert f"has {MAIN} already" in done.stderr
     assert "nothing was changed" in done.stderr
     assert "Traceback" not in done.stderr
-    assert tables(empty_database) == {MAIN}
+    assert tables(empty_database) == ({MAIN} if kind == "TABLE" else set())
     with empty_database.connect() as connection:
-        assert connection.execute(text(f"SELECT * FROM {MAIN}")).all() == [(7, "Somebody")]
+        assert connection.execute(text(f"SELECT * FROM {MAIN}")).all() == [(7,)]
 
 
+@on("sqlite")
 def test_stamp_records_what_is_there_after_an_interruption(empty_database: Database) -> None:
     with empty_database.connect() as connection:
         connection.execute(text(f"CREATE TABLE {LAST} ({TABLES[LAST]} INT PRIMARY KEY)"))
@@ -271,6 +271,7 @@ def test_stamp_records_what_is_there_after_an_interruption(empty_database: Datab
     assert f"went from base to {SCHEMA_HEAD}" in done.stdout
 
 
+@on("sqlite")
 def test_sql_mode_is_refused_with_a_sentence(empty_database: Database) -> None:
     done = alembic(empty_database.url, "upgrade", "head", "--sql")
 
@@ -279,25 +280,6 @@ def test_sql_mode_is_refused_with_a_sentence(empty_database: Database) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [MIGRATE, SEED])
-def test_a_server_that_is_away_is_one_sentence(command: Command) -> None:
-    program, *arguments = command
-
-    done = program("mysql://somebody:Kx7Secret@127.0.0.1:1/sakila", *arguments)
-
-    assert done.returncode != 0
-    (said,) = done.stderr.splitlines()
-    assert "cannot be reached" in said
-    assert "Kx7Secret" not in done.stdout + done.stderr
-
-
-def test_a_view_of_somebody_else_is_refused(empty_database: Database) -> None:
-    with empty_database.connect() as connection:
-        connection.execute(text(f"CREATE TABLE theirs ({TABLES[MAIN]} INTEGER PRIMARY KEY)"))
-        connection.execute(text(f"CREATE VIEW {MAIN} AS SELECT {TABLES[MAIN]} FROM theirs"))
-
-    done = alembic(empty_database.url, "upgrade", "head")
-
-    assert done.returncode != 0
-    assert f"has {MAIN} already" in done.stderr
-    assert tables(empty_database) == {"theirs"}
+@pytest.mark.parametrize(("kind", "command"), [("mysql", MIGRATE), ("mysql", SEED), ("postgresql", SEED)])
+def test_a_server_that_is_away_is_one_sentence(kind: str, command: Command) -> None:
+    assert "cannot be reached" in the_sentence(f"{kind}://somebody:{PASSWORD}@127.0.0.1:1/sakila", command)

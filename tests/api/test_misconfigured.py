@@ -15,12 +15,12 @@ from sqlalchemy import URL, make_url, text
 from werkzeug.test import TestResponse
 
 from app.extensions import db
-from testkit.databases import administer, migrate_and_seed, new_database, plain_engine
+from testkit.databases import administer, new_database, plain_engine
 from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.asking import LOOKUP
-from tests.support.commands import MIGRATE, SEED, Command
+from tests.support.commands import MIGRATE, SEED, Command, the_sentence
 from tests.support.pools import steady
 from tests.support.problems import assert_problem
 
@@ -41,7 +41,6 @@ def needs_pynacl(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[UR
     user = f"ed25519_{secrets.token_hex(4)}"
     administer(server.url, "INSTALL SONAME 'auth_ed25519'")
     with new_database(server) as database:
-        migrate_and_seed(database.url)
         administer(
             server.url,
             f"CREATE USER {user}@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')",
@@ -99,14 +98,9 @@ def visit(app: Flask, seconds: float) -> list[TestResponse]:
 
 @pytest.mark.parametrize("command", [MIGRATE, SEED])
 def test_a_command_says_it_in_a_sentence(needs_pynacl: URL, command: Command) -> None:
-    run, *arguments = command
+    said = the_sentence(needs_pynacl.render_as_string(hide_password=False), command)
 
-    done = run(needs_pynacl.render_as_string(hide_password=False), *arguments)
-
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "the driver cannot connect as it is set up" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert "the driver cannot connect as it is set up" in said
 
 
 OPTIONS = [

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from tests.support.described import answered_as_described
 from tests.support.problems import assert_problem
 
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 OPERATIONS = ["/livez", "/readyz"]
 """Those of no room; each room has a test of its own."""
 

@@ -11,18 +11,22 @@ from flask.testing import FlaskClient
 from testkit.processes import free_port
 from tests.conftest import dispose
 from tests.support.asking import API_PATH, LOOKUP
+from tests.support.problems import assert_problem
 from tests.support.protected import assert_nothing_inline, assert_protected
 
-HTML = {"Accept": "text/html"}
-ANSWERS = ["/", LOOKUP, "/docs", "/static/style.css", API_PATH, "/nowhere"]
+HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}
+ON_SQLITE = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+ANSWERS = ["/", LOOKUP, "/docs", "/static/style.css", API_PATH, "/livez", "/nowhere"]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("address", ANSWERS)
 def test_only_our_own_files_may_run_or_be_asked(client: FlaskClient, address: str) -> None:
     with client.get(address, headers={"Accept": "*/*", "Origin": "https://elsewhere.example"}) as response:
         assert_protected(response.headers)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("address", [LOOKUP, API_PATH])
 def test_another_origin_is_promised_nothing_beforehand(client: FlaskClient, address: str) -> None:
     asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
@@ -33,6 +37,7 @@ def test_another_origin_is_promised_nothing_beforehand(client: FlaskClient, addr
     assert [name for name in dict(response.headers) if name.startswith("Access-Control-")] == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("address", [LOOKUP, "/docs", "/nowhere"])
 def test_no_script_or_style_is_written_into_a_page(client: FlaskClient, address: str) -> None:
     assert_nothing_inline(client.get(address, headers=HTML).text)
@@ -41,9 +46,10 @@ def test_no_script_or_style_is_written_into_a_page(client: FlaskClient, address:
 def test_a_page_without_its_database_says_when_to_come_again(make_app: Callable[..., Flask]) -> None:
     app = make_app(DATABASE_URL=f"mysql://user:password@127.0.0.1:{free_port()}/none", REQUEST_DEADLINE_SECONDS="1")
 
-    response = app.test_client().get(LOOKUP, headers=HTML)
+    response, document = (app.test_client().get(LOOKUP, headers=accepted) for accepted in (HTML, JSON))
     dispose(app)  # so that nobody goes on knocking
 
+    assert_problem(document, 503, "database-unavailable")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
     assert "The database is away" in response.text
@@ -51,6 +57,7 @@ def test_a_page_without_its_database_says_when_to_come_again(make_app: Callable[
     assert 'http-equiv="refresh"' not in response.text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("slug", ["not-found", "database-unavailable"])
 def test_the_page_of_an_error_needs_no_room(client: FlaskClient, slug: str) -> None:
     """As it is where no room has a page of its own for errors."""

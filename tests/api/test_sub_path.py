@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.asking import LOOKUP
 
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 BELOW = "/towns"
 PAGES = [LOOKUP, "/docs", "/nowhere", "/pool"]
 

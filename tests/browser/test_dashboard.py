@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site
-from tests.browser.visits import DESK, PHONE, SCHEMES, Scheme, Visit, assert_accessible, assert_fits
+from tests.browser.test_accessible import assert_fits_and_is_accessible
+from tests.browser.visits import DESK, PHONE, Visit
 from tests.support.asking import LOOKUP
 
 READER, TABLE = "#pool-reader [data-breaker]", "details:has(#history-reader)"
@@ -64,17 +65,13 @@ def test_the_breaker_opens_and_closes_before_ones_eyes(visit: Callable[..., Visi
     expect(page.locator(f"{TABLE} summary")).to_be_focused()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_it_is_accessible_and_fits(visit: Callable[..., Visit], stoppable_site: Site, scheme: Scheme) -> None:
+def test_it_is_accessible_and_fits(visit: Callable[..., Visit], stoppable_site: Site) -> None:
     stoppable_site.get(LOOKUP)  # or there would be no charts
-    page = visit(stoppable_site, color_scheme=scheme, viewport=PHONE).page
+    page = visit(stoppable_site, viewport=PHONE).page
     page.goto("/pool")
     page.locator(f"{TABLE} summary").click()
 
-    assert_fits(page)
-    page.set_viewport_size(DESK)
-    assert_fits(page)
-    assert_accessible(page)
+    assert_fits_and_is_accessible(page)
 
 
 def test_without_a_script_it_is_a_page_with_tables(visit: Callable[..., Visit], stoppable_site: Site) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.visits import Visit, assert_accessible, assert_fits
+from tests.support.asking import LOOKUP
 
 INLINE = "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = true' }))"
 WRONG = "document.body.append(Object.assign(document.createElement('img'), { src: '/static/icon.svg', width: 3000 }))"
@@ -15,7 +16,7 @@ WRONG = "document.body.append(Object.assign(document.createElement('img'), { src
 
 def test_an_inline_script_does_not_run_and_is_noted(visit: Callable[..., Visit]) -> None:
     window = visit(allowed=("Content Security Policy",))
-    window.page.goto("/docs")
+    window.page.goto(LOOKUP)
 
     window.page.evaluate(INLINE)
 
@@ -25,7 +26,7 @@ def test_an_inline_script_does_not_run_and_is_noted(visit: Callable[..., Visit])
 
 def test_what_a_script_throws_is_noted(visit: Callable[..., Visit]) -> None:
     window = visit(allowed=("script: broken",))
-    window.page.goto("/docs")
+    window.page.goto(LOOKUP)
 
     window.page.evaluate("setTimeout(() => { throw new Error('broken'); })")
     window.page.wait_for_timeout(100)
@@ -34,7 +35,7 @@ def test_what_a_script_throws_is_noted(visit: Callable[..., Visit]) -> None:
 
 
 def test_a_picture_too_wide_and_without_words_is_noted(page: Page) -> None:
-    page.goto("/docs")
+    page.goto(LOOKUP)
     page.evaluate(WRONG)
 
     with pytest.raises(AssertionError, match="px wide"):

@@ -10,26 +10,18 @@ from flask import Flask
 from testkit.databases import Database, migrate_and_seed, new_database
 from testkit.servers import Server
 from tests.cities.client import TOKEN, Api
-from tests.serve.conftest import bare_tree, ready_tree, serve, served_before, tree
+from tests.serve.conftest import bare_tree, serve, tree
 from tests.support.doctor import doctor, migrated, mysql_like, postgresql, served
 
-__all__ = [
-    "bare_tree",
-    "doctor",
-    "migrated",
-    "mysql_like",
-    "postgresql",
-    "ready_tree",
-    "serve",
-    "served",
-    "served_before",
-    "tree",
-]
+__all__ = ["bare_tree", "doctor", "migrated", "mysql_like", "postgresql", "serve", "served", "tree"]
+
+# For what is decided before a database is asked: the kind of server does not matter.
+on_one_server = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def writable(server: Server) -> Iterator[Database]:
-    """A migrated and seeded database that only the tests of one file write to."""
+    """A migrated and seeded database that only tests of writing change, each its own cities."""
     with new_database(server) as made:
         migrate_and_seed(made.url)
         yield made

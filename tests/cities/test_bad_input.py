@@ -1,63 +1,59 @@
+"""What is refused, and how: a bad name in each representation, bad ids, limits and cursors."""
+
+from __future__ import annotations
+
 import pytest
 from flask.testing import FlaskClient
 
+from tests.cities.conftest import on_one_server
 from tests.support.problems import assert_problem
 
-JSON = {"Accept": "application/json"}
+pytestmark = on_one_server
+
+JSON, HTML = {"Accept": "application/json"}, {"Accept": "text/html"}
+EMPTY, TWICE, LONG, CONTROL = "is empty", "is given 2 times", "has 51 characters", "control character"
 BAD_CITIES = {
-    "city=": "is empty",
-    "city=%20%20": "is empty",
-    "city=%C2%A0": "is empty",
-    "city=London&city=Paris": "is given 2 times",
-    "city=" + "x" * 51: "has 51 characters",
-    "city=a%00": "control character",
-    "city=%00": "control character",
-    "city=Lon%0Adon": "control character",
-    "city=London%0D%0A": "control character",
-    "city=%7F": "control character",
-    "city=%C2%85": "control character",
+    "city=": EMPTY,
+    "city=%20%20": EMPTY,
+    "city=%C2%A0": EMPTY,
+    "city=London&city=Paris": TWICE,
+    "city=" + "x" * 51: LONG,
+    "city=a%00": CONTROL,
+    "city=%00": CONTROL,
+    "city=Lon%0Adon": CONTROL,
+    "city=London%0D%0A": CONTROL,
+    "city=%7F": CONTROL,
+    "city=%C2%85": CONTROL,
     "city=%ff": "UTF-8",
     "city=%C3": "UTF-8",
     "city=%ED%A0%80": "UTF-8",
     "city=%C0%80": "UTF-8",
     "other=%ff&city=London": "UTF-8",
 }
-FOR_PEOPLE = {"is empty": "No name was typed", "is given 2 times": "More than one name"}
-"""Words of the page, where they are others."""
+FOR_PEOPLE = {
+    EMPTY: ("No name was typed", "Type the name of a city."),
+    TWICE: ("More than one name", "Look them up one at a time."),
+    LONG: ("This name is too long", "It has 51 characters; a name has 50 at most."),
+    CONTROL: ("This name cannot be looked up", "It contains a control character, such as a line break."),
+}
 
 
-@pytest.mark.parametrize("query", BAD_CITIES)
-def test_bad_city_is_a_problem_that_says_what_was_wrong(client: FlaskClient, query: str) -> None:
-    response = client.get(f"/?{query}", headers=JSON)
+@pytest.mark.parametrize(("query", "wrong"), BAD_CITIES.items())
+def test_bad_city_is_refused_in_the_words_of_programs_or_of_people(client: FlaskClient, query: str, wrong: str) -> None:
+    problem, line, page = (client.get(f"/?{query}", headers=headers) for headers in (JSON, {}, HTML))
 
-    assert_problem(response, 400, "bad-request", BAD_CITIES[query])
-
-
-@pytest.mark.parametrize("query", BAD_CITIES)
-def test_bad_city_is_one_sentence_for_text_clients(client: FlaskClient, query: str) -> None:
-    response = client.get(f"/?{query}")
-
-    assert response.status_code == 400
-    assert response.content_type == "text/plain; charset=utf-8"
-    assert len(response.text.splitlines()) == 1
-    assert BAD_CITIES[query] in response.text
-
-
-@pytest.mark.parametrize("query", BAD_CITIES)
-def test_bad_city_is_a_page_for_browsers(client: FlaskClient, query: str) -> None:
-    response = client.get(f"/?{query}", headers={"Accept": "text/html"})
-
-    assert response.status_code == 400
-    assert response.content_type == "text/html; charset=utf-8"
-    assert FOR_PEOPLE.get(BAD_CITIES[query], BAD_CITIES[query]) in response.text
-
-
-def test_message_names_the_parameter_and_what_is_allowed(client: FlaskClient) -> None:
-    response = client.get("/?city=")
-
-    assert response.text == (
-        'The parameter "city" is empty; allowed is a name of 1 to 50 characters, without control characters.\n'
-    )
+    assert_problem(problem, 400, "bad-request", wrong)
+    assert (line.status_code, line.content_type) == (400, "text/plain; charset=utf-8")
+    assert line.text == problem.get_json()["detail"] + "\n"
+    assert (page.status_code, page.content_type) == (400, "text/html; charset=utf-8")
+    if wrong == "UTF-8":
+        assert wrong in page.text
+    else:
+        heading, sentence = FOR_PEOPLE[wrong]
+        assert f"<h1>{heading}</h1>" in page.text
+        assert sentence in page.text
+        assert "parameter" not in page.text
+        assert 'The parameter "city" ' in line.text
 
 
 def test_missing_city_is_a_problem_for_json_clients(client: FlaskClient) -> None:
@@ -65,25 +61,21 @@ def test_missing_city_is_a_problem_for_json_clients(client: FlaskClient) -> None
 
 
 def test_length_counts_without_the_outer_blanks(client: FlaskClient) -> None:
-    response = client.get("/", query_string={"city": "   " + "x" * 50 + "   "})
-
-    assert response.status_code == 404
+    assert client.get("/", query_string={"city": "   " + "x" * 50 + "   "}).status_code == 404
 
 
-@pytest.mark.parametrize("raw", [b"city=\xff", b"city=\xc3", b"\xff"])
 @pytest.mark.parametrize("path", ["/", "/api/v1/cities", "/livez", "/nowhere"])
-def test_raw_bytes_that_are_not_utf8_are_refused_on_any_route(client: FlaskClient, path: str, raw: bytes) -> None:
-    response = client.get(path, headers=JSON, environ_overrides={"QUERY_STRING": raw.decode("latin-1")})
+def test_raw_bytes_that_are_not_utf8_are_refused_on_any_route(client: FlaskClient, path: str) -> None:
+    for raw in ("city=\xff", "city=\xc3", "\xff"):
+        response = client.get(path, headers=JSON, environ_overrides={"QUERY_STRING": raw})
 
-    assert_problem(response, 400, "bad-request", "UTF-8")
+        assert_problem(response, 400, "bad-request", "UTF-8")
 
 
 def test_raw_bytes_that_are_utf8_are_read_as_such(client: FlaskClient) -> None:
     raw = "city=Ōmiya".encode().decode("latin-1")
 
-    response = client.get("/", environ_overrides={"QUERY_STRING": raw})
-
-    assert response.text.startswith('City "Ōmiya" is #')
+    assert client.get("/", environ_overrides={"QUERY_STRING": raw}).text.startswith('City "Ōmiya" is #')
 
 
 @pytest.mark.parametrize("path", ["/%ff", "/%00", "/api/v1/cities/%ff", "/api/v1/cities/1%00", "/api/v1/%0A"])
@@ -99,19 +91,19 @@ def test_ids_that_cannot_be_are_not_found(client: FlaskClient, kind: str, text: 
     assert_problem(client.get(f"/api/v1/{kind}/{text}"), 404, "not-found")
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "", "ten", "1.5", "1e1", "%D9%A3", "1_0", "+5", "9" * 5000])
-def test_bad_limit_is_refused(client: FlaskClient, limit: str) -> None:
-    response = client.get(f"/api/v1/cities?limit={limit}")
+@pytest.mark.parametrize(
+    ("name", "most", "values"),
+    [
+        ("limit", 100, ["0", "101", "-1", "", "ten", "1.5", "1e1", "%D9%A3", "1_0", "+5", "9" * 5000]),
+        ("country_id", 2_147_483_647, ["0", "x", "", "2147483648"]),
+    ],
+)
+def test_a_number_that_is_none_is_refused(client: FlaskClient, name: str, most: int, values: list[str]) -> None:
+    for value in values:
+        response = client.get(f"/api/v1/cities?{name}={value}")
 
-    assert_problem(response, 400, "bad-request", 'The parameter "limit" is "')
-    assert response.get_json()["detail"].endswith("allowed is a whole number from 1 to 100.")
-
-
-@pytest.mark.parametrize("country_id", ["0", "x", "", "2147483648"])
-def test_bad_country_id_is_refused(client: FlaskClient, country_id: str) -> None:
-    response = client.get(f"/api/v1/cities?country_id={country_id}")
-
-    assert_problem(response, 400, "bad-request", '"country_id"')
+        assert_problem(response, 400, "bad-request", f'The parameter "{name}" is "')
+        assert response.get_json()["detail"].endswith(f"allowed is a whole number from 1 to {most}.")
 
 
 @pytest.mark.parametrize(
@@ -137,11 +129,11 @@ def test_bad_country_id_is_refused(client: FlaskClient, country_id: str) -> None
         "%20",
     ],
 )
-@pytest.mark.parametrize("path", ["cities", "countries", "countries/20/cities"])
-def test_cursor_that_we_did_not_make_is_refused(client: FlaskClient, path: str, cursor: str) -> None:
-    assert_problem(
-        client.get(f"/api/v1/{path}?cursor={cursor}"), 400, "bad-request", 'The parameter "cursor" was not made'
-    )
+def test_cursor_that_we_did_not_make_is_refused(client: FlaskClient, cursor: str) -> None:
+    for path in ("cities", "countries", "countries/20/cities"):
+        response = client.get(f"/api/v1/{path}?cursor={cursor}")
+
+        assert_problem(response, 400, "bad-request", 'The parameter "cursor" was not made')
 
 
 @pytest.mark.parametrize("name", ["name", "prefix"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 from unicodedata import normalize
 
@@ -13,11 +14,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import make_url, text
 
 from app.cities.names import APOSTROPHES
-from testkit.databases import Database, migrate_and_seed, new_database, plain_engine
+from testkit.databases import Database, plain_engine
 from tests.cities import sakila as cities
 from tests.cities.foreign_sakila import somebody_elses_sakila
 from tests.cities.test_foreign_sakila import server_log
-from tests.cities.test_names import wrong_answers
+from tests.cities.test_names import in_all_spellings, wrong_ids
 from tests.conftest import dispose, obtain_or_skip
 
 JSON = {"Accept": "application/json"}
@@ -67,18 +68,14 @@ def reader(sakila: Database, make_lasting_app: Callable[..., Flask]) -> Iterator
 
 
 by_default = pytest.mark.parametrize("sakila", DEFAULTS, indirect=True, ids="-".join)
-not_by_default = pytest.mark.parametrize("sakila", BY_INDEX[len(DEFAULTS) :], indirect=True, ids="-".join)
 by_index = pytest.mark.parametrize("sakila", BY_INDEX, indirect=True, ids="-".join)
 everywhere = pytest.mark.parametrize("sakila", BY_INDEX + OTHERS, indirect=True, ids="-".join)
 
 
 @pytest.mark.no_cover  # hundreds of times the same lines, which others cover: measuring them takes half the time
-@not_by_default
-@pytest.mark.parametrize("spelling", cities.SPELLINGS)
-def test_every_name_finds_its_city(reader: FlaskClient, spelling: str) -> None:
-    spell, first = cities.SPELLINGS[spelling], cities.first_ids()
-
-    assert not wrong_answers(reader, {spell(name): first[name] for name in cities.names()})
+@by_index
+def test_every_name_finds_its_city(reader: FlaskClient) -> None:
+    assert not wrong_ids(reader, in_all_spellings())
 
 
 @pytest.mark.no_cover
@@ -96,18 +93,17 @@ def test_nothing_is_lost_that_lower_would_find(sakila: Database, reader: FlaskCl
             found |= {spell(name): first[name]} if first[name] in ids else {}
 
     assert len(found) > 50
-    assert not wrong_answers(reader, found)
+    assert not wrong_ids(reader, found)
 
 
 @everywhere
-@pytest.mark.parametrize("sign", APOSTROPHES)
-def test_apostrophes_stand_for_one_another(reader: FlaskClient, sign: str) -> None:
+def test_apostrophes_stand_for_one_another(reader: FlaskClient) -> None:
     """Whatever the character set has of them, and if they are mixed."""
     first = {name: id for name, id in (cities.first_ids() | APOSTROPHIC).items() if "´" in name}
     assert len(first) == 8
 
-    for count in (1, 2):
-        assert not wrong_answers(reader, {name.replace("´", sign, count): id for name, id in first.items()})
+    for sign, count in product(APOSTROPHES, (1, 2)):
+        assert not wrong_ids(reader, {name.replace("´", sign, count): id for name, id in first.items()})
 
 
 @everywhere
@@ -129,26 +125,26 @@ def test_a_dotted_capital_is_an_i_as_lower_has_it(reader: FlaskClient) -> None:
     assert reader.get("/", query_string={"city": "İsesaki"}).status_code == 200
 
 
+KINDS = {
+    "/?city=LONDON": "ref",
+    "/?city=Nowhere": "ref",
+    "/?city=nuku'alofa": "range",
+    "/?city=sa'ad%20'aq": "range",
+    "/api/v1/cities?name=london": "ref",
+    "/api/v1/cities?prefix=lon": "range",
+}
+
+
 @by_index
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/?city=LONDON", "ref"),
-        ("/?city=Nowhere", "ref"),
-        ("/?city=nuku'alofa", "range"),
-        ("/?city=sa'ad%20'aq", "range"),
-        ("/api/v1/cities?name=london", "ref"),
-        ("/api/v1/cities?prefix=lon", "range"),
-    ],
-)
-def test_an_index_on_the_name_is_used(sakila: Database, reader: FlaskClient, path: str, kind: str) -> None:
+def test_an_index_on_the_name_is_used(sakila: Database, reader: FlaskClient) -> None:
     """By one statement, also for a name that nothing has, for text as for JSON."""
     with server_log(sakila) as sent:
-        reader.get(path)
-        reader.get(path, headers=JSON)
+        for path in KINDS:
+            reader.get(path)
+            reader.get(path, headers=JSON)
 
-    assert len(sent) == 2
-    for statement in sent:
+    assert len(sent) == 2 * len(KINDS)
+    for statement, kind in zip(sent, [kind for kind in KINDS.values() for _ in range(2)], strict=True):
         plan = explained(sakila, statement)
         assert (plan["type"], plan["key"]) == (kind, "by_somebody"), plan
         assert int(plan["rows"]) <= 40, plan
@@ -167,16 +163,12 @@ def test_a_name_takes_the_short_way(sakila: Database, reader: FlaskClient, monke
 @pytest.mark.no_cover  # which counts by the same means
 @by_default
 def test_a_name_takes_little_more_than_in_our_own_tables(
-    sakila: Database, reader: FlaskClient, make_app: Callable[..., Flask]
+    sakila: Database, migrated: Callable[[str], Database], reader: FlaskClient, make_app: Callable[..., Flask]
 ) -> None:
     """Counted, since on a machine with other work no clock would tell: requests go by how much Python runs."""
-    with new_database(sakila.server) as own:
-        migrate_and_seed(own.url)
-        app = make_app(DATABASE_URL=own.url)
-        ours = python_calls(app.test_client())
-        dispose(app)
+    ours = make_app(DATABASE_URL=migrated(sakila.name).url).test_client()
 
-    assert python_calls(reader) < 1.15 * ours
+    assert python_calls(reader) < 1.15 * python_calls(ours)
 
 
 def python_calls(client: FlaskClient) -> int:
@@ -207,11 +199,8 @@ def explained(sakila: Database, statement: str) -> dict[str, Any]:
 @everywhere
 @pytest.mark.parametrize("name", ["Łódź", "東京", "😀", "Nowhere 😀", "Nuku'alofa😀", "'😀'"])
 def test_what_the_character_set_cannot_hold_is_not_found(reader: FlaskClient, name: str) -> None:
-    asked = {"query_string": {"city": name}}
-
-    assert reader.get("/", **asked).status_code == 404
-    assert reader.get("/", **asked, headers=JSON).status_code == 404
-    assert reader.get("/", **asked, headers={"Accept": "text/html"}).status_code == 404
+    for headers in ({}, JSON, {"Accept": "text/html"}):
+        assert reader.get("/", query_string={"city": name}, headers=headers).status_code == 404
     for filters in ({"name": name}, {"prefix": name}, {"name": name, "prefix": "Lon", "country_id": 1}):
         response = reader.get("/api/v1/cities", query_string=filters)
         assert (response.status_code, response.get_json()["items"]) == (200, [])

@@ -14,6 +14,17 @@ from tests.conftest import dispose, obtain_or_skip
 from tests.support.problems import assert_problem
 
 
+def test_without_tables_it_is_unavailable_and_operators_are_told_what_to_do(
+    empty_database: Database, make_app: Callable[..., Flask], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with empty_database.connect():  # a SQLite file must be there
+        pass
+    client = make_app(DATABASE_URL=empty_database.url).test_client()
+
+    assert_problem(client.get("/?city=London", headers={"Accept": "application/json"}), 503, "schema-missing")
+    assert "./run migrate" in capfd.readouterr().err
+
+
 def test_a_table_with_a_capital_is_there_if_the_database_says_so(
     empty_database: Database, make_app: Callable[..., Flask]
 ) -> None:

@@ -13,9 +13,10 @@ from flask import Flask
 from sqlalchemy import make_url, text
 
 from app.cities import commands
-from testkit.databases import Database, migrate_and_seed, new_database
+from testkit.databases import Database, alembic, migrate_and_seed, new_database
 from testkit.proxy import Proxy
 from testkit.servers import Server
+from tests.cities.conftest import on_one_server
 from tests.conftest import dispose
 
 # To a command both are one: what differs between them is asked by other tests.
@@ -162,16 +163,14 @@ def test_columns_that_are_mixed_up_do_not_make_a_thousand_countries(
     assert result.exit_code == 1
 
 
-def test_header_that_says_nothing_loads_nothing(loading: Loading) -> None:
+@on_one_server
+def test_what_cannot_be_understood_loads_nothing(loading: Loading) -> None:
     result = loading.run("-", given="Lima,Peru\n")
 
     assert result.exit_code == 1
     assert "Error: the first line must name the columns city and country" in result.stderr
-
-
-@pytest.mark.parametrize("arguments", [[], ["-", "--synthetic", "700"], ["--synthetic", "0"], ["no-such-file.csv"]])
-def test_impossible_arguments_are_refused(loading: Loading, arguments: list[str]) -> None:
-    assert loading.run(*arguments).exit_code == 2
+    for arguments in ([], ["-", "--synthetic", "700"], ["--synthetic", "0"], ["no-such-file.csv"]):
+        assert loading.run(*arguments).exit_code == 2
 
 
 @pytest.mark.usefixtures("ctrl_c")
@@ -241,9 +240,8 @@ def test_cities_are_invented_until_there_are_so_many(loading: Loading) -> None:
     assert loading.load("Xanadu,Tartary").exit_code == 0  # numbered behind them
 
 
+@on_one_server
 def test_invented_cities_need_sakilas_countries(empty_database: Database, make_app: Callable[..., Flask]) -> None:
-    from testkit.databases import alembic
-
     assert alembic(empty_database.url, "upgrade", "head").returncode == 0
     app = make_app(DATABASE_URL=empty_database.url)
 

@@ -1,5 +1,10 @@
+"""The lookup at `/`: one name, as text, as JSON and as the page."""
+
+from __future__ import annotations
+
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 LONDONS = [
@@ -8,7 +13,7 @@ LONDONS = [
 ]
 
 
-@pytest.mark.parametrize("typed", ["London", "london", "LONDON", " London  ", "Lóndon"])
+@pytest.mark.parametrize("typed", ["London", "LONDON", " London  ", "Lóndon"])
 def test_text_echoes_the_name_as_it_was_typed(client: FlaskClient, typed: str) -> None:
     response = client.get("/", query_string={"city": typed}, headers={"Accept": "*/*"})
 
@@ -32,27 +37,14 @@ def test_browser_gets_a_page_with_every_match(client: FlaskClient) -> None:
     response = client.get("/?city=London", headers={"Accept": BROWSER})
 
     assert response.content_type == "text/html; charset=utf-8"
-    assert "#312" in response.text
-    assert "United Kingdom" in response.text
-    assert "#313" in response.text
-    assert "Canada" in response.text
+    assert all(shown in response.text for shown in ("#312", "United Kingdom", "#313", "Canada"))
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "Nowhere",
-        "%",
-        "_ondon",
-        "Londo_",
-        "' OR 1=1 --",
-        '"',
-        "\\",
-        "\\'; DROP TABLE city",
-        "🏙",
-        "{name}",
-        "{{7*7}}",
-        "100%",
+        *("Nowhere", "Londn", "%", "Lond%", "_ondon", "Londo_", "100%", "\\", "London\\", "'", "´", '"', "🏙"),
+        *("' OR 1=1 --", "\\'; DROP TABLE city", "{name}", "{{7*7}}"),
     ],
 )
 def test_unknown_name_is_plain_text_and_not_found(client: FlaskClient, name: str) -> None:
@@ -64,41 +56,25 @@ def test_unknown_name_is_plain_text_and_not_found(client: FlaskClient, name: str
     assert response.headers["Vary"] == "Accept"
 
 
-def test_markup_in_the_name_is_never_markup_in_the_page(client: FlaskClient) -> None:
-    response = client.get("/", query_string={"city": '"><script>alert(1)</script>'}, headers={"Accept": BROWSER})
-
-    assert response.status_code == 404
-    assert "<script>" not in response.text
-    assert "&lt;script&gt;" in response.text
-    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-
-
-@pytest.mark.parametrize("typed", ["\u202enodnoL", "\u2069\u202enodnoL"])
-def test_what_was_typed_does_not_turn_the_words_around_it(client: FlaskClient, typed: str) -> None:
-    page = client.get("/", query_string={"city": typed}, headers={"Accept": BROWSER}).text
-
-    assert "<h1>City “<bdi>nodnoL</bdi>” not found</h1>" in page
-    assert "<title>City “\u2068nodnoL\u2069” not found · " in page
-    assert client.get("/", query_string={"city": typed}).text == f'City "{typed}" not found\n'
-
-
 @pytest.mark.parametrize(
-    ("query", "heading", "sentence"),
+    ("typed", "shown"),
     [
-        ("city=", "No name was typed", "Type the name of a city."),
-        ("city=a&city=b", "More than one name", "Look them up one at a time."),
-        (f"city={'w' * 51}", "This name is too long", "It has 51 characters; a name has 50 at most."),
-        ("city=a%0Ab", "This name cannot be looked up", "It contains a control character, such as a line break."),
+        ("Nowhere", "Nowhere"),
+        ('"><script>alert(1)</script>', '"><script>alert(1)</script>'),
+        ("\u202enodnoL", "nodnoL"),
+        ("\u2069\u202enodnoL", "nodnoL"),
     ],
 )
-def test_people_are_told_of_no_parameter(client: FlaskClient, query: str, heading: str, sentence: str) -> None:
-    page, line = client.get(f"/?{query}", headers={"Accept": BROWSER}), client.get(f"/?{query}")
+def test_what_was_typed_is_only_text_and_does_not_turn_the_words_around_it(
+    client: FlaskClient, typed: str, shown: str
+) -> None:
+    response = client.get("/", query_string={"city": typed}, headers={"Accept": BROWSER})
 
-    assert (page.status_code, line.status_code) == (400, 400)
-    assert f"<h1>{heading}</h1>" in page.text
-    assert sentence in page.text
-    assert "parameter" not in page.text
-    assert 'The parameter "city" ' in line.text
+    assert response.status_code == 404
+    assert f"<h1>City “<bdi>{escape(shown)}</bdi>” not found</h1>" in response.text
+    assert f"<title>City “\u2068{escape(shown)}\u2069” not found · " in response.text
+    assert f'value="{escape(typed)}"' in response.text
+    assert "<script>" not in response.text
 
 
 @pytest.mark.parametrize(
@@ -117,13 +93,6 @@ def test_each_tab_has_the_name_of_the_service(client: FlaskClient, address: str,
     assert f"<title>{title}{service}</title>" in client.get(address, headers={"Accept": BROWSER}).text
 
 
-def test_unknown_name_stays_in_the_form(client: FlaskClient) -> None:
-    response = client.get("/?city=Nowhere", headers={"Accept": BROWSER})
-
-    assert response.status_code == 404
-    assert 'value="Nowhere"' in response.text
-
-
 def test_without_a_city_text_clients_read_two_lines_of_usage(client: FlaskClient) -> None:
     response = client.get("/")
 
@@ -132,16 +101,10 @@ def test_without_a_city_text_clients_read_two_lines_of_usage(client: FlaskClient
     assert "?city=London" in response.text
 
 
-def test_without_a_city_browsers_get_the_form(client: FlaskClient) -> None:
-    response = client.get("/", headers={"Accept": BROWSER})
-
-    assert response.status_code == 200
-    assert '<input id="city" name="city"' in response.text
-
-
-def test_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
+def test_without_a_city_browsers_get_the_form_which_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = client.get("/", headers={"Accept": BROWSER}).text
 
+    assert '<input id="city" name="city"' in page
     assert "//" not in page.replace("<!doctype html>", "")
     for address in ("/static/style.css", "/static/icon.svg", "/cities/static/search.js", "/cities/static/cities.css"):
         assert address in page
@@ -166,19 +129,3 @@ def test_representations_have_different_tags(client: FlaskClient) -> None:
     tags = {client.get("/?city=London", headers={"Accept": a}).headers["ETag"] for a in ("text/plain", "text/html")}
 
     assert len(tags) == 2
-
-
-def test_head_is_get_without_the_body(client: FlaskClient) -> None:
-    get, head = client.get("/?city=London"), client.head("/?city=London")
-
-    assert head.status_code == 200
-    assert head.data == b""
-    assert head.headers["ETag"] == get.headers["ETag"]
-    assert head.headers["Content-Length"] == get.headers["Content-Length"]
-
-
-def test_options_tells_the_methods(client: FlaskClient) -> None:
-    response = client.options("/")
-
-    assert response.status_code == 200
-    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,8 @@ from sqlalchemy import text
 
 from app.cities.queries import Cursor
 from app.cities.shapes import encode_cursor
-from testkit.databases import Database, administer, alembic, new_database, plain_engine
+from testkit.databases import Database, plain_engine
+from tests.cities.narrow import narrow_database
 from tests.conftest import dispose, obtain_or_skip
 
 JSON, HTML = {"Accept": "application/json"}, {"Accept": "text/html"}
@@ -26,10 +26,6 @@ THEIRS = (
     "CREATE TABLE city (city_id INT PRIMARY KEY, city VARCHAR(50), country_id INT)",
     OURS[0],
     "INSERT INTO city VALUES (1, 'Malmö', 1), (2, 'Malmbäck', 1), (3, 'Malung', 1), (4, 'Øya', 1)",
-)
-CONVERTED = (
-    "ALTER TABLE city MODIFY city VARCHAR(50) CHARACTER SET latin1 NOT NULL, "
-    "MODIFY city_key VARCHAR(150) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL",
 )
 
 
@@ -46,27 +42,12 @@ CONVERTED = (
 )
 def narrow(request: pytest.FixtureRequest) -> Iterator[Database]:
     name, encoding, whose = request.param
-    server = obtain_or_skip(request.config, name)
-    if name != "postgresql":
-        with new_database(server) as made:
-            yield filled(made, whose, *CONVERTED)
-        return
-    database, admin = f"narrow_{secrets.token_hex(4)}", server.url.render_as_string(hide_password=False)
-    administer(admin, f"CREATE DATABASE {database} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
-    url = server.url.set(database=database).render_as_string(hide_password=False)
-    yield filled(Database(name, url, admin, server), whose)
-    administer(admin, f"DROP DATABASE {database} WITH (FORCE)")
-
-
-def filled(made: Database, whose: str, *more: str) -> Database:
-    if whose == "ours":
-        done = alembic(made.url, "upgrade", "head")
-        assert done.returncode == 0, done.stderr
-    url = f"{made.url}?client_encoding=utf8" if made.name == "postgresql" else made.url
-    with plain_engine(url).begin() as connection:
-        for statement in (*more, *(OURS if whose == "ours" else THEIRS)):
-            connection.execute(text(statement))
-    return made
+    with narrow_database(obtain_or_skip(request.config, name), encoding, migrated=whose == "ours") as made:
+        url = f"{made.url}?client_encoding=utf8" if name == "postgresql" else made.url
+        with plain_engine(url).begin() as connection:
+            for statement in OURS if whose == "ours" else THEIRS:
+                connection.execute(text(statement))
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pytest
 import schemathesis
 from flask import Flask
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from app.cities.queries import Cursor
 from app.cities.shapes import encode_cursor
+from testkit import servers
+from tests.cities.conftest import on_one_server
 from tests.support.described import answered_as_described
 
 # A cursor is whatever we handed out: no schema can describe it, so the machine gets ours.
@@ -26,6 +30,7 @@ OPERATIONS = [
 ]
 
 
+@on_one_server
 def test_every_operation_is_described(client: FlaskClient) -> None:
     document = client.get("/openapi.json").get_json()
 
@@ -34,6 +39,9 @@ def test_every_operation_is_described(client: FlaskClient) -> None:
 
 
 @pytest.mark.no_cover  # hundreds of times the same lines, which others cover: measuring them takes half the time
-@pytest.mark.parametrize("path", OPERATIONS)
+# Each on one server in turn: what is bad input to all of them is asked in test_bad_input.py.
+@pytest.mark.parametrize(
+    ("server", "path"), list(zip(cycle(servers.NAMES), OPERATIONS)), indirect=["server"], scope="session"
+)
 def test_what_a_machine_makes_up_is_answered_as_described(app: Flask, path: str) -> None:
     answered_as_described(app, path)

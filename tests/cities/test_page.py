@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,9 +13,15 @@ from sqlalchemy import Connection, text
 
 from app.cities import queries
 from app.cities.names import one_slip_away
+from app.extensions import Model
 from testkit.databases import Database, plain_engine
-from tests.cities.test_names import postgresql_plan, sent_while
+from testkit.processes import free_port
+from tests.api.test_sub_path import BELOW, ask, leads_below
+from tests.cities.conftest import on_one_server
+from tests.cities.test_names import assert_uses_index, sent_while
+from tests.conftest import dispose
 from tests.support.problems import assert_problem
+from tests.support.protected import assert_nothing_inline
 
 HTML = {"Accept": "text/html"}
 LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
@@ -25,6 +30,29 @@ LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
 def links(page: str) -> dict[str, str]:
     """Return where the links of a page lead, by their words."""
     return {unescape(re.sub("<.*?>", "", words)): unescape(address) for address, words in LINK.findall(page)}
+
+
+@on_one_server
+@pytest.mark.parametrize("address", ["/", "/?city=London", "/?city=Lundon", "/?city=x", "/?city=", "/countries/23"])
+def test_a_page_has_nothing_inline_and_leads_below_where_it_is(client: FlaskClient, address: str) -> None:
+    page = ask(client, address, "text/html").text
+    addresses = re.findall(r'(?:href|src|action|data-\w+)="([^"]*/[^"]*)"', page)
+
+    assert_nothing_inline(page.replace(BELOW, ""))
+    assert len(addresses) > 5
+    assert [each for each in addresses if not leads_below(each, address)] == []
+
+
+def test_a_page_without_its_database_says_when_and_keeps_what_was_typed(make_app: Callable[..., Flask]) -> None:
+    app = make_app(DATABASE_URL=f"mysql://user:password@127.0.0.1:{free_port()}/none", REQUEST_DEADLINE_SECONDS="1")
+
+    response = app.test_client().get("/", query_string={"city": 'O"Hara'}, headers=HTML)
+    dispose(app)  # so that nobody goes on knocking
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert "Nothing can be looked up at the moment. What you typed is kept." in response.text
+    assert 'value="O&#34;Hara"' in response.text
 
 
 # ---- near spellings ----
@@ -103,8 +131,7 @@ def test_candidates_are_ranges_of_the_index(app: Flask, database: Database) -> N
     # A table of six pages is rightly read as a whole; with more of them the planners are left free.
     with plain_engine(database.url).connect() as connection:
         add_cities(connection, 100_000 if database.name == "postgresql" else 5_000)
-        plan = {"sqlite": near_sqlite_plan, "postgresql": postgresql_plan}.get(database.name, near_mysql_plan)
-        plan(connection, statement, parameters)
+        assert_uses_index(connection, statement, parameters, times=3)
         connection.rollback()
 
 
@@ -119,22 +146,6 @@ def add_cities(connection: Connection, number: int) -> None:
     connection.execute(
         text(f"INSERT INTO city SELECT 1000 + n, {name}, {name}, 1, CURRENT_TIMESTAMP FROM ({numbers}) AS numbers")
     )
-
-
-def near_sqlite_plan(connection: Connection, statement: str, parameters: Any) -> None:
-    plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-
-    searched = [line for line in plan if " city " in line]
-    assert len(searched) == 3, plan
-    assert all(line.startswith("SEARCH city USING INDEX ix_city_key (city_key") for line in searched), plan
-
-
-def near_mysql_plan(connection: Connection, statement: str, parameters: Any) -> None:
-    form = "FORMAT=TRADITIONAL " if connection.dialect.name == "mysql" else ""
-    plan = connection.exec_driver_sql(f"EXPLAIN {form}{statement}", parameters).mappings().all()
-
-    read = [(row["type"], row["key"]) for row in plan if row["table"] == "city"]
-    assert read == [("range", "ix_city_key")] * 3, plan
 
 
 # ---- countries ----
@@ -165,34 +176,34 @@ def test_a_country_is_read_page_by_page_to_its_end(client: FlaskClient) -> None:
     assert links(page)["First cities"] == "/countries/23?limit=20"
 
 
-def test_a_country_is_one_statement(app: Flask, client: FlaskClient) -> None:
+def test_a_country_is_one_statement_and_is_not_sent_twice(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         assert len(sent_while(lambda: client.get("/countries/23", headers=HTML))) == 1
 
-
-def test_a_country_is_not_sent_twice(client: FlaskClient) -> None:
     tag = client.get("/countries/102", headers=HTML).headers["ETag"]
-
     assert client.get("/countries/102", headers={**HTML, "If-None-Match": tag}).status_code == 304
 
 
-@pytest.mark.parametrize("wanted", ["0", "999", "2147483648", "x", "1.0", "٣", "-1"])
-def test_a_country_that_nobody_knows_is_not_found(client: FlaskClient, wanted: str) -> None:
-    response = client.get(f"/countries/{wanted}", headers=HTML)
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        *((f"/countries/{wanted}", 404, "No country has the id") for wanted in ("0", "999", "2147483648", "x", "٣")),
+        ("/countries/23?cursor=x", 400, "cursor"),
+    ],
+)
+def test_what_is_no_country_or_no_page_of_one(client: FlaskClient, address: str, status: int, said: str) -> None:
+    response = client.get(address, headers=HTML)
 
-    assert response.status_code == 404
-    assert "No country has the id" in unescape(response.text)
-
-
-def test_a_bad_cursor_is_refused(client: FlaskClient) -> None:
-    response = client.get("/countries/23?cursor=x", headers=HTML)
-
-    assert response.status_code == 400
-    assert "cursor" in response.text
+    assert response.status_code == status
+    assert said in unescape(response.text)
 
 
 def test_a_country_without_cities_says_so(make_app: Callable[..., Flask], empty_database: Database) -> None:
-    client = with_a_country_alone(make_app, empty_database)
+    engine = plain_engine(empty_database.url)
+    Model.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO country (country_id, country) VALUES (7, 'Atlantis')"))
+    client = make_app(DATABASE_URL=empty_database.url).test_client()
 
     response = client.get("/countries/7", headers=HTML)
 
@@ -200,19 +211,6 @@ def test_a_country_without_cities_says_so(make_app: Callable[..., Flask], empty_
     assert "Atlantis" in response.text
     assert "No city of this country is known here." in response.text
     assert client.get("/countries/8", headers=HTML).status_code == 404
-
-
-def with_a_country_alone(make_app: Callable[..., Flask], database: Database) -> FlaskClient:
-    from app.cities.models import Country
-    from app.extensions import Model
-
-    engine = plain_engine(database.url)
-    Model.metadata.create_all(engine)
-    with engine.begin() as connection:
-        connection.execute(
-            Model.metadata.tables[Country.__tablename__].insert(), {"country_id": 7, "country": "Atlantis"}
-        )
-    return make_app(DATABASE_URL=database.url).test_client()
 
 
 def test_programs_are_told_that_a_country_is_a_page(client: FlaskClient) -> None:

@@ -71,7 +71,7 @@ def tables_of(tenant: Database) -> set[str]:
         return set(connection.scalars(text(f"SELECT tablename FROM pg_tables WHERE schemaname = '{role}'")))
 
 
-def test_a_sakila_in_public_is_served(
+def test_a_sakila_in_public_is_served_and_not_hidden_by_a_migration(
     shared: Database, tenant: Database, ask: Callable[..., Any], doctor: Doctor
 ) -> None:
     make_sakila(shared)
@@ -81,10 +81,6 @@ def test_a_sakila_in_public_is_served(
     lines = doctor(tenant.url)
     assert lines["migrations"]["text"] == "tables that somebody else made, served as they are"
     assert "no city_key in this table city" in lines["index"]["text"]
-
-
-def test_a_migration_would_hide_it_and_is_refused(shared: Database, tenant: Database) -> None:
-    make_sakila(shared)
 
     for done in (alembic(tenant.url, "upgrade", "head"), flask(tenant.url, "seed")):
         assert done.returncode != 0

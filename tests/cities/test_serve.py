@@ -11,25 +11,22 @@ import sqlalchemy as sa
 from tests.serve.serving import Serving, environment, run
 
 
-def test_a_fresh_clone_answers_from_sakila(tree: Path, serve: Callable[..., Serving]) -> None:
-    server = serve(tree)
-
-    answer = server.get("/?city=London")
-
-    assert (answer.status, answer.text.strip()) == (200, 'City "London" is #312')
-    assert f"curl 'http://127.0.0.1:{server.port}/?city=London'" in server.log.read_text()
-
-
-def test_changed_data_survives_an_upgrade(ready_tree: Path, serve: Callable[..., Serving]) -> None:
-    serve(ready_tree).stop()
-    engine = sa.create_engine(f"sqlite:///{ready_tree}/instance/sakila.sqlite3")
+def test_a_fresh_clone_answers_from_sakila_and_changed_data_survives_an_upgrade(
+    tree: Path, serve: Callable[..., Serving]
+) -> None:
+    fresh = serve(tree)
+    answer = fresh.get("/?city=London")
+    fresh.stop()
+    engine = sa.create_engine(f"sqlite:///{tree}/instance/sakila.sqlite3")
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM city WHERE city_id = 1"))
     engine.dispose()
-    (ready_tree / "app" / "cities" / "data" / "README.md").write_text("Another version.")
+    (tree / "app" / "cities" / "data" / "README.md").write_text("Another version.")
 
-    upgraded = serve(ready_tree)
+    upgraded = serve(tree)
 
+    assert (answer.status, answer.text.strip()) == (200, 'City "London" is #312')
+    assert f"curl 'http://127.0.0.1:{fresh.port}/?city=London'" in fresh.log.read_text()
     assert upgraded.get("/?city=London").status == 200
     assert upgraded.get("/api/v1/cities/1").status == 404
 

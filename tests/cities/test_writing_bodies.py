@@ -20,6 +20,9 @@ from testkit.waiting import eventually
 from tests.cities.client import TOKEN, Api, a_name
 from tests.support.problems import assert_problem
 
+# A body is read before a database is asked.
+pytestmark = pytest.mark.long_form("mariadb", "mariadb118", "mysql", "postgresql")
+
 GOOD = {"name": "Malung", "country_id": 1}
 JSON = {"Content-Type": "application/json"}
 

@@ -15,6 +15,9 @@ from sqlalchemy import text
 from app.parameters import MAX_ID
 from testkit.databases import Database
 from tests.cities.client import CITIES, TOKEN, Api
+from tests.cities.conftest import on_one_server
+
+pytestmark = on_one_server  # the others give each run of the machine other ids
 
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 ONE = "/api/v1/cities/{city_id}"
@@ -61,7 +64,6 @@ ANEW = ("DELETE FROM idempotency_key", "DELETE FROM city", "INSERT INTO city SEL
 
 
 @pytest.mark.no_cover  # hundreds of times the same lines, which others cover
-@pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")  # the others give each run other ids
 def test_what_a_machine_makes_up_is_answered_as_described_step_by_step(writable: Database, writing_app: Flask) -> None:
     with writable.connect() as connection:
         connection.execute(text("CREATE TABLE city_before AS SELECT * FROM city"))

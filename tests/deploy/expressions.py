@@ -39,6 +39,14 @@ def of_alerts() -> Iterator[Asked]:
         yield Asked(rule["alert"], compared["metric"], frozenset(labels))
 
 
+def of_adapter(**labels: str) -> Iterator[Asked]:
+    """Yield what Prometheus' adapter for Kubernetes asks for, of these labels in place of a pod's."""
+    for rule in yaml.safe_load((DEPLOY / "kubernetes/adapter-rules.yaml").read_text())["rules"]:
+        matchers = ",".join(f'{name}="{value}"' for name, value in labels.items())
+        query = rule["metricsQuery"].replace("<<.LabelMatchers>>", matchers).replace("<<.GroupBy>>", ",".join(labels))
+        yield Asked(rule["name"]["as"], query, frozenset(labels))
+
+
 def dashboard() -> dict[str, Any]:
     """Return the dashboard as it is written."""
     written: dict[str, Any] = json.loads((DEPLOY / "grafana/dashboard.json").read_text())

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from app import negotiation
 from app.errors import Problem
-from app.extensions import fetch, reading
+from app.extensions import db, reading
 from app.media_types import HTML, JSON, TEXT
 from tests.pool import library
 from tests.pool.service import BY_TITLE
@@ -23,7 +23,7 @@ bp = Blueprint("shelf", __name__)
 def look_up() -> Response:
     """Return a book's number: text on the shortest way to the database, JSON and the page on the usual one."""
     title, media_type = request.args["title"], negotiation.chosen()
-    rows = fetch(BY_TITLE, title=title) if media_type == TEXT else usual_way(title)
+    rows = BY_TITLE.fetch(db.engines["reader"], title=title) if media_type == TEXT else usual_way(title)
     if not rows:
         raise Problem("not-found", f'"{title}" not found')
     number = rows[0][0]

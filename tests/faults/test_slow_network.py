@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from testkit.fault_servers import Kind
 from testkit.proxy import Proxy
 from tests.faults.shelf import ONE
-from tests.support.kinds import on
+from tests.support.kinds import on_mariadb
 
 
-@on(Kind.MARIADB, Kind.POSTGRESQL)
+@on_mariadb
 def test_whoever_looks_at_the_dashboard_first_is_in_nobodys_way(
     make_service: Callable[..., Flask], proxy: Proxy
 ) -> None:

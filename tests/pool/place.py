@@ -53,7 +53,11 @@ class Place:
         gc.collect()
         for _ in range(3):  # two settle it; the next lets go of it
             self.tidy()
-        gc.collect()  # of what is in circles the housekeeping has let go: a connection to SQLite with its statements
+        if self._amiss():  # of what is in circles the housekeeping has let go: a connection to SQLite, its statements
+            gc.collect()
+        return self._amiss()
+
+    def _amiss(self) -> dict[str, int]:
         seen = self.pool.snapshot()
         accounts = {
             "in use": seen["in_use"],

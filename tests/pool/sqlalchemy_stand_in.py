@@ -97,5 +97,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         )
 
 
-def pytest_sessionfinish() -> None:
-    Path(os.environ[OUTCOMES]).write_text(json.dumps({"outcomes": outcomes, "pools": QueuePool.made}))
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Of what each process saw, the first hears by `pytest_testnodedown`, and writes it down."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["pools"] = QueuePool.made
+    else:
+        Path(os.environ[OUTCOMES]).write_text(json.dumps({"outcomes": outcomes, "pools": QueuePool.made}))
+
+
+def pytest_testnodedown(node: Any) -> None:
+    QueuePool.made += node.workeroutput["pools"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -21,6 +20,7 @@ from steadypool.core.knock import (
     held_seconds,
     spacing_seconds,
 )
+from testkit.waiting import eventually
 
 
 class Database:
@@ -56,26 +56,31 @@ class Database:
         """Let time pass, and the probe that waits for it happen."""
         wanted, self.now = self.probed + 1, self.now + after
         self._go.release()
-        until(lambda: self.probed >= wanted and (len(self.pauses) >= wanted or self.breaker.state == "closed"))
+        assert_soon(lambda: self.probed >= wanted and (len(self.pauses) >= wanted or self.breaker.state == "closed"))
+
+    def be_asked(self, times: int) -> None:
+        """Be suspected, and have so many probes or attempts at one happen."""
+        self.breaker.trip("a connect was cut")
+        for number in range(1, times):
+            self.wait_for_pauses(number)
+            self._go.release()
+        self.wait_for_pauses(times)
 
     def wait_for_pauses(self, number: int) -> None:
-        until(lambda: len(self.pauses) == number)
+        assert_soon(lambda: len(self.pauses) == number)
 
     def fail(self) -> None:
         """Be down, and have somebody notice."""
         self.is_down = True
         self.breaker.trip("connection refused")
-        until(lambda: len(self.pauses) == 1)
+        assert_soon(lambda: len(self.pauses) == 1)
 
     def begin(self) -> Deadline:
         return Deadline(self.now, self.now + 3, Account())
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.001)
+def assert_soon(condition: Callable[[], bool]) -> None:
+    assert eventually(condition, 5), "it did not come to that"
 
 
 @pytest.fixture
@@ -84,13 +89,6 @@ def database() -> Iterator[Database]:
     yield made
     made.breaker.retire()
     made._go.release(1000)
-
-
-def test_closed_it_is_in_nobodys_way(database: Database) -> None:
-    database.breaker.admit(database.begin())
-    database.breaker.wait(0)
-
-    assert database.breaker.state == "closed"
 
 
 def test_one_probe_at_a_time_however_many_fail(database: Database) -> None:
@@ -141,15 +139,18 @@ def test_after_half_a_second_it_opens_and_refuses_who_comes(database: Database) 
     database.breaker.admit(before)  # who came earlier may wait
 
 
-def test_it_closes_with_the_first_probe_that_succeeds(database: Database) -> None:
+def test_it_closes_with_the_first_probe_that_succeeds_and_can_open_again(database: Database) -> None:
     database.fail()
     database.next_probe(after=OPEN_AFTER_SECONDS)
     database.is_down = False
 
     database.next_probe(after=PAUSE_SECONDS[1])
 
-    assert database.breaker.state == "closed"
     database.breaker.admit(database.begin())
+    database.breaker.wait(0)
+    database.pauses.clear()
+    database.fail()
+    assert database.breaker.state == "half-open"
 
 
 def test_pauses_double_up_to_a_limit_that_keeps_recovery_below_a_second(database: Database) -> None:
@@ -163,21 +164,16 @@ def test_pauses_double_up_to_a_limit_that_keeps_recovery_below_a_second(database
     assert longest + database.patience < 1
 
 
-def test_a_probe_has_the_patience_that_connecting_was_seen_to_need(database: Database) -> None:
-    database.breaker.connected(0.8)
+@pytest.mark.parametrize(("seconds", "patience"), [((0.8,), 1.6), ((2.9, 0.01), PATIENCE_SECONDS)])
+def test_a_probe_has_the_patience_that_connecting_was_last_seen_to_need(
+    database: Database, seconds: tuple[float, ...], patience: float
+) -> None:
+    for took in seconds:
+        database.breaker.connected(took)
 
     database.fail()
 
-    assert database.patience == pytest.approx(1.6)
-
-
-def test_one_slow_connect_is_forgotten_with_the_next_that_is_not(database: Database) -> None:
-    database.breaker.connected(2.9)
-    database.breaker.connected(0.01)
-
-    database.fail()
-
-    assert database.patience == PATIENCE_SECONDS
+    assert database.patience == pytest.approx(patience)
 
 
 def test_without_a_thread_to_probe_it_stays_closed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,45 +206,40 @@ def test_only_silence_speaks_against_connections_that_are_there(database: Databa
 def test_a_server_that_is_slower_than_ever_is_waited_for(database: Database) -> None:
     database.is_frozen = True
     database.breaker.trip("a connect was cut")
-    until(lambda: len(database.pauses) == 1)
+    assert_soon(lambda: len(database.pauses) == 1)
     assert database.breaker.silent
 
     database.thawed.set()
     database._go.release()
 
-    until(lambda: database.breaker.state == "closed")
+    assert_soon(lambda: database.breaker.state == "closed")
     assert database.probed <= 2
 
 
-def test_a_frozen_server_is_asked_ever_more_rarely(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def frozen_database(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """One that keeps every probe waiting; nobody has the patience to wait for one."""
     monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
     database.is_frozen = True
-
-    database.breaker.trip("a connect was cut")
-    until(lambda: len(database.pauses) == 1)
-    for number in range(2, HELD + 4):
-        database._go.release()
-        database.wait_for_pauses(number)
-
-    assert all(pause <= PAUSE_SECONDS[1] for pause in database.pauses[: HELD - 1])
-    assert database.pauses[HELD - 1 :] == pytest.approx([spacing - QUICK_SECONDS for spacing in (1.4, 2.8, 5.6, 11.2)])
+    yield database
     database.thawed.set()
 
 
-def test_probes_that_nobody_can_end_do_not_pile_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_server_is_asked_ever_more_rarely(frozen_database: Database) -> None:
+    frozen_database.be_asked(HELD + 3)
+
+    pauses = frozen_database.pauses
+    assert all(pause <= PAUSE_SECONDS[1] for pause in pauses[: HELD - 1])
+    assert pauses[HELD - 1 :] == pytest.approx([spacing - QUICK_SECONDS for spacing in (1.4, 2.8, 5.6, 11.2)])
+
+
+def test_probes_that_nobody_can_end_do_not_pile_up(frozen_database: Database) -> None:
     """A creator of somebody's own, which waits for ever; it has reached nobody as far as we know."""
-    monkeypatch.setattr("steadypool.core.breaker.PATIENCE_SECONDS", 0.01)
-    database.is_frozen = True
-    database.arrives = False
+    frozen_database.arrives = False
 
-    database.breaker.trip("a connect was cut")
-    until(lambda: len(database.pauses) == 1)
-    for number in range(2, MOST_KNOCKS + 3):
-        database._go.release()
-        database.wait_for_pauses(number)
+    frozen_database.be_asked(MOST_KNOCKS + 2)
 
-    assert database.probed == MOST_KNOCKS
-    database.thawed.set()
+    assert frozen_database.probed == MOST_KNOCKS
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(5, 0), (10, 3), (30, 5), (60, 6), (300, 10), (3600, 65)])
@@ -262,18 +253,6 @@ def test_so_many_probes_a_frozen_server_finds_interrupted(seconds: float, most: 
     assert ended <= most
     assert max(map(spacing_seconds, range(200))) == SLOWEST_SECONDS
     assert sum(map(spacing_seconds, range(HELD))) > 5  # so long it is asked as often as ever
-
-
-def test_it_can_open_again(database: Database) -> None:
-    database.fail()
-    database.is_down = False
-    database.next_probe(after=0.02)
-    database.pauses.clear()
-    database.probed = 0
-
-    database.fail()
-
-    assert database.breaker.state == "half-open"
 
 
 def test_retired_it_probes_no_more_and_lets_go_of_who_waits(database: Database) -> None:

@@ -19,8 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from steadypool import create_pool_engine, deadline, read
 from steadypool.errors import DatabaseDownError, DatabaseMisconfiguredError, PoolExhaustedError
 from testkit.waiting import eventually
+from tests.pool.conftest import MakeEngine
 from tests.support.policies import POLICY
 from tests.support.pools import steady
+
+Driver = Callable[[Callable[[], None]], None]
 
 
 def ask(engine: Engine) -> Any:
@@ -61,7 +64,7 @@ def test_the_first_listener_with_a_connection_is_the_last(engine: Engine) -> Non
     assert asked == []
 
 
-@pytest.mark.parametrize("role", ["reader", "writer", "migration"])
+@pytest.mark.parametrize("role", ["reader", "migration"])
 def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any) -> None:
     made: list[sqlite3.Connection] = []
 
@@ -78,7 +81,7 @@ def test_a_creator_and_a_pool_that_begins_anew(tmp_path: Path, role: Any) -> Non
     assert len(made) == 2
 
 
-def test_a_listener_may_use_another_engine(make_engine: Callable[..., Engine]) -> None:
+def test_a_listener_may_use_another_engine(make_engine: MakeEngine) -> None:
     """Its connections are not ours, and its database may be away without ours being so."""
     engine, vault = make_engine(), make_engine("migration")
     event.listen(engine, "do_connect", lambda *_: ask(vault) and None)
@@ -108,13 +111,16 @@ AWAY = [
     TimeoutError("nobody answers"),
     OSError(113, "No route to host"),
     ssl.SSLEOFError("the other side went away"),
+    IndexError("zeros instead of a greeting"),
+    struct.error("odd bytes instead of a greeting"),
 ]
 
 
-@pytest.mark.parametrize("error", WRONG, ids=repr)
-@pytest.mark.parametrize("role", ["reader", "migration"])
+@pytest.mark.parametrize(
+    ("error", "role"), [*((error, "reader") for error in WRONG), (WRONG[0], "migration")], ids=repr
+)
 def test_what_no_database_said_is_wrong_with_the_setup(
-    make_engine: Callable[..., Engine], driver: Callable[[Callable[[], None]], None], role: str, error: Exception
+    make_engine: MakeEngine, driver: Driver, role: str, error: Exception
 ) -> None:
     engine = make_engine(role)
     driver(raising(error))
@@ -127,22 +133,10 @@ def test_what_no_database_said_is_wrong_with_the_setup(
 
 
 @pytest.mark.parametrize("error", AWAY, ids=repr)
-def test_what_the_network_or_the_database_said_is_not(engine: Engine, error: Exception) -> None:
-    event.listen(engine, "do_connect", raising(error))
-
-    with pytest.raises((DBAPIError, OSError)):
-        ask(engine)
-
-    assert steady(engine).breaker.state == "half-open"
-
-
-@pytest.mark.parametrize("error", [IndexError("zeros"), struct.error("odd bytes")], ids=repr)
-def test_nor_is_garbage_instead_of_a_greeting(
-    engine: Engine, driver: Callable[[Callable[[], None]], None], error: Exception
-) -> None:
+def test_what_the_network_or_the_database_said_is_not(engine: Engine, driver: Driver, error: Exception) -> None:
     driver(raising(error))
 
-    with pytest.raises(DBAPIError, match=f"no connection could be made: {type(error).__name__}"):
+    with pytest.raises((DBAPIError, OSError), match=str(error.args[-1])):
         ask(engine)
 
     assert steady(engine).breaker.state == "half-open"
@@ -172,7 +166,7 @@ def test_the_pools_own_errors_stay_what_they_are(engine: Engine) -> None:
 
 
 def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
-    engine: Engine, driver: Callable[[Callable[[], None]], None], caplog: pytest.LogCaptureFixture
+    engine: Engine, driver: Driver, caplog: pytest.LogCaptureFixture
 ) -> None:
     now, tries, wrong = [100.0], list[float](), True
     breaker = steady(engine).breaker
@@ -201,9 +195,7 @@ def test_nobody_probes_what_is_set_up_wrong_and_one_tries_a_second(
     assert ask(engine) == 1
 
 
-def test_an_outage_may_end_in_a_setup_that_is_wrong(
-    engine: Engine, driver: Callable[[Callable[[], None]], None]
-) -> None:
+def test_an_outage_may_end_in_a_setup_that_is_wrong(engine: Engine, driver: Driver) -> None:
     ask(engine)
     steady(engine).slots.condemn()
     error: Exception = sqlite3.OperationalError("away")
@@ -239,7 +231,7 @@ def test_what_fails_after_the_connection_was_made_does_not_lose_it(
 
 
 @pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     """Have the driver itself do something before it connects."""
     connect = sqlite3.dbapi2.connect
 
@@ -260,6 +252,7 @@ def raising(error: Exception) -> Callable[..., None]:
     return fail
 
 
+@pytest.mark.usefixtures("frozen")
 def test_an_engine_that_is_forgotten_while_its_database_is_away_is_gone(tmp_path: Path) -> None:
     """Its probes end, and keep neither it nor its pool."""
     engine = create_pool_engine(f"sqlite:///{tmp_path}/not/there.sqlite3", POLICY, role="reader")
@@ -271,13 +264,6 @@ def test_an_engine_that_is_forgotten_while_its_database_is_away_is_gone(tmp_path
     del engine
     assert eventually(lambda: gc.collect() >= 0 and there() is None)
     assert eventually(lambda: breaker.state == "closed")
-
-
-def test_whoever_finds_the_breaker_open_is_told_why(tmp_path: Path) -> None:
-    engine = create_pool_engine(f"sqlite:///{tmp_path}/not/there.sqlite3", POLICY, role="reader")
-    with pytest.raises(DatabaseDownError, match="unable to open database file"), deadline.within(2):
-        ask(engine)
-    engine.dispose()
 
 
 def test_whoever_has_no_time_left_says_nothing_of_the_database(engine: Engine) -> None:

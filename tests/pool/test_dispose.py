@@ -50,6 +50,7 @@ def test_what_an_engine_leaves_behind_is_counted_as_gone(engine: Engine) -> None
     assert steady(engine).snapshot()["connection_seconds"] == seen["connection_seconds"]
 
 
+@pytest.mark.usefixtures("frozen")
 def test_an_engine_that_is_forgotten_is_gone_with_its_connections(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

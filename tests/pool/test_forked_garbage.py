@@ -20,6 +20,7 @@ from tests.support.stress import ended
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # that is what is tried
 
 
+@pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("somebody_is_in_the_pool", [False, True])
 def test_what_the_parent_forgot_is_left_alone(tmp_path: Path, somebody_is_in_the_pool: bool) -> None:
     """Neither does the child close it, nor wait for a lock that a thread had that it has not got."""
@@ -42,10 +43,11 @@ def test_what_the_parent_forgot_is_left_alone(tmp_path: Path, somebody_is_in_the
         os._exit(len(driver.wrong))
     how = ended(child, 5)
 
-    gc.enable()
     is_over.set()
     if somebody_is_in_the_pool:
         holder.join()
+    gc.enable()
+    gc.collect()
     engine.dispose()
     assert how == "exit code 0"
 

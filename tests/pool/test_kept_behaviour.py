@@ -7,20 +7,17 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg.errors
 import pytest
 from sqlalchemy import Connection, Engine, event, exc, literal, select
 
 from steadypool import create_pool_engine, deadline
 from steadypool.core import housekeeping
-from steadypool.core.classify import ErrorKind
 from steadypool.errors import DatabaseDownError
-from steadypool.recovery import kind_of
 from testkit.waiting import eventually
+from tests.pool.conftest import MakeEngine
 from tests.support.policies import POLICY
 from tests.support.pools import steady
 
@@ -38,12 +35,10 @@ def test_a_session_that_a_listener_to_engine_connect_changes_is_not_the_next_one
     assert steady(engine).snapshot()["closed"] == {"changed": 1}
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
-def test_an_engine_with_options_upon_options_keeps_its_connections(engine: Engine, times: int) -> None:
+def test_an_engine_with_options_upon_options_keeps_its_connections(engine: Engine) -> None:
     with_options = engine
-    for number in range(times):
+    for number in range(3):
         with_options = with_options.execution_options(**{f"number_{number}": number})
-    for _ in range(3):
         with with_options.connect() as connection:
             assert connection.scalar(ONE) == 1
 
@@ -78,6 +73,7 @@ def test_a_listener_that_connects_by_the_dialect_is_bounded_as_well() -> None:
     assert failed
 
 
+@pytest.mark.usefixtures("frozen")
 def test_what_was_lent_when_the_pool_was_disposed_of_is_counted_when_its_holder_forgets_it(engine: Engine) -> None:
     pool = steady(engine)
     circle: list[Any] = [engine.connect()]
@@ -93,7 +89,7 @@ def test_what_was_lent_when_the_pool_was_disposed_of_is_counted_when_its_holder_
 
 
 def test_a_listener_that_ends_the_process_s_housekeeping_does_not(
-    make_engine: Callable[..., Engine], caplog: pytest.LogCaptureFixture
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = make_engine()
 
@@ -115,6 +111,7 @@ def test_a_listener_that_ends_the_process_s_housekeeping_does_not(
     assert housekeeping._thread.is_alive()
 
 
+@pytest.mark.usefixtures("frozen")
 def test_nothing_is_taken_back_at_the_end_of_the_interpreter(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others may keep their locks for good then."""
     from steadypool import pool
@@ -128,14 +125,7 @@ def test_nothing_is_taken_back_at_the_end_of_the_interpreter(engine: Engine, mon
     assert steady(engine).snapshot()["leaked"] == 0
 
 
-@pytest.mark.parametrize("error", [psycopg.errors.TooManyConnections, psycopg.errors.InsufficientPrivilege])
-def test_a_lost_connection_is_dead_whatever_was_said_before(error: type[Exception]) -> None:
-    lost = exc.OperationalError("SELECT 1", {}, error("no"), connection_invalidated=True)
-
-    assert kind_of(lost) is ErrorKind.CONNECTION_DEAD
-
-
-def test_an_error_of_another_pool_in_a_listener_is_not_counted_here(make_engine: Callable[..., Engine]) -> None:
+def test_an_error_of_another_pool_in_a_listener_is_not_counted_here(make_engine: MakeEngine) -> None:
     first, other = make_engine(), make_engine(size=1, timeout_seconds=0.05)
 
     def ask_the_other(*_: object) -> None:

@@ -28,7 +28,8 @@ def engine(empty_database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr(known, "_by_module", dict(known._by_module))
     (example,) = EXAMPLE.findall((ROOT / "steadypool/README.md").read_text())
     exec(example, {})
-    made = create_pool_engine(make_url(empty_database.url).set(drivername="postgresql+pg8000"), PoolPolicy(size=1))
+    url = make_url(empty_database.url).set(drivername="postgresql+pg8000")
+    made = create_pool_engine(url, PoolPolicy(size=1, deadline_seconds=1))
     yield made
     made.dispose()
 

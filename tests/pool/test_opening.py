@@ -34,33 +34,15 @@ def after(seconds: float, made: Made) -> Callable[[], Made]:
     return connect
 
 
-def test_what_comes_in_time_is_had() -> None:
-    made = Made()
+def test_what_comes_in_time_is_had_and_what_comes_too_late_is_closed() -> None:
+    made, late = Made(), Made()
 
-    assert in_time(after(0, made), Made.close, 1) is made
-    assert not made.is_closed
-
-
-def test_what_comes_too_late_is_closed() -> None:
-    made = Made()
-
+    assert in_time(after(0, made), Made.close, 5) is made
     with pytest.raises(TimeoutError, match=r"within 0\.1 s"):
-        in_time(after(0.2, made), Made.close, 0.1)
+        in_time(after(0.2, late), Made.close, 0.1)
 
-    assert eventually(lambda: made.is_closed)
-
-
-def test_what_comes_at_that_very_instant_is_had_or_closed() -> None:
-    had, lost = 0, list[Made]()
-    for _ in range(200):
-        made = Made()
-        try:
-            assert in_time(after(0.002, made), Made.close, 0.002) is made
-            had += 1
-        except TimeoutError:
-            lost.append(made)
-    assert eventually(lambda: all(made.is_closed for made in lost))
-    print(f"{had} were had, {len(lost)} closed")
+    assert eventually(lambda: late.is_closed)
+    assert not made.is_closed
 
 
 def test_what_comes_between_the_last_moment_and_giving_up_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,11 +98,9 @@ def test_without_a_thread_it_is_as_if_nobody_could_be_reached(monkeypatch: pytes
     ("arguments", "seconds"),
     [
         ({}, 3),
-        ({"connect_timeout": 10}, 10),
         ({"connect_timeout": "7"}, 7),
         ({"connection_timeout": 8}, 8),
         ({"connect_timeout": 0}, 35),
-        ({"connect_timeout": None}, 35),
         ({"connect_timeout": "soon"}, 3),
     ],
 )

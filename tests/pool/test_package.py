@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from testkit import ROOT
+from tests.pool.packages import pip
 from tests.support.locks import locked
 
 SMALLEST = re.compile(r"## The smallest program\n.*?```python\n(.*?)```", re.DOTALL)
@@ -25,14 +26,12 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory, back_end: Path) -> Path:
     """The wheel, built by the back end that is locked, from a copy: building leaves things behind."""
     folder = tmp_path_factory.mktemp("wheel")
     shutil.copytree(ROOT / "steadypool", folder / "steadypool", ignore=shutil.ignore_patterns("__pycache__"))
-    run(sys.executable, "-m", "venv", "building", cwd=folder)
-    pip: list[str | Path] = [folder / "building/bin/python", "-m", "pip", "--disable-pip-version-check"]
-    run(*pip, "install", "--no-deps", "--require-hashes", "-r", ROOT / "requirements-build.txt", cwd=folder)
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "./steadypool", cwd=folder)
+    options = ("--no-deps", "--no-build-isolation", "--wheel-dir", folder)
+    pip("wheel", *options, folder / "steadypool", PYTHONPATH=str(back_end))
     (made,) = folder.glob("*.whl")
     return made
 
@@ -42,11 +41,11 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an environment in which there is the wheel, SQLAlchemy and a driver, and nothing else."""
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "locked.txt").write_text(locked(*NEEDED))
-    run(sys.executable, "-m", "venv", "env", cwd=folder)
-    pip: list[str | Path] = [folder / "env/bin/python", "-m", "pip", "--disable-pip-version-check"]
-    run(*pip, "install", "--no-deps", "--require-hashes", "-r", "locked.txt", cwd=folder)
-    run(*pip, "install", "--no-deps", wheel, cwd=folder)
-    run(*pip, "check", cwd=folder)
+    run(sys.executable, "-m", "venv", "--without-pip", "env", cwd=folder)
+    there = ("--python", folder / "env/bin/python")
+    pip(*there, "install", "--no-compile", "--no-deps", "--require-hashes", "-r", folder / "locked.txt")
+    pip(*there, "install", "--no-compile", "--no-deps", wheel)
+    pip(*there, "check")
     return folder
 
 

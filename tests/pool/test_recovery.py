@@ -107,43 +107,34 @@ def test_nor_is_another_drivers_error_this_ones() -> None:
     assert kind_of(shutdown, other) is ErrorKind.MISTAKE
 
 
-def test_a_lost_connection_is_known_without_a_code() -> None:
-    lost = failed(psycopg.OperationalError("server closed the connection unexpectedly"), connection_invalidated=True)
-
-    assert kind_of(lost) is ErrorKind.CONNECTION_DEAD
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        failed(pymysql.OperationalError(2013, "Lost connection")),
-        exc.OperationalError(None, None, pymysql.OperationalError(2003, "Can't connect")),
-        exc.OperationalError(None, None, pymysql.OperationalError(1045, "Access denied")),
-        failed(pymysql.OperationalError(1317, "Query execution was interrupted")),
-        failed(pymysql.OperationalError(1836, "Running in read-only mode")),
-        failed(pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use")),
-        failed(pymysql.OperationalError(1180, "Got error 5 during COMMIT")),
-        failed(pymysql.OperationalError(9001, "Max connect timeout reached")),
-        DatabaseDownError("no connection could be made"),
-    ],
-)
-def test_lost_refused_or_interrupted_is_away(error: BaseException) -> None:
-    assert is_unavailable(error)
+@pytest.mark.parametrize("error", [psycopg.OperationalError, psycopg.errors.TooManyConnections])
+def test_a_lost_connection_is_known_without_a_code_and_whatever_was_said_before(error: type[Exception]) -> None:
+    assert kind_of(failed(error("closed unexpectedly"), connection_invalidated=True)) is ErrorKind.CONNECTION_DEAD
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        failed(pymysql.ProgrammingError(1064, "You have an error in your SQL syntax")),
-        failed(psycopg.errors.UndefinedTable("no such table")),
-        failed(pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'")),
-        PoolExhaustedError("all in use"),
-        DeadlineExceededError("too slow"),
-        ValueError("2013"),
-    ],
-)
-def test_a_mistake_a_full_pool_and_a_slow_statement_are_not(error: Exception) -> None:
-    assert not is_unavailable(error)
+AWAY = [
+    exc.OperationalError(None, None, pymysql.OperationalError(2003, "Can't connect")),
+    exc.OperationalError(None, None, pymysql.OperationalError(1045, "Access denied")),
+    failed(pymysql.OperationalError(1317, "Query execution was interrupted")),
+    failed(pymysql.OperationalError(1836, "Running in read-only mode")),
+    failed(pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use")),
+    failed(pymysql.OperationalError(1180, "Got error 5 during COMMIT")),
+    failed(pymysql.OperationalError(9001, "Max connect timeout reached")),
+    DatabaseDownError("no connection could be made"),
+]
+THERE = [
+    failed(pymysql.ProgrammingError(1064, "You have an error in your SQL syntax")),
+    failed(psycopg.errors.UndefinedTable("no such table")),
+    failed(pymysql.OperationalError(1153, "Got a packet bigger than 'max_allowed_packet'")),
+    PoolExhaustedError("all in use"),
+    DeadlineExceededError("too slow"),
+    ValueError("2013"),
+]
+
+
+@pytest.mark.parametrize("error", [*AWAY, *THERE])
+def test_lost_refused_or_interrupted_is_away_and_a_mistake_or_slowness_is_not(error: Exception) -> None:
+    assert is_unavailable(error) is (error in AWAY)
 
 
 def test_a_file_that_is_no_database_is_away(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, make_url
 
-from steadypool import PoolPolicy, create_pool_engine
+from steadypool import PoolPolicy, Role, create_pool_engine
 from steadypool.drivers import driver_named
 
 PSYCOPG = "postgresql+psycopg://u:p@127.0.0.1:1/d"
@@ -66,14 +66,13 @@ def test_what_the_environment_of_libpq_says_of_tls_holds() -> None:
     assert not [name for name in told(PSYCOPG) if name.startswith("ssl")]
 
 
-@pytest.mark.parametrize("tls", ["off", "require", "verify"])
 @pytest.mark.parametrize(
-    "url",
+    ("url", "tls"),
     [
-        f"{PSYCOPG}?sslmode=require",
-        f"{PYMYSQL}?ssl_ca=/ca.pem",
-        f"{MYSQLDB}?ssl_mode=REQUIRED",
-        f"{CONNECTOR}?ssl_ca=/c",
+        (f"{PSYCOPG}?sslmode=require", "require"),
+        (f"{PYMYSQL}?ssl_ca=/ca.pem", "off"),
+        (f"{MYSQLDB}?ssl_mode=REQUIRED", "verify"),
+        (f"{CONNECTOR}?ssl_ca=/c", "require"),
     ],
 )
 def test_tls_in_the_url_and_in_the_policy_is_refused(url: str, tls: Any) -> None:
@@ -87,11 +86,20 @@ def test_a_clients_own_certificate_goes_with_the_policys_tls() -> None:
     assert (seen["sslmode"], seen["sslcert"], seen["sslkey"]) == ("verify-full", "/me.pem", "/me.key")
 
 
-@pytest.mark.parametrize("options", [{"connect_args": {"options": "-c jit=off"}}, {}])
-def test_the_limit_for_statements_is_added_to_options(options: dict[str, Any]) -> None:
-    url = PSYCOPG if options else f"{PSYCOPG}?options=-c%20jit=off"
-
-    assert told(url, **options)["options"] == "-c jit=off -c statement_timeout=2000"
+@pytest.mark.parametrize(
+    ("query", "role", "args", "options"),
+    [
+        ("", "reader", {}, "-c statement_timeout=2000"),
+        ("?options=-csearch_path%3Dfoo", "reader", {}, "-csearch_path=foo -c statement_timeout=2000"),
+        ("", "writer", {"options": "-c jit=off"}, "-c jit=off -c statement_timeout=2000"),
+        ("?options=-csearch_path%3Dfoo", "migration", {}, "-csearch_path=foo"),
+        ("", "migration", {}, None),
+    ],
+)
+def test_options_of_a_postgresql_url_hold_beside_the_limit_for_statements(
+    query: str, role: Role, args: dict[str, Any], options: str | None
+) -> None:
+    assert told(f"{PSYCOPG}{query}", role=role, connect_args=args).get("options") == options
 
 
 @pytest.mark.parametrize(("url", "args"), [(f"{PYMYSQL}?autocommit=true", {}), (PSYCOPG, {"autocommit": False})])
@@ -122,13 +130,18 @@ def test_a_role_that_there_is_not_is_refused(role: Any) -> None:
     ("name", "value", "why"),
     [
         ("tls", "verify-full", "tls must be one of prefer, require, verify, off"),
-        ("tls", "VERIFY", "tls must be one of"),
         ("tls", True, "tls must be one of"),
         ("strategy", "que", "strategy must be one of queue, request"),
-        ("size", 2.5, "size must be a whole number"),
         ("size", "8", "size must be a whole number"),
         ("max_overflow", 0.5, "max_overflow must be a whole number"),
         ("max_pending", 1.0, "max_pending must be a whole number"),
+        ("size", 0, "size must be"),
+        ("max_overflow", -1, "max_overflow must be"),
+        ("max_pending", -1, "max_pending must be"),
+        ("timeout_seconds", 0, "timeout_seconds must be"),
+        ("recycle_seconds", 0, "recycle_seconds must be"),
+        ("ping_after_seconds", -1, "ping_after_seconds must be"),
+        ("leak_seconds", -1, "leak_seconds must be"),
         ("deadline_seconds", float("inf"), "deadline_seconds must be from 0.01 to 86,400"),
         ("deadline_seconds", float("nan"), "deadline_seconds must be from 0.01"),
         ("deadline_seconds", 0.0001, "deadline_seconds must be from 0.01"),

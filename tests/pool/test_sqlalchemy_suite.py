@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from testkit import ROOT
@@ -15,9 +17,9 @@ TESTS_OF_THE_POOL = 151
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, back_end: Path) -> Run:
     try:
-        return run_suite()
+        return run_suite(tmp_path_factory.mktemp("sqlalchemy"), back_end)
     except MissingError as error:
         leave_out("SQLAlchemy's tests", error)
 

@@ -31,16 +31,13 @@ ENDS_IN = {"failed_connect": "OperationalError", "overdue": "DeadlineExceededErr
 
 
 @pytest.fixture
-def switching() -> Iterator[None]:
-    """Let threads take turns at almost every step; nothing that was there before is the collector's business."""
+def switching(frozen: None) -> Iterator[None]:
+    """Let threads take turns at almost every step."""
     before = sys.getswitchinterval()
     logging.disable()
-    gc.collect()
-    gc.freeze()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
-    gc.unfreeze()
     logging.disable(logging.NOTSET)
 
 

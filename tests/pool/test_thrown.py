@@ -15,6 +15,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/empty.sqlite3"
 
 
+@pytest.mark.long_form("2")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_threads_meet_leaves_the_pool_whole(url: str, seed: int) -> None:
     storming.run(url, url, "reader", "threads", times=1000, seed=seed)

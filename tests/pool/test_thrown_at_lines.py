@@ -6,7 +6,6 @@ answers are right.
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -35,21 +34,18 @@ SIZE = 2
 
 
 @pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pass over what finalizers raise, log nothing, and keep what is there already away from the garbage collector."""
+def quiet(monkeypatch: pytest.MonkeyPatch, frozen: None) -> Iterator[None]:
+    """Pass over what finalizers raise, and log nothing."""
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
     logging.disable()
-    gc.collect()
-    gc.freeze()
     yield
-    gc.unfreeze()
     logging.disable(logging.NOTSET)
 
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.short_form("once")
 @pytest.mark.parametrize("again", [(), (1,), (2,), (5,), (11,)], ids=lambda steps: f"and {steps}" if steps else "once")
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_at_whatever_line_it_breaks_off_all_is_accounted_for(tmp_path: Path, way: Way, again: tuple[int, ...]) -> None:
     (tmp_path / "empty.sqlite3").touch()
     policy = replace(POLICY, size=SIZE, timeout_seconds=0.5)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from steadypool import deadline
 
 
-def numbers(seconds: float) -> Iterator[float]:
+def numbers(seconds: float) -> Generator[float]:
     with deadline.within(seconds) as own:
         while True:
             yield own.ends
@@ -24,26 +24,16 @@ def test_one_inside_another_is_never_later() -> None:
 
 
 def test_generators_that_are_run_in_turn_leave_none_behind() -> None:
-    first, second = numbers(2), numbers(3)
-    next(first), next(second)
-
-    first.close()  # type: ignore[attr-defined] # it is a generator
-    assert deadline.current() is not None
-    second.close()  # type: ignore[attr-defined] # it is a generator
-
-    assert deadline.current() is None
-
-
-def test_that_of_the_generator_that_goes_on_is_the_one() -> None:
     first, second = numbers(2), numbers(1)
     next(first)
     ends = next(second)
 
-    first.close()  # type: ignore[attr-defined] # it is a generator
+    first.close()
+    assert (goes_on := deadline.current()) is not None
+    assert goes_on.ends == ends
+    second.close()
 
-    assert (now := deadline.current()) is not None
-    assert now.ends == ends
-    second.close()  # type: ignore[attr-defined] # it is a generator
+    assert deadline.current() is None
 
 
 def test_one_whose_generator_is_forgotten_is_over() -> None:

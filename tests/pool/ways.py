@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import event, literal, select
 
@@ -17,28 +17,12 @@ from tests.pool.place import LOOKUP, Place, ask
 
 Steps = Generator[Any, None, None]
 Way = Callable[[Place, int], Steps]
+W = TypeVar("W", bound=Way)
 
 
-def connect(place: Place, asked: int) -> Steps:
-    yield
-    yield ask(place.engine, asked)
-
-
-def connect_within_a_deadline(place: Place, asked: int) -> Steps:
-    yield
+def on_a_deadline(place: Place, asked: int) -> Any:
     with deadline.within(5):
-        told = ask(place.engine, asked)
-    yield told
-
-
-def fresh(place: Place, asked: int) -> Steps:
-    yield
-    yield answer_of(place.pool.connect(fresh=True), asked)
-
-
-def raw_connection(place: Place, asked: int) -> Steps:
-    yield
-    yield answer_of(place.engine.raw_connection(), asked)
+        return ask(place.engine, asked)
 
 
 def answer_of(proxy: Any, asked: int) -> Any:
@@ -48,21 +32,54 @@ def answer_of(proxy: Any, asked: int) -> Any:
         proxy.close()
 
 
-def lookup(place: Place, asked: int) -> Steps:
-    yield
-    yield LOOKUP.fetch(place.engine, number=asked)[0][0]
+def failing_statement(place: Place, asked: int) -> Any:
+    with suppress(Exception), place.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+    return asked
 
 
-def reading(place: Place, asked: int) -> Steps:
-    yield
-    yield read(place.engine, lambda connection: connection.scalar(select(literal(asked))))
+def failing_lookup(place: Place, asked: int) -> Any:
+    def fail(_: object) -> None:
+        raise sqlite3.OperationalError("of the driver")
+
+    with suppress(sqlite3.OperationalError):
+        lend(place.pool, fail)
+    return asked
 
 
-def unit(place: Place, asked: int) -> Steps:
-    yield
-    yield in_transaction(place.engine, lambda connection: connection.scalar(select(literal(asked))))
+AT_ONCE: dict[str, Callable[[Place, int], Any]] = {
+    "connect": lambda place, asked: ask(place.engine, asked),
+    "connect within a deadline": on_a_deadline,
+    "fresh": lambda place, asked: answer_of(place.pool.connect(fresh=True), asked),
+    "raw connection": lambda place, asked: answer_of(place.engine.raw_connection(), asked),
+    "lookup": lambda place, asked: LOOKUP.fetch(place.engine, number=asked)[0][0],
+    "reading": lambda place, asked: read(place.engine, lambda connection: connection.scalar(select(literal(asked)))),
+    "unit": lambda place, asked: in_transaction(
+        place.engine, lambda connection: connection.scalar(select(literal(asked)))
+    ),
+    "failing statement": failing_statement,
+    "failing lookup": failing_lookup,
+}
+"""Those that need no preparation."""
 
 
+def without_preparation(way: Callable[[Place, int], Any]) -> Way:
+    def steps(place: Place, asked: int) -> Steps:
+        yield
+        yield way(place, asked)
+
+    return steps
+
+
+WAYS: dict[str, Way] = {name: without_preparation(way) for name, way in AT_ONCE.items()}
+
+
+def prepared(way: W) -> W:
+    WAYS[way.__name__] = way
+    return way
+
+
+@prepared
 def stale(place: Place, asked: int) -> Steps:
     ask(place.engine, asked)
     for entry in place.pool.slots.idle:
@@ -72,6 +89,7 @@ def stale(place: Place, asked: int) -> Steps:
     yield ask(place.engine, asked)
 
 
+@prepared
 def first(place: Place, asked: int) -> Steps:
     place.engine.dispose()
     place.renew()
@@ -79,18 +97,21 @@ def first(place: Place, asked: int) -> Steps:
     yield ask(place.engine, asked)
 
 
+@prepared
 def second(place: Place, asked: int) -> Steps:
     place.replace_pool()
     yield
     yield ask(place.engine, asked)
 
 
+@prepared
 def queue(place: Place, asked: int) -> Steps:
     with released_once_somebody_waits(place, [place.engine.connect() for _ in range(place.pool.size())]):
         yield
         yield ask(place.engine, asked)
 
 
+@prepared
 def no_room(place: Place, asked: int) -> Steps:
     """The server takes no more, so that one has to wait for a connection that others use."""
 
@@ -132,6 +153,7 @@ def released_once_somebody_waits(place: Place, held: list[Any]) -> Iterator[None
         releasing.join()
 
 
+@prepared
 def release_changed(place: Place, asked: int) -> Steps:
     connection = place.engine.connect()
     told = connection.exec_driver_sql("SELECT ?", (asked,)).scalar()
@@ -140,6 +162,7 @@ def release_changed(place: Place, asked: int) -> Steps:
     yield told
 
 
+@prepared
 def release_overdue(place: Place, asked: int, *, late: float = 5.1) -> Steps:
     with deadline.within(5):
         connection = place.engine.connect()
@@ -150,10 +173,12 @@ def release_overdue(place: Place, asked: int, *, late: float = 5.1) -> Steps:
     yield told
 
 
+@prepared
 def release_written_off(place: Place, asked: int) -> Steps:
     return release_overdue(place, asked, late=6)
 
 
+@prepared
 def release_after_dispose(place: Place, asked: int) -> Steps:
     connection = place.engine.connect()
     told = connection.scalar(select(literal(asked)))
@@ -163,6 +188,7 @@ def release_after_dispose(place: Place, asked: int) -> Steps:
     yield told
 
 
+@prepared
 def invalidate(place: Place, asked: int) -> Steps:
     connection = place.engine.connect()
     yield
@@ -171,6 +197,7 @@ def invalidate(place: Place, asked: int) -> Steps:
     yield asked
 
 
+@prepared
 def invalidate_and_go_on(place: Place, asked: int) -> Steps:
     connection = place.engine.connect()
     yield
@@ -181,6 +208,7 @@ def invalidate_and_go_on(place: Place, asked: int) -> Steps:
     yield told
 
 
+@prepared
 def soft_invalidate(place: Place, asked: int) -> Steps:
     proxy: Any = place.pool.connect()
     yield
@@ -188,6 +216,7 @@ def soft_invalidate(place: Place, asked: int) -> Steps:
     yield answer_of(proxy, asked)
 
 
+@prepared
 def detach(place: Place, asked: int) -> Steps:
     connection = place.engine.connect()
     yield
@@ -197,52 +226,9 @@ def detach(place: Place, asked: int) -> Steps:
     yield told
 
 
+@prepared
 def drop(place: Place, asked: int) -> Steps:
     connection: Any = place.engine.connect()
     yield
     del connection
     yield asked
-
-
-def failing_statement(place: Place, asked: int) -> Steps:
-    yield
-    with suppress(Exception), place.engine.connect() as connection:
-        connection.exec_driver_sql("SELECT nothing FROM nowhere")
-    yield asked
-
-
-def failing_lookup(place: Place, asked: int) -> Steps:
-    def fail(_: object) -> None:
-        raise sqlite3.OperationalError("of the driver")
-
-    yield
-    with suppress(sqlite3.OperationalError):
-        lend(place.pool, fail)
-    yield asked
-
-
-WAYS: list[Way] = [
-    connect,
-    connect_within_a_deadline,
-    fresh,
-    raw_connection,
-    lookup,
-    reading,
-    unit,
-    stale,
-    first,
-    second,
-    queue,
-    no_room,
-    release_changed,
-    release_overdue,
-    release_written_off,
-    release_after_dispose,
-    invalidate,
-    invalidate_and_go_on,
-    soft_invalidate,
-    detach,
-    drop,
-    failing_statement,
-    failing_lookup,
-]

@@ -84,6 +84,15 @@ def ready_tree(served_before: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(served_before, tmp_path / "clone", symlinks=True))
 
 
+@pytest.fixture(scope="module")
+def extended(request: pytest.FixtureRequest, served_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a clone for the tests of a file, whose MORE is added to wsgi.py."""
+    tree = Path(shutil.copytree(served_before, tmp_path_factory.mktemp("extended") / "clone", symlinks=True))
+    with (tree / "wsgi.py").open("a") as file:
+        file.write(request.module.MORE)
+    return tree
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Serving]]:
     """Start ./run serve in a clone and wait for its first answer; it is stopped after the test."""
@@ -101,14 +110,13 @@ def serve() -> Iterator[Callable[..., Serving]]:
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[Database]:
-    """A server of our own: Aborted_clients is one number for the whole server."""
+    """A database without a table on a server of our own: Aborted_clients is one number for the whole server."""
     try:
         server = servers.obtain("mariadb")
     except servers.MissingError as error:
         leave_out("mariadb", error)
     try:
         with databases.new_database(server) as made:
-            databases.migrate_and_seed(made.url)
             yield made
     finally:
         server.stop()

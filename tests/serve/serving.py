@@ -76,7 +76,7 @@ class Serving:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def wait(self, seconds: float = 30) -> float:
+    def wait(self, seconds: float = 60) -> float:
         """Return after how many seconds /livez first answered."""
         while time.monotonic() < self.started + seconds and self.process.poll() is None:
             try:
@@ -103,7 +103,7 @@ class Serving:
         lines = [line for line in whole.split("\n") if line.startswith("{")]
         return [event for event in map(json.loads, lines) if name is None or event["event"] == name]
 
-    def wait_for_events(self, start: str, count: int, seconds: float = 40) -> None:
+    def wait_for_events(self, start: str, count: int, seconds: float = 60) -> None:
         """Return once so many log lines begin like that."""
         end = time.monotonic() + seconds
         while (seen := sum(event["event"].startswith(start) for event in self.events())) < count:

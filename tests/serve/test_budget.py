@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from testkit.databases import Database, migrate_and_seed, new_database
+from testkit.databases import Database, new_database
 from tests.conftest import obtain_or_skip
 from tests.serve.serving import Serving, free_port, run
 from tests.support.asking import LOOKUP
@@ -24,7 +24,6 @@ SUM = "WORKERS 2 x (POOL_SIZE 1000 + WRITER_POOL_SIZE 1000) x 2 during a reload 
 @pytest.fixture(scope="module", params=["mariadb"])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     with new_database(obtain_or_skip(request.config, request.param)) as made:
-        migrate_and_seed(made.url)
         yield made
 
 
@@ -37,7 +36,7 @@ def test_refuse_stops_the_server_with_the_sum(served_before: Path, database: Dat
     ended = run(
         served_before,
         "serve",
-        timeout=20,
+        timeout=60,
         DATABASE_URL=database.url,
         POOL_BUDGET="refuse",
         PORT=str(free_port()),
@@ -82,9 +81,7 @@ def test_a_reload_is_never_refused(served_before: Path, serve: Callable[..., Ser
 
 def wait_for(server: Serving, times: int) -> None:
     """Wait until it was told so often, and a moment longer for one too many."""
-    end = time.monotonic() + 15
-    while len(server.events("connection budget exceeded")) < times and time.monotonic() < end:
-        time.sleep(0.1)
+    server.wait_for_events("connection budget exceeded", times)
     time.sleep(0.5)
     assert len(server.events("connection budget exceeded")) == times, server.log.read_text()
 

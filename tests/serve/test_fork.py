@@ -62,6 +62,7 @@ def reading(ready_tree: Path) -> Path:
     return ready_tree
 
 
+@pytest.mark.long_form("mysqldb")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_no_connection_is_shared_with_the_arbiter_or_another_worker(
     reading: Path, mariadb: Database, goodbyes: None, serve: Callable[..., Serving], driver: str

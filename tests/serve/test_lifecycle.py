@@ -14,7 +14,9 @@ from tests.serve.conftest import status
 from tests.serve.serving import Serving
 from tests.serve.visitors import Visitors
 
-BEGUN = """
+SLOW = """
+
+import time
 
 from flask import request
 
@@ -23,6 +25,7 @@ from flask import request
 def begin():
     if request.path == "/test/lookup":
         app.logger.warning("begun")
+        time.sleep(1)
 """
 
 HOLDING = """
@@ -55,7 +58,7 @@ def test_a_reload_loses_no_request(
 ) -> None:
     server = serve(ready_tree, WORKERS="2", DATABASE_URL=mariadb.url)
 
-    with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
+    with Visitors(server.port) as busy, Visitors(server.port, 4, pause=1) as idle:
         busy.wait_for(100)
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_events("Worker exiting", 2)
@@ -76,7 +79,7 @@ def test_recycling_loses_no_request(
 ) -> None:
     server = serve(ready_tree, WORKERS="2", MAX_REQUESTS="200", DATABASE_URL=mariadb.url)
 
-    with Visitors(server.port) as busy, Visitors(server.port, 4, pause=3) as idle:
+    with Visitors(server.port) as busy, Visitors(server.port, 4, pause=1) as idle:
         server.wait_for_events("Worker exiting", 4)
         busy.wait_for(100)
     server.stop()
@@ -90,12 +93,12 @@ def test_a_stop_answers_every_request_that_was_begun(
     ready_tree: Path, mariadb: Database, goodbyes: None, serve: Callable[..., Serving], how: signal.Signals
 ) -> None:
     with (ready_tree / "wsgi.py").open("a") as file:
-        file.write(BEGUN)
+        file.write(SLOW)
     server = serve(ready_tree, WORKERS="2", DATABASE_URL=mariadb.url)
 
     with Visitors(server.port, 16) as visitors:
-        visitors.wait_for(300)
-        before = len(server.events("begun"))
+        visitors.wait_for(20)
+        before = visitors.tally.answered
         code = server.stop(how)
 
     assert code == 0

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
 from testkit.waiting import eventually
-from tests.serve.serving import Serving, free_port, run
+from tests.serve.serving import Serving, run
 from tests.support.asking import LOOKUP, PATH
 
 TOKEN = "a-token-of-more-than-16-characters"
@@ -86,7 +87,13 @@ def test_a_worker_that_is_killed_takes_no_request_with_it(server: Serving) -> No
 
     server.wait()
     assert lookups(server) >= before
-    assert eventually(lambda: numbers(server)["app_workers"] == 2, seconds=20)
+    assert eventually(lambda: _workers_a_second_later(server) == 2, seconds=60)
+
+
+def _workers_a_second_later(server: Serving) -> float:
+    # Asked all the time, workers would be replaced before others have begun.
+    time.sleep(1)
+    return numbers(server)["app_workers"]
 
 
 def test_a_reload_goes_on_counting(server: Serving) -> None:
@@ -95,7 +102,7 @@ def test_a_reload_goes_on_counting(server: Serving) -> None:
 
     server.process.send_signal(signal.SIGHUP)
 
-    assert eventually(lambda: len(workers_of(server)) >= started + 2, seconds=20)
+    assert eventually(lambda: len(workers_of(server)) >= started + 2, seconds=60)
     ask(server, 5)
     assert lookups(server) == before + 5
 
@@ -106,26 +113,6 @@ def test_replaced_workers_leave_no_files_behind(server: Serving) -> None:
     # A reload has old and new workers side by side.
     of_workers = {name for number in range(1, 5) for name in (f"worker-{number}.json", f"histogram_{number}.db")}
     assert set(files) <= of_workers | {"history.json"}
-
-
-def test_the_address_never_tells_what_was_asked_for(server: Serving) -> None:
-    server.get(f"{LOOKUP}Secretville")
-    server.get("/Secretville")
-
-    text = server.get("/metrics", Authorization=f"Bearer {TOKEN}").text
-
-    assert "Secretville" not in text
-    assert 'route="unmatched"' in text
-    assert TOKEN not in text
-
-
-def test_probes_leave_no_line_in_the_log(server: Serving) -> None:
-    for path in ("/livez", "/readyz", "/metrics"):
-        server.get(path, Authorization=f"Bearer {TOKEN}")
-    ask(server, 1)
-
-    assert {event["path"] for event in server.events("request")} >= {PATH}
-    assert not {event["path"] for event in server.events("request")} & {"/livez", "/readyz", "/metrics"}
 
 
 def test_the_run_directory_goes_with_the_server_and_those_of_killed_ones_with_the_next(
@@ -145,34 +132,24 @@ def test_the_run_directory_goes_with_the_server_and_those_of_killed_ones_with_th
     assert not own.exists()
 
 
-def test_a_directory_of_ones_own_is_emptied_at_the_start_and_kept(
+def test_a_directory_of_ones_own_is_emptied_by_a_start_that_succeeds_and_kept(
     served_before: Path, serve: Callable[..., Serving], tmp_path: Path
 ) -> None:
-    own = tmp_path / "metrics"
-    own.mkdir()
-    (own / "counter_7.db").write_bytes(b"of another run")
-    (own / "notes.txt").write_text("not ours")
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    (folder / "counter_7.db").write_bytes(b"of another run")
+    (folder / "notes.txt").write_text("not ours")
+    own: dict[str, Any] = {"PROMETHEUS_MULTIPROC_DIR": str(folder), "WORKERS": "1"}
 
-    server = serve(served_before, PROMETHEUS_MULTIPROC_DIR=str(own))
-
-    ask(server, 1)
-    assert lookups_without_token(server) == 1
-    server.stop()
-    assert (own / "notes.txt").exists()
-    assert not (own / "counter_7.db").exists()
-
-
-def test_a_start_that_fails_takes_nothing_from_the_server_that_runs(
-    served_before: Path, serve: Callable[..., Serving], tmp_path: Path
-) -> None:
-    own: dict[str, Any] = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"), "WORKERS": "1"}
     server = serve(served_before, **own)
     ask(server, 3)
-
     done = run(served_before, "serve", PORT=str(server.port), **own)
 
     assert (done.returncode, "is taken" in done.stderr) == (1, True)
     assert lookups_without_token(server) == 3
+    server.stop()
+    assert (folder / "notes.txt").exists()
+    assert not (folder / "counter_7.db").exists()
 
 
 def test_without_its_directory_a_server_goes_on_answering_and_a_new_worker_counting(
@@ -186,8 +163,8 @@ def test_without_its_directory_a_server_goes_on_answering_and_a_new_worker_count
 
     server.process.send_signal(signal.SIGHUP)
 
-    assert eventually(lambda: len(workers_of(server)) == 2, seconds=20)
-    assert eventually(lambda: _answers_and_counts(server), seconds=20)
+    assert eventually(lambda: len(workers_of(server)) == 2, seconds=60)
+    assert eventually(lambda: _answers_and_counts(server), seconds=60)
 
 
 def _answers_and_counts(server: Serving) -> bool:
@@ -216,17 +193,6 @@ def tiny_folder(tmp_path: Path) -> Iterator[Path]:
         leave_out("a small file system", MissingError("only the administrator may mount one"))
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_directory_that_cannot_be_used_is_refused_with_a_sentence(served_before: Path, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch()
-
-    done = run(served_before, "serve", PROMETHEUS_MULTIPROC_DIR=str(file), PORT=str(free_port()))
-
-    assert done.returncode == 1
-    assert f"PROMETHEUS_MULTIPROC_DIR={file} must be a folder that can be written" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def lookups_without_token(server: Serving) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from tests.serve.serving import Serving
 
-SHOWING = """
+# Tells which process and which settings answer.
+MORE = """
 
 import os
 
@@ -29,62 +31,62 @@ MISTAKES = {
 }
 
 
-@pytest.fixture
-def showing(ready_tree: Path) -> Path:
-    """A clone that tells which process and which settings answer."""
-    with (ready_tree / "wsgi.py").open("a") as file:
-        file.write(SHOWING)
-    return ready_tree
+@pytest.fixture(scope="module")
+def server(extended: Path) -> Iterator[Serving]:
+    with Serving(extended, WORKERS="1") as server:
+        server.wait()
+        yield server
+
+
+@contextmanager
+def changed(path: Path, text: str) -> Iterator[None]:
+    """Let a file say something else during the block."""
+    before = path.read_text() if path.exists() else ""
+    path.write_text(text)
+    yield
+    path.write_text(before)
 
 
 @pytest.mark.parametrize("where", MISTAKES)
 def test_a_version_that_cannot_be_started_leaves_the_old_workers_alone(
-    showing: Path, serve: Callable[..., Serving], where: str
+    extended: Path, server: Serving, where: str
 ) -> None:
-    server = serve(showing, WORKERS="1")
-    before = json(server)
+    said = "Not reloaded, the old workers go on."
+    before, told = json(server), sum(event["event"].startswith(said) for event in server.events())
     name, mistake, reason = MISTAKES[where]
-    path = showing / name
-    sound = path.read_text() if path.exists() else ""
 
-    path.write_text(mistake)
-    server.process.send_signal(signal.SIGHUP)
-    server.wait_for_events("Not reloaded, the old workers go on.", 1)
+    with changed(extended / name, mistake):
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_events(said, told + 1)
 
     assert reason in server.events()[-1]["event"]
     assert server.events()[-1]["level"] == "error"
     assert json(server) == before
 
-    path.write_text(sound)
-    server.process.send_signal(signal.SIGHUP)
-    server.wait_for_events("Booting worker", 2)
-    server.wait_for_events("Worker exiting", 1)
-    assert json(server)["pid"] != before["pid"]
 
+def test_a_reload_brings_new_code_and_new_settings(extended: Path, server: Serving) -> None:
+    config, before = extended / "config.py", json(server)
+    code = config.read_text().replace("    workers: int", "    brand_new: int = 7\n    workers: int")
 
-def test_a_reload_brings_new_code_and_new_settings(showing: Path, serve: Callable[..., Serving]) -> None:
-    server = serve(showing, WORKERS="1")
-    config = showing / "config.py"
+    with changed(extended / ".env", "POOL_SIZE=5\n"), changed(config, code):
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_events("Worker exiting", 1)
+        after = json(server)
 
-    (showing / ".env").write_text("POOL_SIZE=5\n")
-    config.write_text(config.read_text().replace("    workers: int", "    brand_new: int = 7\n    workers: int"))
-    server.process.send_signal(signal.SIGHUP)
-    server.wait_for_events("Worker exiting", 1)
-
-    after = json(server)
     assert (after["pool_size"], after["new"]) == (5, 7)
+    assert after["pid"] != before["pid"]
 
 
-def test_a_worker_that_replaces_another_keeps_its_settings(showing: Path, serve: Callable[..., Serving]) -> None:
-    server = serve(showing, WORKERS="1", MAX_REQUESTS="5")
+def test_a_worker_that_replaces_another_keeps_its_settings(extended: Path, serve: Callable[..., Serving]) -> None:
+    server = serve(extended, WORKERS="1", MAX_REQUESTS="5")
     before = json(server)
 
-    (showing / ".env").write_text("POOL_SIZE=banana\n")
-    for _ in range(5):
-        server.get("/livez")
-    server.wait_for_events("Booting worker", 2)
+    with changed(extended / ".env", "POOL_SIZE=banana\n"):
+        for _ in range(5):
+            server.get("/livez")
+        server.wait_for_events("Booting worker", 2)
+        after = json(server)
 
-    after = json(server)
     assert after["pid"] != before["pid"]
     assert after["pool_size"] == before["pool_size"]
 

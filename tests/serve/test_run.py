@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,23 +46,16 @@ def shim(folder: Path, before: str, version: str = "Python 3.14.0") -> str:
     return str(path)
 
 
-def test_run_alone_lists_every_command_with_a_line(bare_tree: Path) -> None:
+def test_run_alone_lists_every_command_in_groups_that_fit_a_terminal(bare_tree: Path) -> None:
     shown = run(bare_tree)
 
     assert shown.returncode == 0
     listed = re.findall(r"^  ([\w-]+) .{10,}$", shown.stdout, re.MULTILINE)
     assert [command for command in listed if command in COMMANDS] == COMMANDS  # rooms may bring more
-
-
-def test_the_list_fits_a_terminal_is_grouped_and_aligned(bare_tree: Path) -> None:
-    lines = run(bare_tree).stdout.splitlines()
-
+    lines = shown.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert [line for line in lines if line in ("Run it", "Its data", "Work on it")] == [
-        "Run it",
-        "Its data",
-        "Work on it",
-    ]
+    groups = ["Run it", "Its data", "Work on it"]
+    assert [line for line in lines if line in groups] == groups
     assert [line for line in lines if line.startswith("  ") and not re.match(r"  .{17} \S", line)] == []
 
 
@@ -140,22 +133,26 @@ def test_run_may_be_called_through_links(bare_tree: Path, tmp_path: Path) -> Non
     assert shown.stdout == run(bare_tree).stdout
 
 
-def test_a_taken_port_is_said_in_one_sentence(served_before: Path, serve: Callable[..., Serving]) -> None:
-    first = serve(served_before)
+@pytest.fixture(scope="module")
+def first(served_before: Path) -> Iterator[Serving]:
+    """A server that has the port which others want."""
+    with Serving(served_before) as server:
+        server.wait()
+        yield server
 
-    began = time.monotonic()
+
+def test_a_taken_port_is_said_in_one_sentence(served_before: Path, first: Serving) -> None:
     second = run(served_before, "serve", PORT=str(first.port))
 
     assert second.returncode == 1
     assert f"Port {first.port} is taken on 127.0.0.1; stop what listens there or choose another" in second.stderr
     assert "Traceback" not in second.stderr
-    assert time.monotonic() - began < 5
+    assert "Retrying" not in second.stderr
 
 
 def test_an_address_given_to_gunicorn_is_the_one_that_is_tried_and_shown(
-    served_before: Path, serve: Callable[..., Serving], tmp_path: Path
+    served_before: Path, first: Serving, tmp_path: Path
 ) -> None:
-    first = serve(served_before)
     port = free_port()
     with socket.socket(socket.AF_INET6) as taken:
         taken.bind(("::1", 0))
@@ -175,14 +172,6 @@ def test_an_address_given_to_gunicorn_is_the_one_that_is_tried_and_shown(
     assert f"Port {six} is taken on ::1; stop what listens there or choose another for --bind" in refused.stderr
 
 
-def test_a_host_of_another_machine_is_said_in_one_sentence(served_before: Path) -> None:
-    ended = run(served_before, "serve", HOST="192.0.2.1")
-
-    assert ended.returncode == 1
-    assert "Cannot listen on 192.0.2.1:8000" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 @pytest.mark.parametrize("command", ["serve", "migrate", "seed"])
 def test_bad_settings_end_with_2_and_all_problems(tree: Path, command: str) -> None:
     ended = run(tree, command, THREADS="many", POOL_STRATEGY="none", DATABASE_URL="nonsense")
@@ -193,12 +182,19 @@ def test_bad_settings_end_with_2_and_all_problems(tree: Path, command: str) -> N
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.timeout(300)  # pip has everything to fetch, twice
 @pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_install_heals_at_the_next_start(bare_tree: Path) -> None:
     """The only test that installs for real; what it interrupts is pip in the middle of its work."""
     venv = bare_tree / ".venv"
+    # Compiled is what the server imports, by itself.
+    environ = {"PIP_NO_COMPILE": "1"}
     first = subprocess.Popen(
-        ["./run", "serve"], cwd=bare_tree, env=environment(bare_tree), start_new_session=True, stderr=subprocess.PIPE
+        ["./run", "serve"],
+        cwd=bare_tree,
+        env=environment(bare_tree, **environ),
+        start_new_session=True,
+        stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
     # As soon as the first package is there: pip must not be done before it hears of it.
@@ -208,8 +204,8 @@ def test_an_interrupted_install_heals_at_the_next_start(bare_tree: Path) -> None
     first.communicate(timeout=30)
     assert not (venv / ".installed-requirements.txt").exists()
 
-    with Serving(bare_tree) as server:
-        server.wait(100)
+    with Serving(bare_tree, **environ) as server:
+        server.wait(200)
         assert server.get(LOOKUP).status == 200
 
 
@@ -229,9 +225,8 @@ def test_another_lock_file_is_installed(tree: Path) -> None:
     assert (tree / ".venv" / ".half-done").exists()
 
 
-@pytest.mark.parametrize("changed", ["requirements.in", "requirements-dev.in"])
-def test_an_input_that_left_its_lock_file_behind_fails_the_check(tree: Path, changed: str) -> None:
-    with (tree / changed).open("a") as file:
+def test_an_input_that_left_its_lock_file_behind_fails_the_check(tree: Path) -> None:
+    with (tree / "requirements-dev.in").open("a") as file:
         file.write("colorama==0.4.6\n")
 
     # The part of ./run check that is about lock files: the others take long and have nothing to say here.

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection, Select, String, bindparam, literal, select
 
 from app import negotiation
-from app.extensions import fetch, reading
+from app.extensions import db, reading
 from app.media_types import HTML, JSON, TEXT
 from app.parameters import read_query, readable_text
 from steadypool import Lookup
@@ -39,7 +39,8 @@ def look_up() -> Response:
     """Return a name by way of the database: text on the shortest one, JSON and the page on the usual one."""
     media_type, name = negotiation.chosen(), read_query(Asked).name
     if media_type == TEXT:
-        return negotiation.answer(f"{fetch(_NAME, name=name)[0][0]}\n", TEXT, varies=True)
+        [(found,)] = _NAME.fetch(db.engines["reader"], name=name)
+        return negotiation.answer(f"{found}\n", TEXT, varies=True)
     told = usual_way(name)
     if media_type == JSON:
         return negotiation.answer(json.dumps({"name": told}) + "\n", JSON, varies=True)

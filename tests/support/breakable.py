@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 from sqlalchemy import make_url
 
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer, Kind, obtain
+from testkit.fleet import Fleet
 from testkit.leaving_out import leave_out
 from testkit.proxy import Proxy
 from testkit.servers import MissingError
@@ -28,36 +27,10 @@ def only_what_is_new_is_looked_through() -> None:
     gc.freeze()
 
 
-class Breakable:
-    """The servers of this session, each started once, in the background; other tests have others."""
-
-    def __init__(self) -> None:
-        # The threads live as long as the session: the kernel ends a server with the *thread* that started it.
-        self._threads = ThreadPoolExecutor(len(Kind), "fault-server")
-        self._servers: dict[Kind, Future[FaultServer]] = {}
-        atexit.register(self.stop)
-
-    def begin(self, kind: Kind) -> Future[FaultServer]:
-        if kind not in self._servers:
-            self._servers[kind] = self._threads.submit(obtain, kind)
-        return self._servers[kind]
-
-    def wait(self) -> None:
-        """Return when each has started or failed: as in tests/conftest.py, pytest changes os.environ meanwhile."""
-        wait(self._servers.values())
-
-    def stop(self) -> None:
-        while self._servers:
-            _, server = self._servers.popitem()
-            if not server.cancel() and not server.exception():
-                server.result().remove()
-        self._threads.shutdown()
-
-
 @pytest.fixture(scope="session")
-def breakable(request: pytest.FixtureRequest) -> Iterator[Breakable]:
+def breakable(request: pytest.FixtureRequest) -> Iterator[Fleet[Kind, FaultServer]]:
     """Start what the chosen tests need, all at once, with the first of them."""
-    made = Breakable()
+    made = Fleet(obtain, FaultServer.remove, len(Kind), "fault-server")
     for item in request.session.items:
         case = getattr(item, "callspec", None)
         if kind := case and case.params.get("fault_server"):
@@ -68,14 +41,14 @@ def breakable(request: pytest.FixtureRequest) -> Iterator[Breakable]:
 
 
 @pytest.fixture(scope="session", params=[Kind.MARIADB, Kind.MYSQL, Kind.POSTGRESQL], ids=lambda kind: kind.value)
-def fault_server(request: pytest.FixtureRequest, breakable: Breakable) -> FaultServer:
+def fault_server(request: pytest.FixtureRequest, breakable: Fleet[Kind, FaultServer]) -> FaultServer:
     """Each kind of server in turn, unless a test says on which.
 
     What is about the network and our own clock is as true of one MariaDB as of another: 11.8 is for tests `everywhere`
     and those `on_mysql_family`, in which the server's own behaviour decides.
     """
     try:
-        return breakable.begin(request.param).result()
+        return breakable.get(request.param)
     except MissingError as error:
         leave_out(request.param.value, error)
 

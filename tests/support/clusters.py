@@ -1,4 +1,4 @@
-"""A cluster for the tests of one file: its nodes are cut off, and the last test may kill one."""
+"""A cluster for the tests of a session: its nodes are cut off, and the last test of all kills one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAVING_SECONDS = 30
 NAME = "tried"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Three nodes of MariaDB behind HAProxy, with an empty database."""
     with ExitStack() as closing:

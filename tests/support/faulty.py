@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.orm import aliased
 
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
+from tests.pool.tables import Book
 
 DRIP_SECONDS = 0.1
 """A handshake then takes eight seconds at least, and each byte comes in time for a timeout that counts for each."""
@@ -41,42 +43,29 @@ def frozen(bench: Bench) -> Iterator[None]:
     bench.server.thaw()
 
 
-@contextmanager
-def black_hole(bench: Bench) -> Iterator[None]:
-    bench.proxy.black_hole()
-    yield
-    bench.proxy.heal()
+def on_the_way(name: str, *orders: Callable[[Proxy], object]) -> Fault:
+    """Return what is done to the network before the server."""
+
+    @contextmanager
+    def fault(bench: Bench) -> Iterator[None]:
+        for order in orders:
+            order(bench.proxy)
+        yield
+        bench.proxy.heal()
+
+    fault.__name__ = name
+    return fault
 
 
-@contextmanager
-def accepted_but_silent(bench: Bench) -> Iterator[None]:
-    bench.proxy.be_silent()
-    bench.proxy.reset_all()
-    yield
-    bench.proxy.heal()
+def drip(proxy: Proxy) -> None:
+    proxy.drip(DRIP_SECONDS)
 
 
-@contextmanager
-def dripping_answers(bench: Bench) -> Iterator[None]:
-    bench.proxy.drip(DRIP_SECONDS)
-    yield
-    bench.proxy.heal()
-
-
-@contextmanager
-def dripping_handshakes(bench: Bench) -> Iterator[None]:
-    bench.proxy.reset_all()
-    bench.proxy.drip(DRIP_SECONDS)
-    yield
-    bench.proxy.heal()
-
-
-@contextmanager
-def lost_syns(bench: Bench) -> Iterator[None]:
-    bench.proxy.lose_syns()
-    bench.proxy.reset_all()
-    yield
-    bench.proxy.heal()
+black_hole = on_the_way("black_hole", Proxy.black_hole)
+accepted_but_silent = on_the_way("accepted_but_silent", Proxy.be_silent, Proxy.reset_all)
+dripping_answers = on_the_way("dripping_answers", drip)
+dripping_handshakes = on_the_way("dripping_handshakes", Proxy.reset_all, drip)
+lost_syns = on_the_way("lost_syns", Proxy.lose_syns, Proxy.reset_all)
 
 
 @contextmanager
@@ -86,6 +75,19 @@ def locked_table(bench: Bench) -> Iterator[None]:
     with bench.database.connect() as holder:
         holder.execute(text(lock))
         yield
+
+
+def count_slowly(connection: Connection) -> int | None:
+    """Return what takes a minute or so to count: 600 x 600 x 600 combinations, none of them found by an index."""
+    one, two, three = aliased(Book), aliased(Book), aliased(Book)
+    product = one.book_id * two.book_id * three.book_id
+    joined = (
+        select(func.count())
+        .select_from(one)
+        .join(two, two.book_id != one.book_id)
+        .join(three, three.book_id != two.book_id)
+    )
+    return connection.scalar(joined.where(product % 1009 == 7))
 
 
 @contextmanager

@@ -14,5 +14,7 @@ def on(*kinds: Kind) -> pytest.MarkDecorator:
 
 everywhere = on(*Kind)
 on_mysql_family = on(Kind.MARIADB, Kind.MARIADB118, Kind.MYSQL)
+on_each_driver = on(Kind.MARIADB, Kind.POSTGRESQL)
+"""What is about the network, a driver or our own clock is as true of one server as of another."""
 on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
 on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)

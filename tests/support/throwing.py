@@ -219,9 +219,9 @@ def thrown_at_line(files: tuple[str, ...], *steps: int) -> Iterator[list[str]]:
     left = list(steps)
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.endswith(files):
+        if not left or not frame.f_code.co_filename.endswith(files):
             return None
-        if event == "line" and left and not _leaves_a_block(frame):
+        if event == "line" and not _leaves_a_block(frame):
             left[0] -= 1
             if left[0] <= 0:
                 left.pop(0)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
+from sys import stdlib_module_names
 
 import pytest
 
@@ -12,12 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # What the views share: how a request is read and an answer written. Each may use those to its right and config.
 TOOLS = {
+    "app.application",
     "app.errors",
+    "app.logging",
     "app.media_types",
     "app.negotiation",
-    "app.parameters",
     "app.openapi",
-    "app.logging",
+    "app.parameters",
     "app.security",
 }
 
@@ -81,9 +84,10 @@ ALLOWED: dict[str, set[str]] = {
     "steadypool.core": {"steadypool.core"},
     # Tables that are missing are an error of their own; its class lives with the schema.
     "app.errors": TOOLS | {"steadypool", "app.schema"},
-    "app.media_types": set(),
+    "app.media_types": {"app.application"},
     "app.logging": {"config"},
-    "app.access_log": {"app.logging", "steadypool", "config"},
+    "app.access_log": {"app.application", "app.logging", "steadypool", "config"},
+    "app.application": set(),
     # What wraps each request, whoever it comes from.
     "app.middleware": {
         "app.bodies",
@@ -123,6 +127,7 @@ READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
 POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypool"}
 
 
+@cache
 def files() -> dict[str, Path]:
     """Return every file of ours that has a place in the picture, by the name that an import uses."""
     paths = [ROOT / "wsgi.py", ROOT / "config.py", ROOT / "gunicorn.conf.py", *(ROOT / "migrations").glob("*.py")]
@@ -137,6 +142,7 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Return the modules that a file imports, wherever in it; `from app.room import queries` counts as the latter."""
     found: set[str] = set()
@@ -188,16 +194,6 @@ def test_a_file_imports_only_what_its_arrows_allow(module: str) -> None:
     assert astray == set(), f"{module} may import {sorted(allowed)}"
 
 
-def test_only_the_factory_imports_a_room() -> None:
-    importers = {
-        name
-        for name, path in files().items()
-        if not within(name, ROOMS) and any(within(found, ROOMS) for found in imports(path))
-    }
-
-    assert importers <= {"app"}
-
-
 NAMING = {"app/__init__.py", "app/schema.py"}
 """The two places that name the rooms."""
 
@@ -212,67 +208,45 @@ def test_nothing_that_rooms_share_names_one() -> None:
         assert {path for path in found if not path.startswith(f"app/{name}/")} <= NAMING
 
 
-def test_only_wsgi_and_migrations_import_the_factory() -> None:
-    importers = {name for name, path in files().items() if "app" in imports(path) and name != "app"}
-
-    assert importers <= {"wsgi", "migrations.env"}
+def outside(module: str) -> set[str]:
+    """Return the packages that a file imports, ours and others'."""
+    return {found.split(".")[0] for found in imports(files()[module])}
 
 
 def test_views_write_no_sql() -> None:
-    views = VIEWS & set(files())
-
-    for view in views:
-        roots = {module.split(".")[0] for module in imports(files()[view])}
-
-        assert not roots & {"sqlalchemy", "flask_sqlalchemy"}, view
+    assert those_with(VIEWS & set(files()), {"sqlalchemy", "flask_sqlalchemy"}) == {}
 
 
 def test_queries_and_the_pool_know_no_request() -> None:
-    for name, path in files().items():
-        if name.startswith(FLASK_FREE):
-            roots = {module.split(".")[0] for module in imports(path)}
+    quiet = {name for name in files() if name.startswith(FLASK_FREE)}
 
-            assert not roots & {"flask", "werkzeug", "flask_sqlalchemy"}, name
+    assert those_with(quiet, {"flask", "werkzeug", "flask_sqlalchemy"}) == {}
 
 
-def test_the_pool_could_be_taken_elsewhere() -> None:
-    from sys import stdlib_module_names
-
-    for name, path in files().items():
-        if name.startswith("steadypool"):
-            roots = {module.split(".")[0] for module in imports(path)}
-
-            assert roots <= POOL_NEEDS | stdlib_module_names, name
+def those_with(modules: set[str], packages: set[str]) -> dict[str, set[str]]:
+    """Return which of these packages are imported, by file."""
+    return {name: found for name in modules if (found := outside(name) & packages)}
 
 
-def test_the_inner_rings_of_the_pool_know_no_sqlalchemy_and_the_core_no_driver() -> None:
-    from sys import stdlib_module_names
+@pytest.mark.parametrize(
+    ("part", "needs", "at_least"),
+    [
+        (("steadypool",), POOL_NEEDS, 30),
+        (("steadypool.core.", "steadypool.drivers."), {"steadypool"}, 15),
+    ],
+    ids=["the pool could be taken elsewhere", "its inner rings know no SQLAlchemy and its core no driver"],
+)
+def test_what_is_not_ours(part: tuple[str, ...], needs: set[str], at_least: int) -> None:
+    found = {name: outside(name) - needs - stdlib_module_names for name in files() if name.startswith(part)}
 
-    inner = [name for name in files() if name.startswith(("steadypool.core.", "steadypool.drivers."))]
-    assert len(inner) > 15
-
-    for name in inner:
-        roots = {module.split(".")[0] for module in imports(files()[name])}
-        assert roots <= {"steadypool", *stdlib_module_names}, name
-
-
-def test_nobody_reaches_past_what_the_pool_s_package_names() -> None:
-    for name, path in files().items():
-        if not name.startswith("steadypool"):
-            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            sources = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-
-            assert not [source for source in sources if source.startswith("steadypool.")], name
+    assert len(found) > at_least
+    assert {name: more for name, more in found.items() if more} == {}
 
 
 def test_only_the_settings_read_the_environment() -> None:
     for name, path in files().items():
         lines = path.read_text(encoding="utf-8").splitlines()
-        reads = [
-            line.strip()
-            for line in lines
-            if re.search(r"\bos\.environ|\bgetenv\b|import environ\b", line.partition("#")[0])
-        ]
+        reads = [line.strip() for line in lines if READS.search(line.partition("#")[0])]
 
         assert name in READ_THE_ENVIRONMENT or reads == [], name
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import make_url
 
-from app.operations.budget import RESERVE, Budget, Limit, Terms, budgets, has_limits, server_of, terms_of
+from app.operations.budget import RESERVE, Budget, Fleet, Limit, Terms, budgets, has_limits, server_of, terms_of
 from config import Settings
 
 READS: Terms = (("POOL_SIZE", 8),)
@@ -18,12 +18,12 @@ MAX = Limit("db:3306", "max_connections", 12)
 def the_budget(allowed: int, workers: int = 4) -> Budget:
     """Return the sum of the default pools on one server that allows so many connections."""
     limit = MAX._replace(connections=allowed)
-    return budgets([(READS, [limit]), (WRITES, [limit])], workers)[0]
+    return budgets([(READS, [limit]), (WRITES, [limit])], Fleet(workers))[0]
 
 
 def needed(pools: list[tuple[Terms, list[Limit]]]) -> dict[str, int]:
     """Return what one worker and its successor need, by the limit that it counts for."""
-    return {budget.limit.rpartition(" ")[0]: budget.needed - RESERVE for budget in budgets(pools, workers=1)}
+    return {budget.limit.rpartition(" ")[0]: budget.needed - RESERVE for budget in budgets(pools, Fleet(1))}
 
 
 def test_the_arithmetic_is_shown_with_the_settings_to_turn() -> None:
@@ -37,13 +37,25 @@ def test_the_arithmetic_is_shown_with_the_settings_to_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("allowed", "fits", "fits_without_reload"),
+    ("allowed", "fits", "fits_usually"),
     [(85, True, True), (84, False, True), (45, False, True), (44, False, False)],
 )
-def test_it_fits_to_the_last_connection(allowed: int, fits: bool, fits_without_reload: bool) -> None:
+def test_it_fits_to_the_last_connection(allowed: int, fits: bool, fits_usually: bool) -> None:
     budget = the_budget(allowed)
 
-    assert (not budget.remedy, budget.fits_without_reload) == (fits, fits_without_reload)
+    assert (not budget.remedy, budget.fits_usually) == (fits, fits_usually)
+
+
+@pytest.mark.parametrize(("allowed", "fits", "fits_usually"), [(40, True, True), (39, False, True), (34, False, False)])
+def test_all_instances_are_counted_and_those_that_are_there_while_others_are_replaced(
+    allowed: int, fits: bool, fits_usually: bool
+) -> None:
+    limit = MAX._replace(connections=allowed)
+    budget = budgets([((("POOL_SIZE", 4),), [limit]), ((("WRITER_POOL_SIZE", 1),), [limit])], Fleet(1, 6, 1))[0]
+
+    assert "WORKERS 1 x (POOL_SIZE 4 + WRITER_POOL_SIZE 1) x (INSTANCES 6 + INSTANCE_SURGE 1) + 5" in budget.arithmetic
+    assert budget.remedy.startswith("lower INSTANCES, WORKERS, POOL_SIZE or") or fits
+    assert (not budget.remedy, budget.fits_usually) == (fits, fits_usually)
 
 
 def test_two_servers_have_each_their_own_sum() -> None:
@@ -79,13 +91,15 @@ def test_users_of_one_server_share_its_limit_but_not_their_own() -> None:
 def test_the_tightest_comes_first() -> None:
     wide, tight = MAX._replace(connections=500), Limit("db:3306 for u", "max_user_connections", 7)
 
-    assert [budget.allowed for budget in budgets([(READS, [wide, tight])], workers=1)] == [7, 500]
+    assert [budget.allowed for budget in budgets([(READS, [wide, tight])], Fleet(1))] == [7, 500]
 
 
 def test_what_the_server_reserves_is_not_what_is_raised() -> None:
     limit = Limit("db:5432", "max_connections - superuser_reserved_connections", 20)
 
-    assert budgets([(READS, [limit])], 1)[0].remedy == "lower WORKERS or POOL_SIZE, or raise max_connections by 1"
+    assert (
+        budgets([(READS, [limit])], Fleet(1))[0].remedy == "lower WORKERS or POOL_SIZE, or raise max_connections by 1"
+    )
 
 
 def test_overflow_counts_where_there_is_some(make_settings: Callable[..., Settings]) -> None:

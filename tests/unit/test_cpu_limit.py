@@ -15,41 +15,26 @@ def machine_of_eight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
 
 
-def version_2(folder: Path, text: str) -> Path:
-    (folder / "cpu.max").write_text(text)
-    return folder
-
-
-def version_1(folder: Path, quota: str, period: str) -> Path:
-    (folder / "cpu").mkdir()
-    (folder / "cpu" / "cpu.cfs_quota_us").write_text(quota)
-    (folder / "cpu" / "cpu.cfs_period_us").write_text(period)
-    return folder
-
-
 @pytest.mark.parametrize(
-    ("text", "count"),
+    ("files", "count"),
     [
-        ("150000 100000\n", 1.5),
-        ("50000 100000\n", 0.5),
-        ("max 100000\n", 8),
-        ("1600000 100000\n", 8),
-        ("nonsense\n", 8),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "50000 100000\n"}, 0.5),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "1600000 100000\n"}, 8),
+        ({"cpu.max": "nonsense\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "0\n"}, 8),
+        ({}, 8),
     ],
 )
-def test_limit_of_cgroup_version_2(tmp_path: Path, text: str, count: float) -> None:
-    assert cpus.cpu_limit(version_2(tmp_path, text)) == count
+def test_limit_of_cgroups_of_both_versions(tmp_path: Path, files: dict[str, str], count: float) -> None:
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
 
-
-@pytest.mark.parametrize(
-    ("quota", "period", "count"), [("200000\n", "100000\n", 2), ("-1\n", "100000\n", 8), ("200000\n", "0\n", 8)]
-)
-def test_limit_of_cgroup_version_1(tmp_path: Path, quota: str, period: str, count: float) -> None:
-    assert cpus.cpu_limit(version_1(tmp_path, quota, period)) == count
-
-
-def test_without_a_container_the_cpus_this_process_may_use(tmp_path: Path) -> None:
-    assert cpus.cpu_limit(tmp_path / "no-cgroup") == 8
+    assert cpus.cpu_limit(tmp_path) == count
 
 
 def test_without_affinity_the_cpus_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from app.commands import checks, doctor, rights
-from app.operations.budget import Limit, budgets
+from app.operations.budget import Fleet, Limit, budgets
 from config import Settings
 from steadypool import Role
 
@@ -77,6 +77,7 @@ def test_wait_timeout_below_the_ping(make_settings: Callable[..., Settings]) -> 
     [
         ({}, "ok", "POOL_SIZE 8"),
         ({"POOL_SIZE": "17"}, "warning", "never used"),
+        ({"POOL_SIZE": "9", "THREADS": "8"}, "warning", "lower POOL_SIZE to 8 at the most"),
         ({"WRITER_POOL_SIZE": "17"}, "warning", "WRITER_POOL_SIZE 17"),
         ({"POOL_SIZE": "10", "POOL_MAX_OVERFLOW": "7"}, "warning", "POOL_SIZE 17 (overflow counted)"),
         ({"THREADS": "72"}, "ok", "THREADS=72"),
@@ -88,14 +89,14 @@ def test_threads(make_settings: Callable[..., Settings], environ: dict[str, str]
     finding = doctor.judge_threads(make_settings(**environ))
 
     assert finding.level == level
-    assert said in finding.text
+    assert said in f"{finding.text} {finding.remedy}"
 
 
 @pytest.mark.parametrize(("allowed", "level"), [(25, "ok"), (24, "warning"), (15, "warning"), (14, "problem")])
 def test_budget(allowed: int, level: str) -> None:
     limit = Limit("db:3306", "max_connections", allowed)
 
-    finding = doctor.judge_budget(budgets([((("POOL_SIZE", 10),), [limit])], workers=1)[0])
+    finding = doctor.judge_budget(budgets([((("POOL_SIZE", 10),), [limit])], Fleet(1))[0])
 
     assert finding.level == level
     assert ("raise max_connections" in finding.remedy) is (level != "ok")

@@ -71,13 +71,3 @@ def test_no_public_name_means_two_things(parts: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", EXCEPTIONS)
 def test_each_exception_is_one(name: str) -> None:
     assert name in {*defined(SERVED), *defined(TESTKIT)}, f"{name} needs none any more: {EXCEPTIONS[name]}"
-
-
-def test_what_counts_as_a_public_name(tmp_path: Path) -> None:
-    written = tmp_path / "some.py"
-    written.write_text(
-        "class Shown: ...\ndef shown(): ...\nState = Literal['up']\nT = TypeVar('T')\nKIND = 1\nlog = 1\n_Kept = int\n"
-        "def _kept(): ...\nP = ParamSpec('P')\nLate = TypeVar('Late')\nasync def later(): ...\n"
-    )
-
-    assert list(public_names(written)) == ["Shown", "shown", "State", "later"]

@@ -130,24 +130,17 @@ def test_reset_all(proxy: Proxy, echo: Echo) -> None:
     assert eventually(lambda: len(echo.ends) == 2)
 
 
-def test_bytes_drip_to_the_client(proxy: Proxy) -> None:
+@pytest.mark.parametrize(("fault", "seconds", "times"), [("drip", 0.05, 9), ("delay", 0.1, 2)])
+def test_each_byte_that_drips_and_each_direction_takes_its_time(
+    proxy: Proxy, fault: str, seconds: float, times: int
+) -> None:
     with connect(proxy) as client:
-        proxy.drip(0.05)
+        getattr(proxy, fault)(seconds)
         started = time.monotonic()
 
         assert echoed(client, packet(b"123456")) == packet(b"123456")
 
-        assert 9 * 0.05 <= time.monotonic() - started < 9 * 0.05 + SLACK
-
-
-def test_a_delay_is_paid_in_each_direction(proxy: Proxy) -> None:
-    with connect(proxy) as client:
-        proxy.delay(0.1)
-        started = time.monotonic()
-
-        assert echoed(client, packet(b"a") + packet(b"b")) == packet(b"a") + packet(b"b")
-
-        assert 0.2 <= time.monotonic() - started < 0.2 + SLACK
+        assert times * seconds <= time.monotonic() - started < times * seconds + SLACK
 
 
 def test_nothing_is_lost_in_a_freeze(proxy: Proxy) -> None:

@@ -72,26 +72,31 @@ def test_the_notes_are_what_the_changelog_says_of_the_release(
     assert capsys.readouterr().out == "- Something of 1.1.0 - 2026-12-01.\n"
 
 
-def test_a_tag_of_another_version_makes_no_release(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["v1.2.0"], project) == 1
-
-    assert "the tag is v1.2.0, but VERSION in config.py is 1.1.0" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("part", "version"), [("", "1.1.0"), ("steadypool/", "0.1.0")])
-def test_nothing_unreleased_is_released(
-    project: Path, capsys: pytest.CaptureFixture[str], part: str, version: str
+@pytest.mark.parametrize(
+    ("file", "heading", "tag", "said"),
+    [
+        ("CHANGELOG.md", "", "v1.2.0", "the tag is v1.2.0, but VERSION in config.py is 1.1.0"),
+        ("CHANGELOG.md", "Unreleased", "v1.1.0", 'CHANGELOG.md: call "Unreleased" "1.1.0 - YYYY-MM-DD"'),
+        (
+            "steadypool/CHANGELOG.md",
+            "Unreleased",
+            "v1.1.0",
+            'steadypool/CHANGELOG.md: call "Unreleased" "0.1.0 - YYYY-MM-DD"',
+        ),
+        (
+            "steadypool/CHANGELOG.md",
+            "0.2.0 - 2026-11-01",
+            "v1.1.0",
+            "steadypool/CHANGELOG.md: the version is 0.1.0",
+        ),
+    ],
+)
+def test_what_is_not_in_step_makes_no_release(
+    project: Path, capsys: pytest.CaptureFixture[str], file: str, heading: str, tag: str, said: str
 ) -> None:
-    (project / f"{part}CHANGELOG.md").write_text(changelog("Unreleased"))
+    if heading:
+        (project / file).write_text(changelog(heading))
 
-    assert main(["v1.1.0"], project) == 1
+    assert main([tag], project) == 1
 
-    assert f'{part}CHANGELOG.md: call "Unreleased" "{version} - YYYY-MM-DD"' in capsys.readouterr().err
-
-
-def test_a_changelog_out_of_step_makes_no_release(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "steadypool/CHANGELOG.md").write_text(changelog("0.2.0 - 2026-11-01"))
-
-    assert main(["v1.1.0"], project) == 1
-
-    assert "steadypool/CHANGELOG.md: the version is 0.1.0" in capsys.readouterr().err
+    assert said in capsys.readouterr().err

@@ -106,16 +106,6 @@ def test_a_worker_goes_on_where_the_last_one_of_its_number_stopped(worker: Worke
     assert seen["use_time"]["buckets"][str(BUCKETS[-1])] == seen["use_time"]["count"] == 2
 
 
-def test_of_a_worker_that_has_ended_its_counters_stay_and_its_connections_go(worker: Worker) -> None:
-    one, other = worker(1), worker(2)
-    borrow(other)
-    end(other)
-
-    seen = reported(one)
-
-    assert (seen["acquired"], seen["size"], seen["idle"]) == (1, 8, 0)
-
-
 def test_a_worker_that_was_killed_is_not_alive_for_long(worker: Worker, directory: Path) -> None:
     app = worker(1)
     leave_report(directory, seconds=SILENT_AFTER_SECONDS + 1)

@@ -63,43 +63,29 @@ def test_gunicorn_s_settings_import_no_application_and_a_reload_imports_all_anew
     assert kept == ""
 
 
-def test_gunicorn_takes_its_settings(tmp_path: Path) -> None:
-    """A name that is only imported there may be that of a setting, too."""
-    command, environ = [sys.executable, "-m", "gunicorn", "--check-config"], {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
 
 
-class TestAddresses:
-    @pytest.fixture
-    def taken(self) -> Iterator[int]:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            yield listening.getsockname()[1]
+def test_a_port_that_is_taken_and_an_address_of_another_machine_are_said(taken: int) -> None:
+    with pytest.raises(SystemExit, match=f"Port {taken} is taken on 127.0.0.1; .* another: PORT={taken + 1}"):
+        exit_if_unusable([("127.0.0.1", taken)], usual_port=taken)
+    with pytest.raises(SystemExit, match="another for --bind"):
+        exit_if_unusable([("127.0.0.1", taken)], usual_port=8000)
+    with pytest.raises(SystemExit, match="HOST must be an address of this machine"):
+        exit_if_unusable([("192.0.2.1", 8000)], usual_port=8000)
 
-    def test_a_port_of_the_settings_that_is_taken(self, taken: int) -> None:
-        with pytest.raises(SystemExit, match=f"Port {taken} is taken on 127.0.0.1; .* another: PORT={taken + 1}"):
-            exit_if_unusable([("127.0.0.1", taken)], usual_port=taken)
 
-    def test_a_port_of_somebody_else_s_choice_that_is_taken(self, taken: int) -> None:
-        with pytest.raises(SystemExit, match="another for --bind"):
-            exit_if_unusable([("127.0.0.1", taken)], usual_port=8000)
-
-    def test_an_address_of_another_machine(self) -> None:
-        with pytest.raises(SystemExit, match="HOST must be an address of this machine"):
-            exit_if_unusable([("192.0.2.1", 8000)], usual_port=8000)
-
-    @pytest.mark.parametrize("name", ["GUNICORN_FD", "LISTEN_FDS"])
-    def test_a_socket_that_is_inherited_is_not_tried(
-        self, taken: int, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+@pytest.mark.parametrize("name", ["GUNICORN_FD", "LISTEN_FDS", ""])
+def test_a_socket_that_is_inherited_or_in_a_folder_is_not_tried(
+    taken: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name:
         monkeypatch.setenv(name, "3")
 
-        exit_if_unusable([("127.0.0.1", taken)], usual_port=taken)
-
-    def test_a_socket_in_a_folder_is_not_tried(self) -> None:
-        exit_if_unusable(["/run/app.sock"], usual_port=8000)
+    exit_if_unusable([("127.0.0.1", taken)] if name else ["/run/app.sock"], usual_port=taken)
 
 
 class TestRunDirectory:
@@ -108,11 +94,13 @@ class TestRunDirectory:
         monkeypatch.setenv(run_directory.VARIABLE, "")  # so that what is set below is taken back
         monkeypatch.delenv(run_directory.VARIABLE)
 
-    def test_it_is_made_once_and_named_in_the_environment(self, tmp_path: Path) -> None:
+    def test_it_is_made_once_named_in_the_environment_and_removed(self, tmp_path: Path) -> None:
         made = run_directory.the_run_directory(str(tmp_path))
 
         assert made.parent == tmp_path
         assert made == run_directory.the_run_directory(str(tmp_path)) == Path(os.environ[run_directory.VARIABLE])
+        run_directory.remove(made)
+        assert not made.exists()
 
     def test_what_servers_that_were_killed_have_left_is_removed(self, tmp_path: Path) -> None:
         left, alive = tmp_path / f"gunicorn-run-{NO_PROCESS}-a", tmp_path / f"gunicorn-run-{os.getppid()}-b"
@@ -132,13 +120,6 @@ class TestRunDirectory:
         run_directory.remove(tmp_path)
 
         assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-
-    def test_ours_is_removed(self, tmp_path: Path) -> None:
-        made = run_directory.the_run_directory(str(tmp_path))
-
-        run_directory.remove(made)
-
-        assert not made.exists()
 
     def test_one_that_cannot_be_a_folder_stops_the_server(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -196,22 +177,21 @@ def test_a_worker_gets_the_lowest_number_that_is_free(hooks: Hooks, taken: list[
     assert new.number == number
 
 
-def test_a_version_that_cannot_be_started_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["gunicorn", "--config", "/nowhere/gunicorn.conf.py"])
+@pytest.mark.parametrize(
+    ("attribute", "value", "said"),
+    [
+        ("argv", ["gunicorn", "--config", "/nowhere/gunicorn.conf.py"], "Not reloaded, the old workers go on."),
+        ("executable", "/nowhere/python", "The new version could not be tried out"),
+    ],
+)
+def test_a_version_that_cannot_be_started_or_tried_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, attribute: str, value: object, said: str
+) -> None:
+    monkeypatch.setattr(sys, attribute, value)
     lines, reloaded = Lines(), list[str]()
 
     ReloadIfSound(lambda: reloaded.append("reloaded"), cast(logging.Logger, lines))()
 
     assert reloaded == []
-    assert "Not reloaded, the old workers go on." in lines.said[0]
-    assert "/nowhere/gunicorn.conf.py" in lines.said[0]
-
-
-def test_a_version_that_cannot_even_be_tried_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    lines, reloaded = Lines(), list[str]()
-
-    ReloadIfSound(lambda: reloaded.append("reloaded"), cast(logging.Logger, lines))()
-
-    assert reloaded == []
-    assert "The new version could not be tried out" in lines.said[0]
+    assert said in lines.said[0]
+    assert attribute == "executable" or "/nowhere/gunicorn.conf.py" in lines.said[0]

@@ -178,14 +178,14 @@ def module_of(driver: str) -> str:
 
 
 def connect(url: URL) -> None:
-    policy = pool_policy(load_settings({}), 1)
+    policy = pool_policy(load_settings({}), "reader")
     create_pool_engine(url, policy, role="migration").connect()
 
 
 @pytest.mark.parametrize("role", ["reader", "writer", "migration"])
 @pytest.mark.parametrize("driver", SERVERS)
 def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver: str, role: Role) -> None:
-    policy = pool_policy(load_settings({}), 1)
+    policy = pool_policy(load_settings({}), "reader")
     url = parse_database_url(url_of(driver, ""))
     set_here = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role).arguments({})
 

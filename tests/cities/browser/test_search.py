@@ -13,7 +13,7 @@ from tests.browser.conftest import Site
 from tests.browser.visits import Visit
 
 OPTIONS = "[role=option]"
-MARKUP = ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "{{7*7}}", "</title><h1>x"]
+MARKUP = ['"><img src=x onerror=alert(1)>', "</title><h1>x"]
 
 
 def type_name(page: Page, name: str) -> None:
@@ -175,25 +175,13 @@ def test_without_javascript_all_but_the_suggestions_is_there(visit: Callable[...
     page.get_by_label("Name of a city").fill("lundon")
     page.get_by_role("button", name="Look up").click()
     assert page.get_by_role("heading", level=1).inner_text() == "City “lundon” not found"
+    expect(page.get_by_label("Name of a city")).to_have_value("lundon")
     assert page.get_by_role("listbox").count() == 0
 
     page.get_by_role("link", name="London").click()
     page.get_by_role("link", name="Other cities of Canada").click()
     page.get_by_role("link", name="Vancouver").click()
     assert page.get_by_role("heading", level=1).inner_text() == "City “Vancouver” is #565"
-
-
-def test_an_unknown_name_is_kept_and_near_ones_are_a_click_away(visit: Callable[..., Visit]) -> None:
-    window = visit()
-    page = window.page
-    page.goto("/?city=Lundon")
-
-    expect(page.get_by_role("heading", level=1)).to_have_text("City “Lundon” not found")
-    expect(page.get_by_role("combobox")).to_have_value("Lundon")
-    assert window.statuses == [404]
-
-    page.get_by_role("list", name="Did you mean one of these?").get_by_role("link", name="London").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("City “London” is #312")
 
 
 @pytest.mark.parametrize("name", MARKUP)
@@ -207,12 +195,3 @@ def test_markup_in_a_name_is_only_text(page: Page, name: str) -> None:
     expect(page.get_by_role("combobox")).to_have_value(name)
     assert page.title().startswith(f"City “\u2068{name}\u2069” not found · ")
     assert page.locator("main img, main script").count() == 0
-
-
-def test_a_page_of_another_origin_reads_nothing(visit: Callable[..., Visit], site: Site) -> None:
-    page = visit(allowed=("blocked by CORS policy", "ERR_FAILED")).page
-
-    page.goto("about:blank")
-    read = page.evaluate("url => fetch(url).then(() => 'read', error => error.name)", f"{site.url}/api/v1/cities")
-
-    assert read == "TypeError"

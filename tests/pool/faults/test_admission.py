@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from math import inf
+from typing import Any
 
+import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from steadypool import read
 from steadypool.errors import PoolError
-from testkit.fault_servers import Kind
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.pool.service import FOUND, Answer, Clients, Service
-from tests.support.kinds import on, on_mariadb, on_mysql_family
+from tests.support.kinds import on_mariadb
 from tests.support.pools import held, steady
 
 SLACK = 0.4
@@ -30,26 +31,19 @@ def ask(service: Service) -> tuple[Answer, float]:
     return answer, time.monotonic() - began
 
 
-def ask_all(service: Service, threads: ThreadPoolExecutor, number: int) -> list[Future[tuple[Answer, float]]]:
-    """Let so many clients ask; return when all of them wait for a connection."""
-    before = waiting(service.reader)
-    asked = [threads.submit(ask, service) for _ in range(number)]
-    assert eventually(lambda: waiting(service.reader) == before + number)
-    return asked
-
-
 def waiting(engine: Engine) -> int:
     return int(steady(engine).snapshot()["pending"])
 
 
-@on_mysql_family
+@on_mariadb
 def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[..., Service]) -> None:
     service = make_service(size=1, max_pending=3, timeout_seconds=2)
     ask(service)
 
     with ThreadPoolExecutor(3) as threads:
         with held(service.reader):
-            queue = ask_all(service, threads, 3)
+            queue = [threads.submit(ask, service) for _ in range(3)]
+            assert eventually(lambda: waiting(service.reader) == 3)
             answer, seconds = ask(service)
         waited = [asked.result() for asked in queue]
 
@@ -58,13 +52,16 @@ def test_whoever_finds_the_queue_full_is_told_at_once(make_service: Callable[...
     assert [each for each, _ in waited] == [FOUND] * 3
 
 
-@on(*Kind)
-def test_nobody_waits_longer_than_the_timeout(make_service: Callable[..., Service]) -> None:
-    service = make_service(size=1, timeout_seconds=0.5)
+@on_mariadb
+@pytest.mark.parametrize("limits", [{"timeout_seconds": 0.5}, {"timeout_seconds": 2, "deadline_seconds": 0.5}], ids=str)
+def test_nobody_waits_longer_than_the_timeout_or_the_deadline(
+    make_service: Callable[..., Service], limits: dict[str, Any]
+) -> None:
+    service = make_service(size=1, **limits)
     ask(service)
 
     with ThreadPoolExecutor(8) as threads, held(service.reader):
-        answers = [asked.result() for asked in ask_all(service, threads, 8)]
+        answers = list(threads.map(lambda _: ask(service), range(8)))
 
     for answer, seconds in answers:
         assert answer.word == "exhausted"
@@ -73,20 +70,8 @@ def test_nobody_waits_longer_than_the_timeout(make_service: Callable[..., Servic
 
 
 @on_mariadb
-def test_the_deadline_ends_the_wait_if_it_is_nearer(make_service: Callable[..., Service]) -> None:
-    service = make_service(size=1, timeout_seconds=2, deadline_seconds=0.5)
-    ask(service)
-
-    with held(service.reader):
-        answer, seconds = ask(service)
-
-    assert answer.word == "exhausted"
-    assert 0.4 < seconds < 0.5 + SLACK
-
-
-@on_mysql_family
 def test_twenty_threads_are_served_in_order(make_service: Callable[..., Service]) -> None:
-    engine, served = make_service(size=1, timeout_seconds=5).reader, []
+    engine, served = make_service(size=1, timeout_seconds=30).reader, []
 
     def take(number: int) -> None:
         with engine.connect() as connection:
@@ -101,7 +86,7 @@ def test_twenty_threads_are_served_in_order(make_service: Callable[..., Service]
     assert served == list(range(20))
 
 
-@on_mysql_family
+@on_mariadb
 def test_a_failed_connect_wakes_the_next_at_once(make_service: Callable[..., Service], proxy: Proxy) -> None:
     """SQLAlchemy's QueuePool lets the second sleep for its whole timeout."""
     engine = make_service(size=1, timeout_seconds=5).reader
@@ -139,23 +124,24 @@ def outcome(engine: Engine) -> tuple[str, float]:
 # ---- overload ----
 
 
-@on(*Kind)
+@on_mariadb
 def test_fifty_clients_of_a_slow_query_on_two_connections(make_service: Callable[..., Service]) -> None:
-    """The query takes the server a tenth of a second."""
-    service, seconds = make_service(size=2), 3.0
-    sleep = "pg_sleep" if service.reader.dialect.name == "postgresql" else "sleep"
-    statement = text(f"SELECT {sleep}(0.1)").execution_options(leaves_no_trace=True)
+    """The query takes the server a tenth of a second; as many are answered as where nobody has to wait."""
+    service, seconds = make_service(size=2), 1.5
+    statement = text("SELECT sleep(0.1)").execution_options(leaves_no_trace=True)
     ask(service)
 
-    began = time.monotonic()
-    clients = Clients(service, 50, work=lambda: read(service.reader, lambda c: c.execute(statement))).run(seconds)
+    def run(number: int) -> tuple[Clients, int]:
+        """Return the clients, and how many answers came in time."""
+        began = time.monotonic()
+        clients = Clients(service, number, work=lambda: read(service.reader, lambda c: c.execute(statement)))
+        done = [answer for answer in clients.run(seconds).answers if answer.status == "done"]
+        return clients, sum((answer.ended or inf) <= began + seconds for answer in done)
+
+    _, capacity = run(2)
+    clients, goodput = run(50)
 
     assert clients.stuck == 0
     assert set(clients.statuses) == {"done", "exhausted"}
     assert clients.slowest < 1 + 0.1 + SLACK  # `timeout_seconds`, and the query
-    in_time = [
-        answer for answer in clients.answers if answer.status == "done" and (answer.ended or inf) <= began + seconds
-    ]
-    goodput = len(in_time) / (2 * seconds / 0.1)
-    print(f"goodput {goodput:.0%} of capacity, slowest answer {clients.slowest:.2f} s")
-    assert goodput >= 0.7, "the figure is 90 % and more where nothing else uses the machine"
+    assert goodput >= 0.7 * capacity > 0

@@ -13,15 +13,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Select, event, func, select
+from sqlalchemy import Connection, Engine, event, func, select
 
 from steadypool import forking
 from steadypool.core import housekeeping
 from testkit.databases import Database
-from testkit.fault_servers import FaultServer, Kind
 from testkit.proxy import Proxy
 from tests.pool.service import Service
-from tests.support.kinds import on, on_mariadb
+from tests.support.kinds import on_each_driver, on_mariadb
 from tests.support.ledger import Unit, Witness, ledger, witness_of
 from tests.support.pools import held, steady
 
@@ -124,7 +123,7 @@ def go_on(connection: Connection) -> None:
     connection.commit()
 
 
-@on(*Kind)
+@on_each_driver
 @pytest.mark.parametrize("do", [leave, go_on, Connection.invalidate, Connection.close, Connection.detach])
 def test_what_a_child_does_with_its_parents_transaction_is_not_done(
     service: Service, seeded: Database, do: Callable[[Connection], None]
@@ -160,37 +159,23 @@ def no_room_for_another_file() -> Iterator[None]:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-ID = {True: func.connection_id(), False: func.pg_backend_pid()}
-
-
-def test_with_no_file_left_to_open_all_pools_begin_anew(
-    make_service: Callable[..., Service], fault_server: FaultServer
-) -> None:
+@on_mariadb
+def test_with_no_file_left_to_open_all_pools_begin_anew(make_service: Callable[..., Service]) -> None:
     """The first that fails must not keep the others from it."""
-    engines = [engine for _ in range(2) for engine in engines_of(make_service())]
-    asked = select(ID[fault_server.is_mysql]).execution_options(leaves_no_trace=True)
-    parents = [asked_of(engine, asked) for engine in engines]
+    engines = [engine for service in (make_service(), make_service()) for engine in (service.reader, service.writer)]
+    parents = [who(engine) for engine in engines]
 
     def look() -> str:
         idle = [steady(engine).checkedin() for engine in engines]
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-        return repr((idle, [asked_of(engine, asked) for engine in engines]))
+        return repr((idle, [who(engine) for engine in engines]))
 
     told = in_child(look, no_room_for_another_file())
 
     idle, childs = ast.literal_eval(told)
     assert idle == [0] * 4, told
     assert not set(childs) & set(parents)
-    assert [asked_of(engine, asked) for engine in engines] == parents
-
-
-def engines_of(service: Service) -> list[Engine]:
-    return [service.reader, service.writer]
-
-
-def asked_of(engine: Engine, question: Select[int]) -> int | None:
-    with engine.connect() as connection:
-        return connection.scalar(question)
+    assert [who(engine) for engine in engines] == parents
 
 
 @on_mariadb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from tests.support.pools import held
 CONNECT_QUERIES = 4
 DRIVERS = ["pymysql", MYSQLDB]
 
+pytestmark = pytest.mark.long_form("mariadb118")
+
 
 def ask(service: Service) -> None:
     assert service.ask() == FOUND
@@ -39,16 +42,35 @@ def without_a_retry(service: Service) -> Iterator[None]:
     assert (after["retried"], after["closed"].get("error")) == (before["retried"], before["closed"].get("error"))
 
 
+def open_and_kill(service: Service, server: FaultServer, user: str, number: int = 4) -> None:
+    """Have so many idle connections, and have the server close them."""
+    with held(service.reader, number):
+        pass
+    ask(service)
+    assert server.kill_connections(user) == number
+    assert eventually(lambda: not server.sessions(user) and have_heard(service))
+
+
+def have_heard(service: Service) -> bool:
+    """Tell whether the end of each idle connection has come here."""
+    pool = service.pool
+    files = [pool.driver.file_descriptor(each.dbapi_connection) or -1 for each in pool.slots.idle]
+    return len(select.select(files, [], [], 0)[0]) == len(files)
+
+
+def let_time_pass(service: Service) -> None:
+    """Have idle connections be so for longer than is believed of them without asking."""
+    for connection in service.pool.slots.idle:
+        connection.used -= service.policy.ping_after_seconds + 1
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 @on_mysql_family
 def test_killed_while_idle(
     make_service: Callable[..., Service], fault_server: FaultServer, proxy: Proxy, user: str, driver: str
 ) -> None:
     service = make_service(f"{fault_server.backend}+{driver}")
-    with held(service.reader, 4):
-        pass
-    fault_server.kill_connections(user)
-    assert eventually(lambda: proxy.counts().open == 0 or not fault_server.sessions(user))
+    open_and_kill(service, fault_server, user)
 
     with without_a_retry(service), proxy.counting() as passed:
         ask(service)
@@ -60,11 +82,7 @@ def test_killed_while_idle(
 
 @on(Kind.POSTGRESQL)
 def test_terminated_while_idle(service: Service, fault_server: FaultServer, proxy: Proxy, user: str) -> None:
-    with held(service.reader, 4):
-        pass
-    ask(service)
-    fault_server.kill_connections(user)
-    assert eventually(lambda: not fault_server.sessions(user))
+    open_and_kill(service, fault_server, user)
 
     with without_a_retry(service), proxy.counting() as passed:
         ask(service)
@@ -76,11 +94,7 @@ def test_terminated_while_idle(service: Service, fault_server: FaultServer, prox
 @on_mariadb
 def test_killed_while_idle_with_tls(make_service: Callable[..., Service], fault_server: FaultServer, user: str) -> None:
     service = make_service(tls="verify", tls_ca=fault_server.ca)
-    with held(service.reader, 4):
-        pass
-    ask(service)
-    fault_server.kill_connections(user)
-    assert eventually(lambda: not fault_server.sessions(user))
+    open_and_kill(service, fault_server, user)
 
     with without_a_retry(service), fault_server.counting("Com_select", "Com_admin_commands", "Connections") as counted:
         ask(service)
@@ -112,7 +126,7 @@ def test_closed_for_idling(
     with held(service.reader, 3) as connections:
         for connection in connections:
             connection.execute(shorten)  # the pool does not know, and has them down for half an hour
-    assert eventually(lambda: not fault_server.sessions(user), 4)
+    assert eventually(lambda: not fault_server.sessions(user) and have_heard(service), 10)
 
     with without_a_retry(service), fault_server.counting("Com_admin_commands") as counted:
         ask(service)
@@ -126,25 +140,21 @@ def test_without_the_test_the_statement_finds_out(
     make_service: Callable[..., Service], fault_server: FaultServer, user: str
 ) -> None:
     service = make_service(pre_ping=False, size=1)
-    ask(service)
-    fault_server.kill_connections(user)
-    assert eventually(lambda: not fault_server.sessions(user))
+    open_and_kill(service, fault_server, user, 1)
 
     ask(service)
 
     assert service.pool.snapshot()["retried"] == 1
 
 
-@on_mysql_family
-def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Service], proxy: Proxy) -> None:
-    service = make_service(ping_after_seconds=0.5)
+@on_mariadb
+def test_a_ping_goes_out_only_after_long_idling(service: Service, proxy: Proxy) -> None:
     ask(service)
 
     with proxy.counting() as soon:
         ask(service)
-        time.sleep(0.2)
         ask(service)
-    time.sleep(0.6)
+    let_time_pass(service)
     with proxy.counting() as late:
         ask(service)
         ask(service)
@@ -155,10 +165,9 @@ def test_a_ping_goes_out_only_after_long_idling(make_service: Callable[..., Serv
 
 
 @on(Kind.POSTGRESQL)
-def test_a_ping_is_a_round_trip(make_service: Callable[..., Service], proxy: Proxy) -> None:
-    service = make_service(ping_after_seconds=0.3)
+def test_a_ping_is_a_round_trip(service: Service, proxy: Proxy) -> None:
     ask(service)
-    time.sleep(0.4)
+    let_time_pass(service)
 
     with proxy.counting() as late:
         ask(service)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
 
-import pymysql
 import pytest
-from sqlalchemy import make_url
 
-from testkit.databases import Database
+from steadypool.core import slots
 from testkit.fault_servers import FaultServer
+from testkit.waiting import eventually
 from tests.pool.service import Clients, Service
-from tests.support.kinds import on_mariadb
-from tests.support.leftovers import assert_nothing_is_lent, seconds_until
+from tests.support.kinds import on_each_driver, on_mariadb
+from tests.support.leftovers import assert_nothing_is_lent
 from tests.support.pools import held
 
 ROOM, SIZE, THREADS = 3, 8, 16
-SECONDS = 2.0
-GROWN_AFTER_SECONDS = 8.0
-"""The server is asked every five seconds, at the longest, and by somebody who is there anyway."""
+PATIENT: dict[str, float] = {"size": SIZE, "timeout_seconds": 5, "deadline_seconds": 5}
+"""So that nobody comes too late who only has to wait for a slow machine."""
+ENOUGH = 200
+"""Answers, some for each who asks."""
 
 
 def limit_mysql(server: FaultServer, user: str, most: int) -> None:
@@ -40,79 +37,60 @@ def limit(fault_server: FaultServer, user: str) -> Iterator[Callable[[int], None
     set_to(fault_server, user, 0)
 
 
-@contextmanager
-def others_taking_all_but(room: int, server: FaultServer, database: Database) -> Iterator[None]:
-    """Have strangers hold all of `max_connections` but so many."""
-    url = make_url(database.admin_url)
-    to: dict[str, Any] = {"host": url.host, "port": url.port, "user": "stranger", "password": "stranger"}
-    server.admin("CREATE USER stranger@'%' IDENTIFIED BY 'stranger'")
-    with server.set_globally(max_connections=10), ExitStack() as strangers:
-        taken = server.admin("SELECT count(*) FROM information_schema.processlist WHERE user NOT IN ('system user')")
-        for _ in range(10 - taken[0][0] - room):
-            strangers.callback(pymysql.connect(**to).close)
-        yield
-    server.admin("DROP USER stranger@'%'")
-
-
-def assert_all_served(clients: Clients) -> None:
+def assert_all_served(service: Service, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Have many ask, before and after something happens; all are answered, and none too late."""
+    clients = Clients(service, THREADS)
+    with clients.running():
+        assert eventually(lambda: len(clients.answers) > THREADS, 10)
+        meanwhile()
+        before = len(clients.answers)
+        assert eventually(lambda: len(clients.answers) > before + ENOUGH, 20)
     assert set(clients.statuses) == {"found"}
     assert not clients.stuck
-    assert not [answer for answer in clients.answers if answer.is_wrong]
+    assert not clients.wrong
+    assert_nothing_is_lent(service.reader)
 
 
 def test_whoever_finds_no_connection_waits_for_a_return(
-    make_service: Callable[..., Service], limit: Callable[[int], None], caplog: pytest.LogCaptureFixture
+    make_service: Callable[..., Service],
+    limit: Callable[[int], None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    service = make_service(size=SIZE)
+    monkeypatch.setattr(slots, "GROW_AFTER_SECONDS", (0.05, 0.5))
+    service = make_service(**PATIENT)
     pool = service.pool
     limit(ROOM)
 
-    assert_all_served(Clients(service, THREADS).run(SECONDS))
+    assert_all_served(service)
 
     assert pool.checkedin() == ROOM
     assert pool.breaker.state == "closed"
     assert caplog.text.count("the server has no room for more") == 1
-    assert_nothing_is_lent(service.reader)
 
-    limit(0)  # as many as you like
-    with Clients(service, THREADS).running() as clients:
-        seconds_until(
-            lambda: pool.checkedin() + pool.checkedout() > ROOM and pool.slots.limit == SIZE, GROWN_AFTER_SECONDS
-        )
-    assert_all_served(clients)
-    assert_nothing_is_lent(service.reader)
+    def grow() -> None:
+        limit(0)  # as many as you like
+        assert eventually(lambda: pool.checkedin() + pool.checkedout() > ROOM and pool.slots.limit == SIZE, 8)
+
+    assert_all_served(service, meanwhile=grow)
 
 
 @on_mariadb
-def test_a_server_full_of_others_leaves_us_what_we_have(
-    make_service: Callable[..., Service], fault_server: FaultServer, seeded: Database
+def test_a_limit_that_is_lowered_under_way_leaves_one_connection_for_all(
+    make_service: Callable[..., Service], limit: Callable[[int], None]
 ) -> None:
-    service = make_service(size=SIZE)
+    service = make_service(**PATIENT)
 
-    with others_taking_all_but(ROOM, fault_server, seeded):
-        assert_all_served(Clients(service, THREADS).run(SECONDS))  # 1040
-    assert_nothing_is_lent(service.reader)
-
-
-def test_a_limit_that_is_lowered_under_way(make_service: Callable[..., Service], limit: Callable[[int], None]) -> None:
-    service = make_service(size=SIZE)
-    pool = service.pool
-    with Clients(service, THREADS).running() as clients:
-        time.sleep(0.3)
+    def lower() -> None:
         limit(1)
-        pool.slots.condemn()  # so that all have to be made anew
-        time.sleep(SECONDS)
-    assert_all_served(clients)
-    assert_nothing_is_lent(service.reader)
+        service.pool.slots.condemn()  # so that all have to be made anew
+
+    assert_all_served(service, meanwhile=lower)
+
+    assert service.pool.checkedin() == 1
 
 
-def test_one_connection_for_all(make_service: Callable[..., Service], limit: Callable[[int], None]) -> None:
-    service = make_service(size=SIZE)
-    limit(1)
-
-    assert_all_served(Clients(service, THREADS).run(SECONDS))
-
-
+@on_each_driver
 def test_a_server_full_of_others_alone_is_away(
     make_service: Callable[..., Service], limit: Callable[[int], None]
 ) -> None:
@@ -121,10 +99,10 @@ def test_a_server_full_of_others_alone_is_away(
     limit(1)
 
     with held(others.reader):
-        clients = Clients(ours, 4).run(2)
+        clients = Clients(ours, 4).run(1)
     others.dispose()
 
     assert set(clients.statuses) == {"down"}
     assert clients.slowest < 1.5
-    seconds_until(lambda: ours.pool.breaker.state == "closed", 2)
-    assert_all_served(Clients(ours, 4).run(1))
+    assert eventually(lambda: ours.pool.breaker.state == "closed")
+    assert_all_served(ours)

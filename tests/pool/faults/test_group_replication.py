@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine, event, insert, select, update
 
 from steadypool import create_pool_engine, in_transaction
 from testkit.databases import Database
-from testkit.group_replication import Member, group
+from testkit.group_replication import group
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError, Server
-from testkit.yard import wait_for
+from testkit.yard import Member, wait_for
 from tests.support.ledger import Unit, Witness, ledger, witness_of
 from tests.support.policies import POLICY
 

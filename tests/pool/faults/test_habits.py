@@ -11,7 +11,7 @@ from steadypool import DatabaseMisconfiguredError, PoolPolicy, create_pool_engin
 from testkit.databases import Database
 from testkit.drivers import MYSQLDB
 from tests.pool.service import Service
-from tests.support.kinds import on_mysql_family
+from tests.support.kinds import on_each_driver, on_mariadb, on_mysql_family
 from tests.support.ledger import Unit, Witness
 from tests.support.pools import steady
 
@@ -51,6 +51,7 @@ def by_an_option(service: Service) -> Engine:
     return service.writer.execution_options(isolation_level="AUTOCOMMIT")
 
 
+@on_mariadb
 @pytest.mark.parametrize("in_autocommit", [by_its_role, by_an_option])
 def test_a_unit_of_work_is_not_begun_where_each_statement_is_kept_at_once(
     service: Service, witness: Witness, in_autocommit: Callable[[Service], Engine]
@@ -63,7 +64,7 @@ def test_a_unit_of_work_is_not_begun_where_each_statement_is_kept_at_once(
     assert (unit.begun, witness.times(unit)) == (0, 0)
 
 
-@on_mysql_family
+@on_mariadb
 @pytest.mark.parametrize("level", ["READ UNCOMMITTED", "SERIALIZABLE"])
 def test_an_isolation_level_on_a_reader_is_met_by_nobody_else(service: Service, level: str) -> None:
     """SQLAlchemy goes back to AUTOCOMMIT and leaves the level in the session."""
@@ -73,6 +74,7 @@ def test_an_isolation_level_on_a_reader_is_met_by_nobody_else(service: Service, 
     assert steady(service.reader).snapshot()["closed"] == {"changed": 1}
 
 
+@on_each_driver
 def test_a_reader_whose_level_stays_autocommit_is_kept(service: Service) -> None:
     with service.reader.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT 1").execution_options(leaves_no_trace=True))

@@ -8,7 +8,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -24,7 +24,7 @@ from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
 from tests.pool.service import Service
 from tests.pool.tables import Book
-from tests.support.kinds import on_mysql_family
+from tests.support.kinds import on_each_driver, on_mariadb
 from tests.support.ledger import Unit, witness_of
 from tests.support.pools import steady
 
@@ -60,18 +60,20 @@ def assert_answers_its_own(engine: Engine) -> None:
 
 
 @contextmanager
-def raised_asynchronously(error: type[BaseException]) -> Iterator[None]:
-    """Have an exception raised in this thread, as it would be if it came out of nowhere."""
-    here = threading.get_ident()
-    timer = threading.Timer(
-        MEANWHILE_SECONDS,
-        lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(here), ctypes.py_object(error)),
-    )
+def meanwhile(do: Callable[[], object]) -> Iterator[None]:
+    """Have something done in the middle of what the block does."""
+    timer = threading.Timer(MEANWHILE_SECONDS, do)
     timer.start()
     try:
         yield
     finally:
         timer.join()
+
+
+def raised_asynchronously(error: type[BaseException]) -> AbstractContextManager[None]:
+    """Have an exception raised in this thread, as it would be if it came out of nowhere."""
+    here = ctypes.c_ulong(threading.get_ident())
+    return meanwhile(lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(here, ctypes.py_object(error)))
 
 
 @contextmanager
@@ -84,12 +86,10 @@ def raised_by_signal(error: type[BaseException]) -> Iterator[None]:
     before = signal.signal(signal.SIGUSR1, handle)
     here = threading.main_thread().ident
     assert here
-    timer = threading.Timer(MEANWHILE_SECONDS, lambda: signal.pthread_kill(here, signal.SIGUSR1))
-    timer.start()
     try:
-        yield
+        with meanwhile(lambda: signal.pthread_kill(here, signal.SIGUSR1)):
+            yield
     finally:
-        timer.join()
         signal.signal(signal.SIGUSR1, before)
 
 
@@ -98,6 +98,7 @@ WAYS: list[Way] = [raised_asynchronously, raised_by_signal]
 ERRORS = [BoomError, Stop, KeyboardInterrupt]
 
 
+@on_each_driver
 @pytest.mark.parametrize("way", WAYS)
 def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server: FaultServer, way: Way) -> None:
     assert_answers_its_own(engine)  # connected: else the first exception may come before the statement
@@ -108,6 +109,7 @@ def test_an_exception_that_comes_during_a_statement(engine: Engine, fault_server
         assert_answers_its_own(engine)
 
 
+@on_each_driver
 def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_server: FaultServer) -> None:
     def fail(value: str | bytes) -> None:
         if int(value) == 300:  # the first rows are read
@@ -131,19 +133,21 @@ def test_a_converter_that_fails_in_the_middle_of_a_result(engine: Engine, fault_
     assert_answers_its_own(engine)
 
 
+@on_each_driver
 @pytest.mark.parametrize(("error", "told"), [(BoomError, OutcomeUnknownError), (Stop, Stop)])
 def test_an_exception_that_comes_during_commit_leaves_the_outcome_unknown(
     make_service: Callable[..., Service], seeded: Database, proxy: Proxy, error: type, told: type
 ) -> None:
-    engine = make_service(writer_size=1).writer
+    engine, during_commit = make_service(writer_size=1).writer, ExitStack()
 
     class Frozen(Unit):
         def __call__(self, connection: Connection) -> str:
             nonce = super().__call__(connection)
             proxy.freeze(3 * MEANWHILE_SECONDS)
+            during_commit.enter_context(raised_by_signal(error))
             return nonce
 
-    with witness_of(seeded), pytest.raises(told), raised_by_signal(error):
+    with witness_of(seeded), pytest.raises(told), during_commit:
         in_transaction(engine, Frozen())
 
     assert_answers_its_own(engine)
@@ -167,7 +171,7 @@ forgotten = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableException
 
 
 @forgotten
-@on_mysql_family
+@on_mariadb
 @pytest.mark.parametrize("options", [{"stream_results": True}, {"yield_per": 10}], ids=str)
 def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Service], options: dict[str, object]) -> None:
     """Its rest is in the socket, or in the driver's buffer, where no test of the socket sees it."""
@@ -182,7 +186,7 @@ def test_a_result_that_is_left_in_the_middle(make_service: Callable[..., Service
 
 
 @forgotten
-@on_mysql_family
+@on_mariadb
 def test_an_exception_between_two_rows_of_a_result(engine: Engine) -> None:
     def work(connection: Connection) -> None:
         for _ in begin_to_read(connection, stream_results=True):

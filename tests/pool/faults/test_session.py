@@ -15,6 +15,7 @@ from testkit.fault_servers import FaultServer
 from tests.pool.library import TITLES
 from tests.pool.service import Service
 from tests.pool.tables import Author, Book
+from tests.support.kinds import on_each_driver
 from tests.support.ledger import ledger, witness_of
 from tests.support.pools import steady
 
@@ -74,6 +75,7 @@ def by_raw_connection(engine: Engine, statements: list[str]) -> None:
     connection.close()
 
 
+@on_each_driver
 @pytest.mark.parametrize("way", [by_text, by_driver_sql, by_raw_connection])
 def test_a_changed_session_is_closed_and_nobody_meets_it(
     engine: Engine,
@@ -96,6 +98,7 @@ LITERALLY = {"compile_kwargs": {"literal_binds": True}}
 LOCKS = {True: func.get_lock("a lock", 0), False: func.pg_try_advisory_lock(1)}
 
 
+@on_each_driver
 @pytest.mark.parametrize(
     "make",
     [
@@ -149,6 +152,7 @@ def vouched_for_driver_sql(connection: Connection) -> None:
     connection.exec_driver_sql("SELECT 1", execution_options={"leaves_no_trace": True})
 
 
+@on_each_driver
 @pytest.mark.parametrize(
     "work", [core_select, count, union, exists_select, orm_select, vouched_for, vouched_for_driver_sql]
 )
@@ -163,6 +167,7 @@ def test_plain_reading_keeps_the_connection(
     assert (who(), steady(engine).snapshot()["opened"]) == (mine, opened)
 
 
+@on_each_driver
 def test_plain_writing_keeps_the_connection(service: Service, seeded: Database, fault_server: FaultServer) -> None:
     writer = service.writer
     with witness_of(seeded):

@@ -1,11 +1,8 @@
-"""A SQLite file that another process has for itself: it is waited for within the deadline, then given up."""
+"""A SQLite file that somebody else has for themselves: it is waited for within the deadline, then given up."""
 
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from steadypool import PoolPolicy, in_transaction, read
+from testkit.waiting import eventually
 from tests.pool import library
 from tests.pool.service import FOUND, REFUSED, Clients, Service
 from tests.pool.tables import Book
@@ -23,13 +21,6 @@ from tests.support.leftovers import assert_nothing_is_lent, leaving_nothing
 DEADLINE_SECONDS = 1.0
 SLACK_SECONDS = 0.5
 THREADS = 16
-HOLDER = """
-import sqlite3, sys
-holder = sqlite3.connect(sys.argv[1], isolation_level=None)
-holder.execute("BEGIN EXCLUSIVE")
-print("held", flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -54,14 +45,10 @@ def service(file: Path) -> Iterator[Service]:
 
 @contextmanager
 def held(file: Path) -> Iterator[Callable[[], None]]:
-    """Let another process hold the file during the block, or until it is told to let go."""
-    command = [sys.executable, "-c", HOLDER, str(file)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        assert process.stdout.readline() == "held\n"
-        yield process.stdin.close
-        process.stdin.close()
+    """Hold the file during the block, or until told to let go."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        yield holder.rollback
 
 
 def test_a_busy_file_is_waited_for_within_the_deadline(service: Service, file: Path) -> None:
@@ -76,15 +63,15 @@ def test_a_busy_file_is_waited_for_within_the_deadline(service: Service, file: P
 
 
 def test_a_file_that_is_released_in_time_is_read(service: Service, file: Path) -> None:
-    with held(file) as let_go:
-        release = threading.Timer(DEADLINE_SECONDS / 2, let_go)
-        release.start()
-        clients = Clients(service, THREADS).run(0)
-        release.join()
+    clients = Clients(service, THREADS)
+    with held(file) as let_go, clients.running():
+        assert eventually(lambda: len(clients.requests) == THREADS)
+        assert not clients.answers
+        let_go()
 
     assert set(clients.statuses) == {"found"}
     assert not clients.wrong
-    assert DEADLINE_SECONDS / 2 <= clients.slowest <= DEADLINE_SECONDS
+    assert clients.slowest <= DEADLINE_SECONDS
 
 
 def test_a_late_statement_waits_no_longer_than_the_rest(service: Service, file: Path) -> None:

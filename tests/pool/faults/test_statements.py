@@ -16,10 +16,10 @@ from tests.pool.faults.test_deadline import (
     DEADLINE_SECONDS,
     ORPHANS_GONE_WITHIN_SECONDS,
     SLACK_SECONDS,
-    count_slowly,
     warm_up,
 )
 from tests.pool.service import FOUND, Service
+from tests.support.faulty import count_slowly
 from tests.support.kinds import on_mysql_family
 from tests.support.leftovers import assert_no_orphans, assert_nothing_is_lent, seconds_until
 from tests.support.pools import steady
@@ -84,6 +84,7 @@ def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
     assert_nothing_is_lent(service.reader)
 
 
+@pytest.mark.long_form("mariadb118")
 @on_mysql_family
 def test_what_is_too_large_for_the_server_costs_its_connection_and_is_not_sent_again(
     fault_server: FaultServer, make_service: Callable[..., Service], seeded: Database

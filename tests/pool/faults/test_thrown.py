@@ -24,21 +24,21 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 SIZE = 2
 
 
-@pytest.mark.short_form("mariadb")
-@pytest.mark.long_form("reader")
-@pytest.mark.parametrize("role", ["reader", "writer"])
-def test_what_threads_meet_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str) -> None:
-    storming.run(seeded.url, admin_of(fault_server), role, "threads", times=700, seed=4)
+CASES = [
+    ("threads", "writer"),
+    pytest.param("threads", "reader", marks=pytest.mark.long_form("reader")),
+    ("signals", "reader"),
+    ("signals", "writer"),
+]
 
 
 @pytest.mark.short_form("mariadb")
-@pytest.mark.parametrize("role", ["reader", "writer"])
-def test_what_signals_raise_leaves_the_pool_whole(seeded: Database, fault_server: FaultServer, role: str) -> None:
-    storming.run(seeded.url, admin_of(fault_server), role, "signals", times=500, seed=5)
-
-
-def admin_of(server: FaultServer) -> str:
-    return server.server.url.render_as_string(hide_password=False)
+@pytest.mark.parametrize(("kind", "role"), CASES)
+def test_what_comes_out_of_nowhere_leaves_the_pool_whole(
+    seeded: Database, fault_server: FaultServer, kind: str, role: str
+) -> None:
+    admin = fault_server.server.url.render_as_string(hide_password=False)
+    storming.run(seeded.url, admin, role, kind, times=200, seed=4)
 
 
 FILES = (

@@ -12,23 +12,26 @@ import pytest
 from sqlalchemy import Connection, Engine, event, exc, select, true
 from sqlalchemy.orm import Session, aliased
 
-from steadypool import in_transaction, read
-from steadypool.errors import PoolError
-from steadypool.lookup import lend
+from steadypool import Lookup, in_transaction, read
+from steadypool.errors import DeadlineExceededError, OutcomeUnknownError, PoolError
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.pool.service import Service
 from tests.pool.tables import Book
+from tests.support.kinds import on_each_driver
 from tests.support.ledger import Unit, Witness
 from tests.support.pools import steady
 
-LONGEST_SECONDS = 0.5
+LONGEST_SECONDS = 0.3
 SLACK_SECONDS = 1.0
 SILENT = (exc.DBAPIError, PoolError, pymysql.Error, psycopg.Error)
 """SQLAlchemy passes on as it is what the driver says while an isolation level is set."""
 
-# SQLAlchemy does not close the cursor of a connection that is lost; psycopg's and PyMySQL's complain when they go.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    on_each_driver,
+    # SQLAlchemy does not close the cursor of a connection that is lost; psycopg's and PyMySQL's complain when they go.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
@@ -47,35 +50,42 @@ def bounded() -> Iterator[None]:
     assert time.monotonic() - began < 30
 
 
-def took(call: Callable[[], object]) -> float:
+def took(call: Callable[[], object], *errors: type[Exception]) -> float:
     began = time.monotonic()
-    with pytest.raises(SILENT):
+    with pytest.raises(errors or SILENT):
         call()
     return time.monotonic() - began
 
 
-def test_a_commit_is_not_waited_for_without_end(writer: Engine, proxy: Proxy) -> None:
-    with writer.connect() as connection:
+@pytest.mark.parametrize("way", ["read", "lookup"])
+def test_a_read_is_not_waited_for_without_end(service: Service, proxy: Proxy, way: str) -> None:
+    engine, lowest = service.reader, select(Book.book_id).limit(1)
+    ask = Lookup(lowest).fetch if way == "lookup" else lambda engine: read(engine, lambda c: c.execute(lowest).all())
+    assert ask(engine)
+    steady(engine).longest_call_seconds = LONGEST_SECONDS
+    proxy.freeze()
+
+    assert took(lambda: ask(engine), DeadlineExceededError) < LONGEST_SECONDS + SLACK_SECONDS
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+@pytest.mark.parametrize("make", [Engine.connect, Session])
+def test_nor_the_end_of_a_transaction(
+    writer: Engine, proxy: Proxy, make: Callable[[Engine], Connection | Session], end: str
+) -> None:
+    with make(writer) as begun:
+        Unit()(begun.connection() if isinstance(begun, Session) else begun)
+        proxy.black_hole()
+
+        assert LONGEST_SECONDS <= took(getattr(begun, end)) < LONGEST_SECONDS + SLACK_SECONDS
+
+
+def test_nor_that_of_a_unit(writer: Engine, proxy: Proxy) -> None:
+    def work(connection: Connection) -> None:
         Unit()(connection)
-        proxy.black_hole()
+        proxy.freeze()
 
-        assert LONGEST_SECONDS <= took(connection.commit) < LONGEST_SECONDS + SLACK_SECONDS
-
-
-def test_nor_in_a_session(writer: Engine, proxy: Proxy) -> None:
-    with Session(writer) as session:
-        Unit()(session.connection())
-        proxy.black_hole()
-
-        assert LONGEST_SECONDS <= took(session.commit) < LONGEST_SECONDS + SLACK_SECONDS
-
-
-def test_nor_a_rollback(writer: Engine, proxy: Proxy) -> None:
-    with writer.connect() as connection:
-        Unit()(connection)
-        proxy.black_hole()
-
-        assert LONGEST_SECONDS <= took(connection.rollback) < LONGEST_SECONDS + SLACK_SECONDS
+    assert took(lambda: in_transaction(writer, work), OutcomeUnknownError) < LONGEST_SECONDS + SLACK_SECONDS
 
 
 @pytest.mark.parametrize("fetch", ["one", "all", "partitions"])
@@ -222,22 +232,3 @@ def test_whatever_the_rollback_raises(writer: Engine, first: type[BaseException]
 
     assert steady(writer).snapshot()["in_use"] == 0
     assert in_transaction(writer, Unit())
-
-
-def test_a_number_is_no_code_unless_the_driver_says_it(writer: Engine) -> None:
-    opened = steady(writer).snapshot()["opened"]
-
-    def fail(connection: Connection) -> None:
-        Unit()(connection)
-        raise KeyError(1053)
-
-    with pytest.raises(KeyError):
-        in_transaction(writer, fail)
-    with pytest.raises(KeyError):
-        lend(steady(writer), lambda _: dict[int, None]()[1053])
-    with writer.connect():
-        pass
-
-    # What an error of Python's came in between of is not lent again; the others are.
-    assert steady(writer).snapshot()["closed"] == {"error": 1}
-    assert steady(writer).snapshot()["opened"] == opened + 1

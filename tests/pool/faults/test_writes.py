@@ -18,7 +18,7 @@ from testkit.packets import Cut, Direction
 from testkit.proxy import Proxy
 from testkit.waiting import eventually
 from tests.pool.service import Service
-from tests.support.kinds import on_mysql_family, on_postgresql
+from tests.support.kinds import on_each_driver, on_mariadb, on_mysql_family, on_postgresql
 from tests.support.ledger import Unit, Witness, ledger
 from tests.support.pools import steady
 
@@ -106,6 +106,7 @@ def in_a_session(engine: Engine, unit: Unit) -> None:
         session.commit()
 
 
+@on_each_driver
 @pytest.mark.parametrize("write_it", [as_a_unit, in_a_session])
 @pytest.mark.parametrize(
     ("when", "direction", "kept"),
@@ -132,6 +133,7 @@ def test_a_commit_whose_answer_is_lost_is_an_error_of_its_own(
     assert eventually(lambda: witness.times(unit) == kept)  # the server may still be about it
 
 
+@pytest.mark.long_form("mariadb118")
 @pytest.mark.parametrize("write_it", [as_a_unit, in_a_session])
 @on_mysql_family
 def test_a_commit_that_a_server_refuses_which_became_read_only_was_not_kept_for_sure(
@@ -164,7 +166,7 @@ def test_a_commit_that_the_data_do_not_allow_is_not_to_be_repeated(writer: Engin
     assert not is_busy(refused.value)
 
 
-@on_mysql_family
+@on_mariadb
 def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Witness, proxy: Proxy) -> None:
     unit = Unit()
     with writer.connect() as connection:
@@ -179,6 +181,7 @@ def test_a_commit_in_two_phases_whose_answer_is_lost(writer: Engine, witness: Wi
     assert eventually(lambda: witness.times(unit) == 1)
 
 
+@on_each_driver
 @pytest.mark.parametrize("typed", ["COMMIT", " commit", "/* app */ -- ours\n COMMIT"])
 def test_a_commit_typed_by_hand_whose_answer_is_lost(
     writer: Engine, witness: Witness, proxy: Proxy, typed: str
@@ -194,6 +197,7 @@ def test_a_commit_typed_by_hand_whose_answer_is_lost(
     assert eventually(lambda: witness.times(unit) == 1)
 
 
+@on_mariadb
 def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Witness) -> None:
     class Broken(Unit):
         def between(self, connection: Connection) -> None:
@@ -208,6 +212,7 @@ def test_an_error_of_the_work_rolls_everything_back(writer: Engine, witness: Wit
     assert write(writer).what == "kept"
 
 
+@on_each_driver
 def test_work_that_goes_on_after_its_connection_was_lost_is_not_kept(
     writer: Engine, witness: Witness, proxy: Proxy
 ) -> None:
