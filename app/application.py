@@ -22,10 +22,10 @@ class Application(Flask):
         about_hosts = self.config["SERVER_NAME"] or self.config["TRUSTED_HOSTS"] or self.url_map.host_matching
         if request is None or about_hosts or self.subdomain_matching:
             return super().create_url_adapter(request)
-        request.host = get_host(request.environ)
+        request.host = host = get_host(request.environ)
         return MapAdapter(
             self.url_map,
-            request.host.lower(),
+            host.lower(),
             request.root_path,
             self.url_map.default_subdomain,
             request.scheme,

@@ -9,6 +9,7 @@ from flask import Flask, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.application import this_request
 from app.errors import FieldError, Problem
 from app.fields import as_object, faults, refused
 from app.media_types import JSON
@@ -56,7 +57,8 @@ def receive(environ: "WSGIEnvironment") -> None:
             content = stream.read(int(length))
         except OSError:  # the client has gone
             content = None
-        environ[_IS_CUT] = content is None or (is_told and len(content) < int(length))
+        if content is None or (is_told and len(content) < int(length)):
+            environ[_IS_CUT] = True
         environ["wsgi.input"] = BytesIO(content or b"")
 
 
@@ -65,9 +67,11 @@ def refuse_cut() -> None:
 
     What was cut off may have been an order of half the length (RFC 9112, 8), also where its body says nothing.
     """
-    if request.environ.get(_IS_CUT):
+    environ = this_request().environ
+    if _IS_CUT in environ:
         raise Problem("bad-request", "The body is not whole: it ended before the length that was told.")
-    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    if coding is not None and coding.strip().lower() != "chunked":
         raise Problem("not-implemented", "Send the body as it is or chunked, in no other transfer coding.")
 
 

@@ -87,7 +87,8 @@ def seconds_since_start() -> float | None:
 
 def holder() -> Mapping[str, object]:
     """Return what a log line about this request's connection says of it."""
-    return add_request_id(None, "", {})
+    current = _request.get()
+    return {"request_id": current[0]} if current else {}
 
 
 def redacted(line: str) -> str:

@@ -7,6 +7,7 @@ thread finds the caches cold and waits for the GIL. The calls are the same each 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import importlib
 import os
 import resource
@@ -35,11 +36,11 @@ def main() -> None:
         os.environ["DATABASE_URL"] = here.url
         apps = {"the floor": _peer("floor"), "the raw limit": _peer("raw"), "this application": _ours()}
         costs = measure(apps, rounds)
-        calls = {name: python_calls(app) for name, app in apps.items()}
+        calls = {name: (python_calls(app), all_calls(app)) for name, app in apps.items()}
     floor, raw = costs["the floor"], costs["the raw limit"]
     for name, cost in costs.items():
         times = f"{cost:5.0f} us, {cost - floor:4.0f} over the floor, {(cost - floor) / (raw - floor):.2f} x raw"
-        print(f"{name:17} {times}, {calls[name]} Python calls")
+        print(f"{name:17} {times}, {calls[name][0]} Python calls, {calls[name][1]} with those of C")
 
 
 def measure(apps: dict[str, Flask], rounds: int) -> dict[str, float]:
@@ -54,6 +55,17 @@ def measure(apps: dict[str, Flask], rounds: int) -> dict[str, float]:
 def python_calls(app: Flask) -> int:
     """Return how many Python functions one warm answer calls, the least of a few: the collector may come by."""
     return min(_calls(app) for _ in range(5))
+
+
+def all_calls(app: Flask) -> int:
+    """Return the calls of functions, in Python or C, as cProfile counts them; the least of a few, as above."""
+    return min(_profiled(app) for _ in range(5))
+
+
+def _profiled(app: Flask) -> int:
+    profile = cProfile.Profile()
+    profile.runcall(_answer, app)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def _calls(app: Flask) -> int:
