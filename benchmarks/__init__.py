@@ -5,3 +5,5 @@
 #:                   (--help: the options)
 #: faults [--quick]  break the database under it and four others
 #:                   (--help: the options)
+#: then [--quick]    measure a new connection for each request, as in the
+#:                   2010s, beside kept ones; needs siege and MariaDB
