@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import re
 import shlex
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from config import ROOT
-from tests.serve.serving import environment
+from tests.clone.walkthrough import change, steps
+from tests.serve.conftest import borrow_environment
+from tests.serve.serving import environment, run
 from tools.rename import main as rename
 
-ONCE, EACH_TIME, WITHOUT_THE_SAMPLE = re.findall(
-    r"^```console\n(.*?)^```$", (ROOT / "docs/upgrading.md").read_text(), re.MULTILINE | re.DOTALL
-)
+DOCUMENT = ROOT / "docs/upgrading.md"
+ONCE, EACH_TIME, WITHOUT_THE_SAMPLE, MOVE, END = [step.text for step in steps(DOCUMENT) if step.kind == "console"]
+[RENUMBER] = [step for step in steps(DOCUMENT) if step.kind == "diff"]
+MIGRATION = '''"""Create {table}."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table("{table}", sa.Column("{table}_id", sa.Integer, primary_key=True))
+
+
+def downgrade() -> None:
+    op.drop_table("{table}")
+'''
 AS_SOMEBODY = {
     f"GIT_{who}_{what}": "somebody@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
@@ -72,17 +94,18 @@ def service(upstream: Path) -> Path:
 
 
 def improve(upstream: Path) -> None:
-    """Let the template learn something: in the pool, in the kit, in a file that the renaming changes, in the sample."""
+    """Let the template learn something: in the pool, the kit, what the renaming changes, and the sample: old and new."""
     for path in ("steadypool/pool.py", "testkit/proxy.py", "docs/deploy.md", "app/cities/models.py"):
         append(upstream / path, "\n# Better.\n")
-    (upstream / "steadypool/new.py").write_text('"""New."""\n')
+    for path in ("steadypool/new.py", "app/cities/new.py", "tests/cities/new.py"):
+        (upstream / path).write_text('"""New."""\n')
     commit(upstream, "Better")
 
 
 def test_what_the_template_learns_is_merged_without_a_conflict(upstream: Path, service: Path) -> None:
     improve(upstream)
 
-    follow(service, EACH_TIME)
+    follow(service, EACH_TIME + END)
 
     assert git(service, "status", "--short") == ""
     assert_pool_is_taken_whole(service)
@@ -102,7 +125,7 @@ def test_a_sample_that_was_taken_out_stays_out(upstream: Path, service: Path) ->
     follow(service, EACH_TIME)
     conflicts = re.findall(r"^(?:DU|UD|UU|AA) (.*)$", git(service, "status", "--short"), re.MULTILINE)
     assert conflicts == ["app/cities/models.py", "benchmarks/README.md", "docs/fault-matrix.md"]
-    follow(service, WITHOUT_THE_SAMPLE)
+    follow(service, WITHOUT_THE_SAMPLE + END)
 
     assert git(service, "status", "--short") == ""
     assert not any((service / path).exists() for path in ("app/cities", "benchmarks", "docs/fault-matrix.md"))
@@ -129,10 +152,46 @@ def test_a_repository_without_history_is_told_where_it_comes_from(upstream: Path
     git(service, *told.split(), "upstream/main")
     improve(upstream)
 
-    follow(service, EACH_TIME)
+    follow(service, EACH_TIME + END)
 
     assert git(service, "status", "--short") == ""
     assert_pool_is_taken_whole(service)
+
+
+def test_migrations_of_one_number_both_run_on_a_database_that_had_ours(upstream: Path, service: Path) -> None:
+    versions = "migrations/versions"
+    (service / versions / "0003_ours.py").write_text(MIGRATION.format(table="ours"))
+    commit(service, "A table of ours")
+    borrow_environment(service)
+    (service / "instance").mkdir()
+    assert run(service, "migrate").returncode == 0
+    (upstream / versions / "0003_theirs.py").write_text(MIGRATION.format(table="theirs"))
+    commit(upstream, "A table of theirs")
+
+    follow(service, EACH_TIME + MOVE)
+    change(RENUMBER, service)
+    follow(service, END)
+
+    assert run(service, "migrate").returncode == 0
+    with closing(sqlite3.connect(service / "instance/sakila.sqlite3")) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        assert {"ours", "theirs"} <= tables
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+    assert git(service, "status", "--short") == ""
+
+
+def test_another_conflict_is_resolved_before_the_merge_ends(upstream: Path, service: Path) -> None:
+    append(upstream / "app/__init__.py", "\n# Theirs.\n")
+    commit(upstream, "Another last line")
+
+    assert "app/__init__.py" in follow(service, EACH_TIME)
+    assert "unmerged" in follow(service, END)
+    git(service, "checkout", "--ours", "app/__init__.py")
+    git(service, "add", "app/__init__.py")
+    follow(service, END)
+
+    assert git(service, "status", "--short") == ""
+    assert git(service, "log", "--oneline", "-1", "upstream/main", "--not", "HEAD") == ""
 
 
 def assert_pool_is_taken_whole(tree: Path) -> None:
