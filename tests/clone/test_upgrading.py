@@ -94,7 +94,7 @@ def service(upstream: Path) -> Path:
 
 
 def improve(upstream: Path) -> None:
-    """Let the template learn something: in the pool, the kit, what the renaming changes, and the sample: old and new."""
+    """Let the template learn something, old and new: in the pool, the kit, what the renaming changes, the sample."""
     for path in ("steadypool/pool.py", "testkit/proxy.py", "docs/deploy.md", "app/cities/models.py"):
         append(upstream / path, "\n# Better.\n")
     for path in ("steadypool/new.py", "app/cities/new.py", "tests/cities/new.py"):
