@@ -11,9 +11,7 @@ from config import ROOT
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
 from tests.serve.conftest import borrow_environment
-
-# What a clone does not have, or has not yet.
-LEFT_BEHIND = (".git", ".venv", ".env", "instance", "__pycache__", "*.pyc", ".*_cache", ".hypothesis", ".coverage*")
+from tests.support.copies import LEFT_BEHIND
 
 
 @pytest.fixture

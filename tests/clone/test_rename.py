@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
-from tests.clone.conftest import LEFT_BEHIND
 from tests.serve.serving import Serving, run
+from tests.support.copies import LEFT_BEHIND
 from tools.rename import main
 
 # In these folders the old name may stand nowhere after a renaming, but for the sample feature; elsewhere it may not
