@@ -5,7 +5,7 @@ Views say with `@operation` what they take and give; docs/decisions/0006-openapi
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from inspect import cleandoc
@@ -87,7 +87,8 @@ def show_openapi() -> Response:
 def show_docs() -> Response:
     """Return the description for people: the same document as a page."""
     negotiation.require(HTML)
-    return negotiation.answer(render_template("docs.html", spec=describe(current_app), kinds=KINDS), HTML)
+    told = {"spec": describe(current_app), "in_groups": _in_groups, "kinds": KINDS}
+    return negotiation.answer(render_template("docs.html", **told), HTML)
 
 
 @bp.get("/problems/<slug>")
@@ -121,6 +122,18 @@ def describe(app: Flask) -> Document:
             "securitySchemes": openapi_writes.SECURITY_SCHEMES,
         },
     }
+
+
+def _in_groups(responses: Document) -> Iterator[tuple[list[str], Document]]:
+    """Yield statuses with what they answer with, those together that answer alike; all but errors stand alone."""
+    errors: dict[str, list[str]] = {}
+    for status, response in responses.items():
+        if status < "400":
+            yield [status], response
+        else:
+            errors.setdefault(json.dumps(response.get("content", {})), []).append(status)
+    for content, statuses in errors.items():
+        yield statuses, {"description": "Errors", "content": json.loads(content)}
 
 
 def _path(rule: Rule) -> str:

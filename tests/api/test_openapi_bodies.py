@@ -155,7 +155,8 @@ def test_the_page_shows_them(client: FlaskClient) -> None:
     page = client.get("/docs", headers={"Accept": "text/html"})
 
     assert page.status_code == 200
-    assert "<code>title</code>: a title of at most 10 characters" in page.text
+    assert "string: a title of at most 10 characters" in page.text
+    assert 'list of <a href="#' in page.text
     assert 'id="Colour"' in page.text
 
 

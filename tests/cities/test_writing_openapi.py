@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -53,10 +54,10 @@ def test_links_lead_from_what_was_made_to_all_that_may_be_done_with_it(api: Api)
 
 
 def test_docs_show_them(api: Api) -> None:
-    page = api.client.get("/docs", headers={"Accept": "text/html"}).text
+    page = re.sub("<[^>]+>", "", api.client.get("/docs", headers={"Accept": "text/html"}).text)
 
-    assert f"POST</span> {CITIES}</h2>" in page
-    assert f"DELETE</span> {ONE}</h2>" in page
+    assert f"POST {CITIES}\n" in page
+    assert f"DELETE {ONE}\n" in page
     assert "merge-patch+json" in page
 
 
