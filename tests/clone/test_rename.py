@@ -19,7 +19,7 @@ from tools.rename import main
 CARRYING = ("deploy/", "tests/deploy/", "docs/deploy.md", "docs/releasing.md", "SECURITY.md", ".github/")
 THE_FEATURE = re.compile(r"app/cities|/api/v1/[a-z]*|looks up cities by")
 THE_PROJECT = re.compile(
-    r"cities\.(service|conf|example)|/(srv|etc|ssl)/cities|job=.cities|Cities(Error|Pool|Breaker|Conn)"
+    r"cities\.(service|conf|example)\b|/(srv|etc|ssl)/cities|job=.cities|Cities(Error|Pool|Breaker|Conn)"
 )
 
 
