@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import to_jsonable_python
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.application import this_request
@@ -94,8 +95,11 @@ def read_patch() -> Any:
 
 
 def patched(model: type[Body], current: Mapping[str, Any], patch: Any) -> Body:
-    """Return what the patch makes of the current fields, as this model; raise Problem (422) if that is none."""
-    return checked(model, merged(current, patch))
+    """Return what the patch makes of the current fields, as this model; raise Problem (422) if that is none.
+
+    The current ones are what a query gives: dates, decimals, enums and models among them are patched as their JSON.
+    """
+    return checked(model, merged(to_jsonable_python(current), patch))
 
 
 def merged(target: Any, patch: Any) -> Any:

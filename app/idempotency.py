@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.bodies import body_bytes
+from app.conflicts import conflict
 from app.errors import RETRY_AFTER_SECONDS, Problem
 from app.extensions import Model, db
 from app.media_types import JSON
@@ -133,7 +134,7 @@ def write(work: Work) -> Response:
     try:
         return (_once(asked, work) if asked else in_transaction(db.engine, partial(_begun, work))).response()
     except IntegrityError as error:  # of what is checked at COMMIT, or what the work did not foresee
-        raise Problem("conflict", "Other rows do not allow it: something refers to it, or is there already.") from error
+        raise conflict(error) from error
 
 
 def _once(asked: _Asked, work: Work) -> Answer:

@@ -1,17 +1,19 @@
 """Which tables this service has, and which of them a database has; found out with SELECT alone."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Connection, Executable, bindparam, column, false, select, text
+from sqlalchemy import Connection, Executable, Table, bindparam, column, false, select, text
 from sqlalchemy import table as from_
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import sort_tables
 
 from steadypool import is_denied
 
 # What to change with the tables, which may be none:
-# - the tables with their keys, first the one without which there is nothing to serve, each before those it refers to;
+# - the tables with their keys, first the one without which there is nothing to serve;
 # - by which columns a table is looked up all the time: doctor wants an index that begins like that, or, where somebody
 #   else made the table without the key, one on the column that has its name without "_key".
 TABLES: dict[str, str] = {"city": "city_id", "country": "country_id"}
@@ -69,6 +71,11 @@ def columns_of(connection: Connection, *tables: str) -> dict[tuple[str, str], st
     ask = text(_COLUMNS[connection.dialect.name]).bindparams(bindparam("tables", tables, expanding=True))
     found = connection.execute(_traceless(ask))
     return {(table, column.lower()): collation for table, column, collation in found}
+
+
+def children_first(tables: Iterable[Table]) -> list[str]:
+    """Return the names of ours among these tables, each before those it refers to: so they can be dropped."""
+    return [each.name for each in reversed(sort_tables(tables)) if each.name in TABLES]
 
 
 def quoted(connection: Connection, name: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.schema import DropTable
 from app import idempotency  # noqa: F401 - tables are known once they are imported
 from app.commands.manners import StoppedError, in_sentences, interruptible, stopped
 from app.extensions import db, pool_policy
-from app.schema import KEPT_ANSWERS, SCHEMA_HEAD, TABLES, columns_of
+from app.schema import KEPT_ANSWERS, SCHEMA_HEAD, TABLES, children_first, columns_of
 from config import load_settings_or_exit, wants_colour
 from migrations.lock import migration_lock
 from steadypool import create_pool_engine
@@ -150,7 +150,7 @@ def clear_half_made_tables(connection: Connection) -> None:
     """
     there = inspect(connection)
     found = set(there.get_table_names(there.default_schema_name))
-    ours = [name for name in TABLES if name in found]
+    ours = [name for name in children_first(db.metadata.tables.values()) if name in found]
     interrupted_one = bool(ours) and "alembic_version" in found and current_revision(connection) is None
     if interrupted_one and not any(has_rows(connection, name) for name in ours):
         for name in ours:

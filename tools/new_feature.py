@@ -55,13 +55,38 @@ CLASSES = {
 """What the files of a room import, or call their own, beside its own class."""
 
 
+# How a word may end -> what goes and what comes for a single one; None where there is no telling (caves, knives).
+ENDINGS: dict[str, tuple[str, str] | None] = {
+    "movies|cookies": ("s", ""),
+    "series|species": None,
+    "ies": ("ies", "y"),
+    "children": ("ren", ""),
+    "people": ("eople", "erson"),
+    "shelves|wolves|halves": ("ves", "f"),
+    "[nrt]ches|shes|sses|xes": ("es", ""),
+    "ches|oes|ses|ves|zes|[isu]s": None,
+    "s": ("s", ""),
+}
+
+
 class FeatureError(Exception):
     """What cannot be done, in a sentence."""
 
 
+def singular(several: str) -> str:
+    """Return what one of them is called; raise FeatureError where English goes both ways."""
+    for ending, change in ENDINGS.items():
+        if re.search(f"({ending})$", several):
+            if change is None:
+                raise FeatureError(f'What is one of "{several}" called? --one says so, as in --one shelf for shelves.')
+            goes, comes = change
+            return several.removesuffix(goes) + comes
+    return several
+
+
 def names(several: str, one: str | None) -> dict[str, str]:
     """Return what takes the place of each word of the templates."""
-    one = one or (f"{several[:-3]}y" if several.endswith("ies") else several.removesuffix("s"))
+    one = one or singular(several)
     if not all(re.fullmatch(r"[a-z][a-z0-9_]{1,30}", word) for word in (several, one)) or one == several:
         raise FeatureError(
             f'"{several}" will not do: small letters, in the plural, such as films; '
@@ -135,6 +160,12 @@ def named(root: Path, words: dict[str, str]) -> list[str]:
     return ["app/__init__.py", "app/schema.py"]
 
 
+def told(words: dict[str, str]) -> str:
+    """Return the line that says what the room's things are called, and how they would be called otherwise."""
+    several, one = words["things"], words["thing"]
+    return f"One of them: class {words['Thing']}, table {one}, /{several} and /api/v1/{several}; otherwise: --one NAME."
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Make the room; return the exit code."""
     parser = argparse.ArgumentParser(prog="./run new-feature", description="Make an empty room.")
@@ -152,6 +183,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         command = [sys.executable, "-m", "ruff", "format", "--quiet", *python]
         subprocess.run(command, cwd=root, check=True)  # noqa: S603 - ours
     print("\n".join(done))
+    print(told(names(asked.name, asked.one)))
     print(f"Then: ./run migrate, ./run test tests/{asked.name}, ./run check. docs/add-a-feature.md goes on from here.")
     return 0
 

@@ -56,6 +56,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "/etc/@name@\n",
         "/run/@name@`",
         "nologin @name@\n",
+        "user `@name@`",
         "systemd/@name@.service",
         "--now @name@\n",
         "status @name@\n",

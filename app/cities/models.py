@@ -9,7 +9,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.cities.names import MAX_KEY_LENGTH, MAX_NAME_LENGTH
 from app.extensions import Model
 
-UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+OPTIONS = {
+    "mysql_charset": "utf8mb4",
+    "mariadb_charset": "utf8mb4",
+    "sqlite_autoincrement": True,  # the others never give an id out again by themselves
+}
 
 # Compared byte by byte on every database: the fold has already decided what is equal.
 Key = (
@@ -25,7 +29,7 @@ class Country(Model):
     """A country with its cities."""
 
     __tablename__ = "country"
-    __table_args__ = UTF8MB4
+    __table_args__ = OPTIONS
 
     country_id: Mapped[int] = mapped_column(primary_key=True)
     country: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
@@ -41,7 +45,7 @@ class City(Model):
     __table_args__ = (
         Index("ix_city_key", "city_key", "city_id"),
         Index("ix_city_country_key", "country_id", "city_key", "city_id"),
-        UTF8MB4,
+        OPTIONS,
     )
 
     city_id: Mapped[int] = mapped_column(primary_key=True)  # INT; Sakila's own SMALLINT ends at 65,535 cities

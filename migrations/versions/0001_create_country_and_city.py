@@ -9,7 +9,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+OPTIONS = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4", "sqlite_autoincrement": True}
 
 
 def upgrade() -> None:
@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("country_id", sa.Integer, primary_key=True),
         sa.Column("country", sa.String(50), nullable=False),
         last_update(),
-        **UTF8MB4,
+        **OPTIONS,
     )
     op.create_table(
         "city",
@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["country_id"], ["country.country_id"], "fk_city_country", onupdate="CASCADE", ondelete="RESTRICT"
         ),
-        **UTF8MB4,
+        **OPTIONS,
     )
     op.create_index("ix_city_key", "city", ["city_key", "city_id"])
     op.create_index("ix_city_country_key", "city", ["country_id", "city_key", "city_id"])

@@ -41,7 +41,7 @@ def test_where_all_is_well_each_line_says_so_and_nothing_is_changed(database: Da
     assert lines["reader"]["text"].startswith(PRODUCTS.get(database.name, "PostgreSQL "))
     assert " answered in " in lines["writer"]["text"]
     assert lines["charset"]["text"].lower().replace("-", "").startswith("utf8")
-    assert rows(database) == before > 0
+    assert rows(database) == before
 
 
 @pytest.mark.parametrize("server", ["sqlite"], indirect=True)

@@ -243,6 +243,13 @@ def test_reads_go_on_from_a_copy_and_writes_see_the_writer(
     assert pool_of(app).snapshot()["in_use"] == 0
 
 
+def test_the_id_of_a_city_that_was_removed_is_not_given_out_again(api: Api) -> None:
+    first = api.add(a_name())
+    api.change("DELETE", first)
+
+    assert api.add(a_name()).get_json()["id"] > first.get_json()["id"]
+
+
 DEFERRED = "CREATE TABLE mayor (city_id INTEGER REFERENCES city (city_id) DEFERRABLE INITIALLY DEFERRED)"
 
 

@@ -11,16 +11,27 @@ from config import ROOT
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
 from tests.serve.conftest import borrow_environment
+from tests.support.copies import LEFT_BEHIND
+from tools.rename import Name, current_name
+from tools.rename import main as rename
 
-# What a clone does not have, or has not yet.
-LEFT_BEHIND = (".git", ".venv", ".env", "instance", "__pycache__", "*.pyc", ".*_cache", ".hypothesis", ".coverage*")
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project under the template's name: itself or, if it was renamed, a copy that was named back."""
+    if current_name(ROOT) == Name("cities", "Cities"):
+        return ROOT
+    tree = tmp_path_factory.mktemp("template") / "template"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+    assert rename(["cities", "--title", "Cities"], tree) == 0
+    return tree
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path: Path, template: Path) -> Path:
     """A copy of the whole project whose packages are installed."""
     tree = tmp_path / "clone"
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+    shutil.copytree(template, tree, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
     borrow_environment(tree)
     return tree
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
-from tools.new_feature import main, make
+from tools.new_feature import FeatureError, main, make, names
 
 
 @pytest.fixture
@@ -32,6 +32,44 @@ def test_every_file_has_the_new_name_and_no_other(small: Path) -> None:
     assert "class Story(Model)" in texts["app/stories/models.py"]
     assert "init_stories(app)\n" in texts["app/__init__.py"]
     assert '"story": "story_id"}\n' in texts["app/schema.py"]
+
+
+SINGULARS = {
+    "films": "film",
+    "stories": "story",
+    "movies": "movie",
+    "shelves": "shelf",
+    "book_shelves": "book_shelf",
+    "boxes": "box",
+    "addresses": "address",
+    "branches": "branch",
+    "brushes": "brush",
+    "children": "child",
+    "people": "person",
+}
+DOUBTFUL = ["caves", "houses", "buses", "caches", "prizes", "shoes", "series", "status", "glass", "analysis", "read"]
+
+
+@pytest.mark.parametrize("several", SINGULARS)
+def test_one_of_them_is_named_as_in_english(several: str) -> None:
+    assert names(several, None)["thing"] == SINGULARS[several]
+
+
+@pytest.mark.parametrize("several", DOUBTFUL)
+def test_where_english_goes_both_ways_one_is_asked_for(several: str) -> None:
+    with pytest.raises(FeatureError, match="--one"):
+        names(several, None)
+
+    assert names(several, "one_of_them")["Thing"] == "OneOfThem"
+
+
+def test_what_one_of_them_is_called_is_told(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["book_shelves"], small) == 0
+
+    told = (
+        "One of them: class BookShelf, table book_shelf, /book_shelves and /api/v1/book_shelves; otherwise: --one NAME."
+    )
+    assert told in capsys.readouterr().out.splitlines()
 
 
 def test_migrations_are_numbered_on(small: Path) -> None:

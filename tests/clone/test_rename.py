@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
-from tests.clone.conftest import LEFT_BEHIND
 from tests.serve.serving import Serving, run
+from tests.support.copies import LEFT_BEHIND
 from tools.rename import main
 
 # In these folders the old name may stand nowhere after a renaming, but for the sample feature; elsewhere it may not
@@ -19,7 +19,7 @@ from tools.rename import main
 CARRYING = ("deploy/", "tests/deploy/", "docs/deploy.md", "docs/releasing.md", "SECURITY.md", ".github/")
 THE_FEATURE = re.compile(r"app/cities|/api/v1/[a-z]*|looks up cities by")
 THE_PROJECT = re.compile(
-    r"cities\.(service|conf|example)|/(srv|etc|ssl)/cities|job=.cities|Cities(Error|Pool|Breaker|Conn)"
+    r"cities\.(service|conf|example)\b|/(srv|etc|ssl)/cities|job=.cities|Cities(Error|Pool|Breaker|Conn)"
 )
 
 
@@ -89,12 +89,12 @@ def names_left_over(tree: Path) -> list[str]:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
+def small(tmp_path: Path, template: Path) -> Path:
     """As much of the project as the renaming looks at, in a folder where it can be damaged."""
     tree = tmp_path / "small"
     tree.mkdir()
     for part in ("pyproject.toml", "README.md"):
-        shutil.copy2(ROOT / part, tree / part)
+        shutil.copy2(template / part, tree / part)
     return tree
 
 
@@ -122,11 +122,11 @@ def test_a_name_or_title_that_will_not_do_is_refused_in_a_sentence(
 
 @pytest.mark.parametrize(("name", "place"), [("nginx", "docs/deploy.md"), ("systemd", "deploy/systemd/cities.service")])
 def test_a_name_that_could_not_be_taken_back_is_refused(
-    small: Path, capsys: pytest.CaptureFixture[str], name: str, place: str
+    small: Path, template: Path, capsys: pytest.CaptureFixture[str], name: str, place: str
 ) -> None:
     """/etc/nginx/ would become /etc/cities/ on the way back."""
     (small / place).parent.mkdir(parents=True)
-    shutil.copy2(ROOT / place, small / place)
+    shutil.copy2(template / place, small / place)
     before = contents(small)
 
     assert main([name], small) == 2

@@ -20,8 +20,8 @@ import pytest
 from config import ROOT
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
-from tests.clone.conftest import LEFT_BEHIND
 from tests.serve.serving import free_port
+from tests.support.copies import LEFT_BEHIND
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -36,9 +36,10 @@ def user_who_may(database: Database, rights: str | dict[str, str]) -> Iterator[s
     if isinstance(rights, str):
         rights = {**dict.fromkeys(TABLES | KEPT_ANSWERS, rights), "alembic_version": "SELECT"}
     grants = [f"GRANT {right} ON {table} TO {account}" for table, right in rights.items()]
-    if is_postgresql and "INSERT" in rights.get(MAIN, ""):  # where new ids come from
-        grants.append(f"GRANT USAGE ON SEQUENCE {MAIN}_{TABLES[MAIN]}_seq TO {account}")
     with database.connect() as connection:
+        if is_postgresql and "INSERT" in rights.get(MAIN, ""):  # where new ids come from, if they are numbers
+            sequence = connection.scalar(text(f"SELECT pg_get_serial_sequence('{MAIN}', '{TABLES[MAIN]}')"))
+            grants += [f"GRANT USAGE ON SEQUENCE {sequence} TO {account}"] if sequence else []
         connection.execute(text(f"CREATE USER {account} {has} '{PASSWORD}'"))
         for grant in grants if is_postgresql else [grant.replace(" ON ", f" ON {schema}.") for grant in grants]:
             connection.execute(text(grant))

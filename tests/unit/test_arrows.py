@@ -106,7 +106,9 @@ ALLOWED: dict[str, set[str]] = {
     "app.openapi_writes": WRITING_TOOLS | {"app.openapi_schemas"},
     "app.bodies": TOOLS | {"app.fields"},
     "app.fields": {"app.errors"},
-    "app.idempotency": TOOLS | {"app.bodies", "app.extensions", "app.preconditions", "app.schema", "steadypool"},
+    "app.conflicts": {"app.errors", "steadypool"},
+    "app.idempotency": TOOLS
+    | {"app.bodies", "app.conflicts", "app.extensions", "app.preconditions", "app.schema", "steadypool"},
     "app.preconditions": TOOLS,
     "app.tokens": TOOLS | {"config"},
     "app.security": TOOLS,
