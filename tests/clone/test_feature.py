@@ -10,7 +10,7 @@ from config import ROOT
 from tests.clone.walkthrough import DocumentError, follow
 
 
-@pytest.mark.timeout(400)  # whole commands and tests of their own run inside
+@pytest.mark.timeout(600)  # whole commands and tests of their own run inside
 def test_the_films_room_is_built_as_the_document_says(walkable: Path) -> None:
     follow(walkable / "docs" / "add-a-feature.md", walkable)
 
