@@ -55,6 +55,9 @@ CLASSES = {
 """What the files of a room import, or call their own, beside its own class."""
 
 
+RESERVED_SINCE = {"collation", "concurrently", "external", "lateral", "library", "portion", "tablesample"}
+"""By MySQL 9.7, MariaDB or PostgreSQL, and not known to SQLAlchemy 2.1, which would not quote them."""
+
 # How a word may end -> what goes and what comes for a single one; None where there is no telling (caves, knives).
 ENDINGS: dict[str, tuple[str, str] | None] = {
     "movies|cookies": ("s", ""),
@@ -94,7 +97,7 @@ def names(several: str, one: str | None) -> dict[str, str]:
         )
     classes = "".join(word.capitalize() for word in one.split("_"))
     # All SQL of ours is quoted; what people type into a console seldom is.
-    reserved = {*RESERVED_WORDS_MYSQL, *RESERVED_WORDS_MARIADB, *RESERVED_WORDS_POSTGRESQL}
+    reserved = {*RESERVED_WORDS_MYSQL, *RESERVED_WORDS_MARIADB, *RESERVED_WORDS_POSTGRESQL, *RESERVED_SINCE}
     if keyword.iskeyword(several) or keyword.iskeyword(one) or one in reserved or classes in CLASSES:
         raise FeatureError(
             f'"{one}" means something else to Python, to SQL or to these files; name it otherwise: --one my_{one}'

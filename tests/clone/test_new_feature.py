@@ -91,7 +91,7 @@ REFUSED = [
     (["commands"], "is there already"),
     (["operations"], "is there already"),
     # These mean something else to the project, to Python or to SQL.
-    *(([name], "") for name in ("tokens", "idempotency_keys", "pages", "fields", "connections", "orders")),
+    *(([name], "") for name in ("tokens", "idempotency_keys", "pages", "fields", "connections", "orders", "libraries")),
     (["classes", "--one", "class"], ""),
 ]
 
