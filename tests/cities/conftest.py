@@ -15,9 +15,6 @@ from tests.support.doctor import doctor, migrated, mysql_like, postgresql, serve
 
 __all__ = ["bare_tree", "doctor", "migrated", "mysql_like", "postgresql", "serve", "served", "tree"]
 
-# For what is decided before a database is asked: the kind of server does not matter.
-on_one_server = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
-
 
 @pytest.fixture(scope="session")
 def writable(server: Server) -> Iterator[Database]:

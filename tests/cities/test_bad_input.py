@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.cities.conftest import on_one_server
+from tests.support.kinds import on_one_server
 from tests.support.problems import assert_problem
 
 pytestmark = on_one_server

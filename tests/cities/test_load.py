@@ -16,8 +16,8 @@ from app.cities import commands
 from testkit.databases import Database, alembic, migrate_and_seed, new_database
 from testkit.proxy import Proxy
 from testkit.servers import Server
-from tests.cities.conftest import on_one_server
 from tests.conftest import dispose
+from tests.support.kinds import on_one_server
 
 # To a command both are one: what differs between them is asked by other tests.
 pytestmark = pytest.mark.long_form("mariadb118")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from app.cities.queries import Cursor
 from app.cities.shapes import encode_cursor
 from testkit import servers
-from tests.cities.conftest import on_one_server
 from tests.support.described import answered_as_described
+from tests.support.kinds import on_one_server
 
 # A cursor is whatever we handed out: no schema can describe it, so the machine gets ours.
 cursors = st.builds(Cursor, st.text("abcxyz '", max_size=20), st.integers(1, 2_147_483_647)).map(encode_cursor)

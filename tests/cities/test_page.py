@@ -17,9 +17,9 @@ from app.extensions import Model
 from testkit.databases import Database, plain_engine
 from testkit.processes import free_port
 from tests.api.test_sub_path import BELOW, ask, leads_below
-from tests.cities.conftest import on_one_server
 from tests.cities.test_names import assert_uses_index, sent_while
 from tests.conftest import dispose
+from tests.support.kinds import on_one_server
 from tests.support.problems import assert_problem
 from tests.support.protected import assert_nothing_inline
 

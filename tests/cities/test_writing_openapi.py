@@ -16,7 +16,7 @@ from sqlalchemy import text
 from app.parameters import MAX_ID
 from testkit.databases import Database
 from tests.cities.client import CITIES, TOKEN, Api
-from tests.cities.conftest import on_one_server
+from tests.support.kinds import on_one_server
 
 pytestmark = on_one_server  # the others give each run of the machine other ids
 

@@ -18,3 +18,6 @@ on_each_driver = on(Kind.MARIADB, Kind.POSTGRESQL)
 """What is about the network, a driver or our own clock is as true of one server as of another."""
 on_mariadb, on_mariadb118 = on(Kind.MARIADB), on(Kind.MARIADB118)
 on_mysql, on_postgresql = on(Kind.MYSQL), on(Kind.POSTGRESQL)
+
+on_one_server = pytest.mark.parametrize("server", ["sqlite"], indirect=True, scope="session")
+"""For what is decided before a database is asked: the kind of server does not matter."""

