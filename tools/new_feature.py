@@ -25,6 +25,9 @@ FILES = {
     "migration.py": "migrations/versions/@revision@_create_thing.py",
     "test_things.py": "tests/things/test_things.py",
 }
+NAMING = ("app/__init__.py", "app/schema.py")
+"""Files that are there, and name each room."""
+
 TAKEN = {
     "commands",
     "operations",
@@ -148,7 +151,7 @@ def make(root: Path, several: str, one: str | None = None) -> list[str]:
 def named(root: Path, words: dict[str, str]) -> list[str]:
     """Name the room in the factory and its table in the schema."""
     several, table = words["things"], words["thing"]
-    factory, schema = root / "app/__init__.py", root / "app/schema.py"
+    factory, schema = (root / path for path in NAMING)
     text = factory.read_text("utf-8")
     text = re.sub(r"(?m)^from app import .*\n", rf"\g<0>from app.{several} import init_app as init_{several}\n", text)
     text = re.sub(r"(?m)^ +app\.register_blueprint\(openapi", rf"    init_{several}(app)\n\g<0>", text)
@@ -160,7 +163,7 @@ def named(root: Path, words: dict[str, str]) -> list[str]:
         tables,
     )
     schema.write_text(tables, encoding="utf-8")
-    return ["app/__init__.py", "app/schema.py"]
+    return list(NAMING)
 
 
 def told(words: dict[str, str]) -> str:
@@ -185,8 +188,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         python = [path for path in done if path.endswith(".py")]
         command = [sys.executable, "-m", "ruff", "format", "--quiet", *python]
         subprocess.run(command, cwd=root, check=True)  # noqa: S603 - ours
-    print("\n".join(done))
-    print(told(names(asked.name, asked.one)))
+    # What is new, what it is called, what was changed for it.
+    print(*done[: -len(NAMING)], told(names(asked.name, asked.one)), *NAMING, sep="\n")
     print(f"Then: ./run migrate, ./run test tests/{asked.name}, ./run check. docs/add-a-feature.md goes on from here.")
     return 0
 
