@@ -56,7 +56,6 @@ PLACES: dict[str, tuple[str, ...]] = {
         "/etc/@name@\n",
         "/run/@name@`",
         "nologin @name@\n",
-        "user `@name@`",
         "systemd/@name@.service",
         "--now @name@\n",
         "status @name@\n",
