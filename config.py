@@ -63,10 +63,10 @@ class Settings(BaseModel):
     pool_max_pending: int = Field(64, ge=0, le=10_000)
     # From when on one that is still in use is reported; 0: never.
     pool_leak_seconds: float = Field(10.0, ge=0, le=86_400, allow_inf_nan=False)
-    # What to do at start where the server allows fewer than all workers may open.
     # How many instances share the databases, and how many more there are while some are replaced or one reloads.
     instances: int = Field(1, ge=1, le=10_000)
     instance_surge: int = Field(1, ge=0, le=10_000)
+    # What to do at start where the server allows fewer than all workers may open.
     pool_budget: Annotated[Literal["refuse", "warn", "off"], lower] = "warn"
     # For writes.
     writer_pool_size: int = Field(2, ge=1, le=1000)

@@ -181,4 +181,17 @@ def _no_number(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-_HOOKS: dict[str, Any] = {"object_pairs_hook": as_object, "parse_float": _number, "parse_constant": _no_number}
+def _whole(digits: str) -> int | float:
+    """Return a whole number; what has more digits than Python takes from text is as good as infinite (`faults`)."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float("-inf" if digits.startswith("-") else "inf")
+
+
+_HOOKS: dict[str, Any] = {
+    "object_pairs_hook": as_object,
+    "parse_int": _whole,
+    "parse_float": _number,
+    "parse_constant": _no_number,
+}

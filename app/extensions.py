@@ -120,6 +120,7 @@ def credentials(settings: Settings, role: Role) -> Callable[[Credentials | None]
 
     def ask(_refused: Credentials | None) -> Credentials:
         user, password = file.login()
-        return Credentials(user=user, password=password)
+        # Where the file has none by now, none is sent, and not that of the address at the start.
+        return Credentials(user=user or "", password=password or "")
 
     return ask

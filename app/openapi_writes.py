@@ -39,7 +39,7 @@ def parameters(rule: Rule) -> list[Document]:
 
 def errors(rule: Rule, *, has_body: bool) -> tuple[int, ...]:
     """Return the statuses with which a write may be refused."""
-    of_some = ((404,) if rule.arguments else ()) + ((415,) if has_body else ())
+    of_some = ((404,) if rule.arguments else ()) + ((415, 501) if has_body else ())
     return tuple(sorted(OF_ALL + of_some + (OF_CHANGES if _changes(rule) else ())))
 
 

@@ -4,14 +4,12 @@ The arbiter is the process that starts the workers and sees to it that there are
 """
 
 import atexit
-import logging
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from gunicorn.arbiter import Arbiter as GunicornsArbiter
 
@@ -19,33 +17,11 @@ import config
 from serving import run_directory
 from serving.addresses import exit_if_unusable
 from serving.draining import StopAfterNotice
+from serving.protocols import Arbiter, Worker
 from serving.reloading import ReloadIfSound
 
 if TYPE_CHECKING:
     from flask import Flask
-
-
-class Worker(Protocol):
-    """What is used of Gunicorn's workers, and the number that each is given here."""
-
-    age: int  # 1 for the first one that this arbiter has started, 2 for the next
-    cfg: Any
-    log: logging.Logger  # a class of its own, with the same methods
-    sockets: Sequence[object]
-    wsgi: "Flask"
-    SIGNALS: list[int]
-    number: int
-
-
-class Arbiter(Protocol):
-    """What is used of Gunicorn's arbiter."""
-
-    address: Sequence[object]
-    app: Any
-    handle_hup: Callable[[], None]
-    handle_term: Callable[[], None]
-    log: logging.Logger
-    WORKERS: Mapping[int, Worker]
 
 
 @dataclass(frozen=True)
@@ -65,7 +41,7 @@ class Hooks:
         server.handle_hup = ReloadIfSound(server.handle_hup, server.log)
         if seconds := self.settings.shutdown_delay_seconds:
             notice = run_directory.notice_in(self.directory)
-            server.handle_term = StopAfterNotice(server.handle_term, server.log, notice, seconds)
+            server.handle_term = StopAfterNotice(server, notice, seconds)
 
     def pre_fork(self, server: Arbiter, worker: Worker) -> None:
         """Give each worker the lowest number that is free: what it counts goes on where the last one of it stopped."""

@@ -30,9 +30,9 @@ UNLOCK = "the account is locked: ALTER USER … ACCOUNT UNLOCK"
 RENEW = "the password has expired: ALTER USER … IDENTIFIED BY a new one, and write it into {name}"
 PLUGIN = "the user logs in by other means than this driver's: ALTER USER … IDENTIFIED BY a password, or another driver"
 GRANT = "GRANT the user in {name} what it asks for"
-READ_ONLY = "nothing can be written here: point DATABASE_URL at the primary server, or make file and folder writable"
+CANNOT_WRITE = "nothing can be written here: point DATABASE_URL at the primary server, or make file and folder writable"
 ROOM = "make room on the server's disk"
-TABLES = "the tables are not what this code knows: see ./run doctor"
+OTHER_TABLES = "the tables are not what this code knows: see ./run doctor"
 BUSY = "others hold what it needs: try again"
 
 # MySQL and MariaDB: their error references · PostgreSQL: Appendix A · SQLite: sqlite.org/rescode.html, the low byte
@@ -42,9 +42,9 @@ REMEDIES: dict[int | str | None, str] = {
     **dict.fromkeys((1820, 1862), RENEW),
     **dict.fromkeys((1251, 1524, 1698, 2054, 2059), PLUGIN),
     **dict.fromkeys((1142, 1143, 1227, 1370, "42501"), GRANT),
-    **dict.fromkeys((1290, 1792, 1836, "25006", 8), READ_ONLY),
+    **dict.fromkeys((1290, 1792, 1836, "25006", 8), CANNOT_WRITE),
     **dict.fromkeys((1021, 1114, "53100", 13), ROOM),
-    **dict.fromkeys((1054, 1146, "42703", "42P01"), TABLES),
+    **dict.fromkeys((1054, 1146, "42703", "42P01"), OTHER_TABLES),
     **dict.fromkeys((1205, 1213, "40001", "40P01", "55P03", 5, 6), BUSY),
     1044: "GRANT the user access to this database",
     1045: f"{LOGIN} (or it needs a client certificate, or comes from another host)",

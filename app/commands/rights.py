@@ -11,7 +11,7 @@ from app.schema import KEPT_ANSWERS, MAIN, TABLES, columns_of, quoted, schema_st
 from config import Settings
 from steadypool import Role, is_denied
 
-CHANGES = ("INSERT", "UPDATE", "DELETE")
+WRITE_RIGHTS = ("INSERT", "UPDATE", "DELETE")
 # EXPLAIN asks for the rights of the statement that it explains, and executes nothing (both servers' manuals).
 EXPLAINED = {
     "SELECT": "EXPLAIN SELECT {columns} FROM {table}",
@@ -30,7 +30,7 @@ def check_privileges(connection: Connection, settings: Settings, role: Role) -> 
     """Find out whether the reader may SELECT and the writer may change rows."""
     if not TABLES:
         return Finding("ok", "no tables are wanted")
-    rights = ("SELECT",) if role == "reader" else CHANGES
+    rights = ("SELECT",) if role == "reader" else WRITE_RIGHTS
     match connection.engine.url.get_backend_name():
         case "sqlite":
             return _sqlite_privileges(connection, role)

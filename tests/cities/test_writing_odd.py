@@ -121,7 +121,7 @@ def test_words_without_case_have_none(api: Api, media_type: str, scheme: str) ->
 
 
 def test_a_number_beyond_all_numbers_is_an_error_of_its_field(api: Api) -> None:
-    for number in ("1e400", "-1e400", "1" + "0" * 400 + ".0"):
+    for number in ("1e400", "-1e400", "1" + "0" * 400 + ".0", "9" * 5000, "-" + "9" * 5000):
         answer = api.send("POST", data=f'{{"name": "x", "country_id": 1, "more": [{number}]}}', headers=JSON)
 
         assert_problem(answer, 422, "invalid-content", "too large a number", ["#/more/0"])

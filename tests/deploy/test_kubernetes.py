@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from app.operations.budget import Fleet
+from app.operations.budget import Fleet, Limit, budgets, terms_of
 from config import ROOT, Settings, load_settings
 from settings.secrets import SECRETS
 from tests.deploy.conftest import DEPLOY
@@ -80,16 +81,19 @@ def test_each_variable_is_a_setting_and_each_secret_is_a_file(pod: Any) -> None:
     load_settings({"DATABASE_URL": "mysql://web@database/sakila", **variables_without_files(pod)})
 
 
+def seconds_to_stop() -> int:
+    """Return how long it may take from the moment at which a pod is deleted."""
+    settings = load_settings({"DATABASE_URL": "mysql://web@database/sakila", **variables_without_files(WEB)})
+    sleeps: int = WEB["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    return sleeps + settings.shutdown_delay_seconds + settings.graceful_timeout_seconds
+
+
 def test_a_pod_has_time_to_stop() -> None:
-    delay = variables(WEB)["SHUTDOWN_DELAY_SECONDS"]
-    settings = load_settings({"DATABASE_URL": "mysql://web@database/sakila", "SHUTDOWN_DELAY_SECONDS": delay})
-    takes = settings.shutdown_delay_seconds + settings.graceful_timeout_seconds
+    delay = int(variables(WEB)["SHUTDOWN_DELAY_SECONDS"])
     asks = WEB["containers"][0]["readinessProbe"]
 
-    sleeps = WEB["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-
-    assert WEB["terminationGracePeriodSeconds"] > sleeps + takes
-    assert settings.shutdown_delay_seconds > asks["periodSeconds"] * asks["failureThreshold"]
+    assert WEB["terminationGracePeriodSeconds"] > seconds_to_stop()
+    assert delay > asks["periodSeconds"] * asks["failureThreshold"]
 
 
 def test_the_probes_ask_for_different_things() -> None:
@@ -99,11 +103,18 @@ def test_the_probes_ask_for_different_things() -> None:
     assert asked == {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
 
 
-def test_the_budget_counts_all_that_there_can_be_at_once() -> None:
-    fleet = Fleet.of(load_settings({"DATABASE_URL": "mysql://web@database/sakila", **variables_without_files(WEB)}))
+def test_the_budget_counts_all_that_there_can_be_at_once_and_fits_into_mysql_as_it_comes() -> None:
+    settings = load_settings({"DATABASE_URL": "mysql://web@database/sakila", **variables_without_files(WEB)})
+    fleet, deployment = Fleet.of(settings), the("Deployment")
+    # A pod that was told to stop keeps its connections until it ends; the next is told when another has been ready for
+    # a while.
+    drain_together = math.ceil(seconds_to_stop() / deployment["minReadySeconds"])
+    limit = Limit("database:3306", "max_connections", 151)
+    [budget] = budgets([(terms, [limit]) for terms in terms_of(settings).values()], fleet)
 
     assert fleet.instances == the("HorizontalPodAutoscaler")["maxReplicas"]
-    assert fleet.surge == the("Deployment")["strategy"]["rollingUpdate"]["maxSurge"]
+    assert fleet.surge >= deployment["strategy"]["rollingUpdate"]["maxSurge"] + drain_together
+    assert not budget.remedy, budget.arithmetic
 
 
 def test_all_mean_the_same_pods_and_port() -> None:

@@ -38,6 +38,8 @@ def test_whoever_cannot_wait_says_so_twice(ready_tree: Path, serve: Callable[...
 
     server.process.send_signal(signal.SIGTERM)
     assert eventually(lambda: is_draining(server))
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for_events("Not reloaded: this server is about to stop.", 1)
     server.process.send_signal(signal.SIGTERM)
 
     assert server.process.wait(20) == 0

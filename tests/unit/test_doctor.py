@@ -124,7 +124,7 @@ def test_a_password_like_the_users_name_leaves_the_name(make_settings: Callable[
     [("reader", ["SELECT ON table"], "problem"), ("writer", ["INSERT ON table"], "warning"), ("writer", [], "ok")],
 )
 def test_privileges(role: Role, denied: list[str], level: str) -> None:
-    finding = rights.judge_privileges(role, rights.CHANGES, denied)
+    finding = rights.judge_privileges(role, rights.WRITE_RIGHTS, denied)
 
     assert finding.level == level
     assert bool(denied) is ("GRANT" in finding.remedy)

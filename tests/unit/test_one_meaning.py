@@ -1,4 +1,7 @@
-"""No public name of a class, a function or a type stands for two things in our own code."""
+"""No public name of a class, a function or a type stands for two things in our own code.
+
+Constants belong to their module: several have a BOUND_SECONDS, each its own.
+"""
 
 from __future__ import annotations
 

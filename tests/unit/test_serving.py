@@ -19,7 +19,8 @@ from flask import Flask
 from config import ROOT, Settings
 from serving import run_directory
 from serving.addresses import exit_if_unusable
-from serving.hooks import Arbiter, Hooks, Worker, suggest_a_command
+from serving.hooks import Hooks, suggest_a_command
+from serving.protocols import Arbiter, Worker
 from serving.reloading import ReloadIfSound
 
 NO_PROCESS = 2**22 + 1

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.extensions import credentials
 from config import Settings, load_settings
+from steadypool import Credentials
 
 SECRET = "s3cr3t-Zx9"
 FIRST = "mysql://anna:first@db.example:3306/sakila"
@@ -188,3 +190,14 @@ def test_no_password_is_shown(file: Path, caplog: pytest.LogCaptureFixture) -> N
     shown = [f"{settings!r} {settings} {settings.model_dump_json()} {settings.writer_url_file!r}", *caplog.messages]
 
     assert [text for text in shown if SECRET in text] == []
+
+
+@pytest.mark.parametrize("address", ["mysql://anna@db.example:3306/sakila", "mysql://db.example:3306/sakila"])
+def test_where_the_file_has_no_password_by_now_none_is_sent(file: Path, address: str) -> None:
+    ask = credentials(settings_of(file), "writer")
+    assert ask
+    assert ask(None) == Credentials(user="anna", password="first")
+
+    file.write_text(address)
+
+    assert ask(None) == Credentials(user="anna" if "@" in address else "", password="")
