@@ -34,17 +34,12 @@ def create_pool_engine(
     `options` are those of `sqlalchemy.create_engine`; what the URL and, above it, `connect_args` say has the last word
     with the driver. Raises ValueError where something says otherwise than the policy or the role.
     """
-    if role not in get_args(Role):
-        raise ValueError(f"role must be one of {', '.join(get_args(Role))}, not {role!r}")
-    if "pool" in options:
-        raise ValueError("pool is given, but this makes an engine's pool; for one of your own take create_engine")
+    _refuse_nonsense(policy, role, options)
     url = make_url(url)
     if url.get_backend_name() == "sqlite" and role != "migration":
         url = existing_file(url)
     driver = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role)
     creator: Any = options.get("creator")
-    if creator and policy.credentials:
-        raise ValueError("creator is given, and credentials: whoever makes the connections says as whom")
     theirs = options.pop("connect_args", None) or {}
     connect_args = {**theirs, **driver.arguments({**url.query, **theirs})}
     said = policy.engine_options() | _pool_options(role) | _transaction_options(role)
@@ -63,6 +58,15 @@ def create_pool_engine(
     if login:
         event.listen(engine, "do_connect", login)
     return engine
+
+
+def _refuse_nonsense(policy: PoolPolicy, role: Role, options: Mapping[str, Any]) -> None:
+    if role not in get_args(Role):
+        raise ValueError(f"role must be one of {', '.join(get_args(Role))}, not {role!r}")
+    if "pool" in options:
+        raise ValueError("pool is given, but this makes an engine's pool; for one of your own take create_engine")
+    if options.get("creator") and policy.credentials:
+        raise ValueError("creator is given, and credentials: whoever makes the connections says as whom")
 
 
 def existing_file(url: URL) -> URL:

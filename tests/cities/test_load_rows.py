@@ -47,7 +47,10 @@ def read(text: str | bytes) -> list[tuple[Any, ...]]:
         # What does not go well is counted.
         ("city,country\n\nLima,Peru\n\n\nCusco,Peru\n", [(3, *LIMA), (6, *CUSCO)]),
         ("\ufeffcity,country\nLima,Peru\n\ufeffCusco,Peru\n", [(2, *LIMA), (3, *CUSCO)]),
-        ('city,country\r"Li\rma",Peru\rCusco,Peru\r', [(2, "city contains a control character"), (4, *CUSCO)]),
+        (
+            'city,country\r"Li\rma",Peru\rCusco,Peru\r',
+            [(2, "city has U+000D <control>, which a name cannot have there"), (4, *CUSCO)],
+        ),
         (b"city,country\nMalm\xf6,Sweden\nCusco,Peru\n", [(2, "city is not UTF-8"), (3, *CUSCO)]),
     ],
 )
