@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testkit import processes
+from testkit import ROOT, processes
 from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
 
@@ -31,6 +31,18 @@ def test_tables_show_rates_gain_cpu_and_prices_of_what_is_done() -> None:
     assert "| as PyMySQL does it | 30.0 |" in text
     assert "| 100 + 45 |" in text
     assert "| a lookup | 0.15 | 0.05 | 0.07 | 2,000 |" in text
+
+
+@pytest.mark.parametrize("document", ["README.md", "steadypool/README.md"])
+def test_what_is_said_of_a_new_connection_is_what_was_measured(document: str) -> None:
+    said = " ".join((ROOT / document).read_text(encoding="utf-8").split())
+    table = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8").partition("| persistent : per request")[2]
+
+    for row in ("off", "as PyMySQL does it"):
+        cells = next(line for line in table.splitlines() if line.startswith(f"| {row} |")).split("|")[2:-1]
+        found = sorted(map(float, cells))
+        digits = ".1f" if found[-1] < 10 else ".0f"
+        assert f"{found[0]:{digits}} to {found[-1]:{digits}} times" in said
 
 
 @pytest.mark.parametrize("key", ["per-request", "persistent-off"])
