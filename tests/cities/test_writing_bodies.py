@@ -37,7 +37,6 @@ NOT_JSON = {
     "UTF-16": json.dumps(GOOD).encode("utf-16"),
     "too deep": b"[" * 15_000,
     "deeper than anybody means": b'{"name": ' + b'{"a": ' * 33 + b"1" + b"}" * 34,
-    "a number without end": b'{"name": "Malung", "country_id": ' + b"1" * 10_000 + b"}",
     "a control character": b'{"name": "Mal\nung", "country_id": 1}',
 }
 WRONG_FIELDS: dict[str, tuple[Any, list[str]]] = {
