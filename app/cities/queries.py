@@ -9,18 +9,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    String,
-    and_,
-    bindparam,
-    literal_column,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, bindparam, or_, select, union_all
+from sqlalchemy.sql import literal_column
 
 from app.cities.layout import Layout, known_layout, layout
 from app.cities.models import City, Country
