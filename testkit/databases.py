@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, MetaData, NullPool, create_engine, make_url, text
 
 from testkit import commands
 from testkit.servers import Server
@@ -65,6 +65,16 @@ def new_database(server: Server) -> Iterator[Database]:
         yield Database(server.name, url, admin, server)
     finally:
         administer(admin, f"DROP DATABASE {name}" + (" WITH (FORCE)" if server.name == "postgresql" else ""))
+
+
+@contextmanager
+def database_with(server: Server, tables: MetaData) -> Iterator[Database]:
+    """Return a migrated database that has these tables besides; it is gone at the end."""
+    with new_database(server) as made:
+        assert alembic(made.url, "upgrade", "head").returncode == 0
+        with made.connect() as connection:
+            tables.create_all(connection)
+        yield made
 
 
 def administer(url: str | URL, *statements: str) -> None:

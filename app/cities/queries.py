@@ -47,6 +47,15 @@ class Cursor(NamedTuple):
     id: int
 
 
+class Wanted(NamedTuple):
+    """Which page of which cities."""
+
+    name: str | None
+    prefix: str | None
+    after: Cursor | None
+    limit: int
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some rows, and where the next ones begin if there are more."""
@@ -154,9 +163,10 @@ def search_cities(
     """
     statement = CITIES if country_id is None else CITIES.where(City.country_id == country_id)
     here = layout(connection)
+    wanted = Wanted(name, prefix, after, limit)
     if here.has_key:
-        return _page_by_key(connection, statement, name, prefix, after, limit)
-    return _page_by_id(connection, here, statement, name, prefix, after, limit)
+        return _page_by_key(connection, statement, wanted)
+    return _page_by_id(connection, here, statement, wanted)
 
 
 @reading
@@ -184,14 +194,8 @@ def _cities(
     return [CityRow(*row) for row in connection.execute(statement, values)]
 
 
-def _page_by_key(
-    connection: Connection,
-    statement: Select[*tuple[Any, ...]],
-    name: str | None,
-    prefix: str | None,
-    after: Cursor | None,
-    limit: int,
-) -> Page[CityRow]:
+def _page_by_key(connection: Connection, statement: Select[*tuple[Any, ...]], wanted: Wanted) -> Page[CityRow]:
+    name, prefix, after, limit = wanted
     conditions: list[ColumnElement[bool]] = []
     if name is not None:
         conditions.append(City.city_key == fold(name))
@@ -199,7 +203,8 @@ def _page_by_key(
         conditions += [City.city_key >= fold(prefix), City.city_key < first_behind(fold(prefix))]
     if after:
         # The first half is implied by the second; MySQL needs it to see a range of the index.
-        conditions += [City.city_key >= after.key, _comes_after(after)]
+        is_behind = or_(City.city_key > after.key, and_(City.city_key == after.key, City.city_id > after.id))
+        conditions += [City.city_key >= after.key, is_behind]
     if statement.whereclause is not None:
         conditions.append(statement.whereclause)
     rows = _cities(connection, _with_countries(_PAGE.where(*conditions).limit(limit + 1)))
@@ -221,19 +226,10 @@ def _with_countries(cities: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]
     return rows.join(Country, Country.country_id == page.c.country_id).order_by(page.c.city_key, page.c.city_id)
 
 
-def _comes_after(cursor: Cursor) -> ColumnElement[bool]:
-    return or_(City.city_key > cursor.key, and_(City.city_key == cursor.key, City.city_id > cursor.id))
-
-
 def _page_by_id(
-    connection: Connection,
-    here: Layout,
-    statement: Select[*tuple[Any, ...]],
-    name: str | None,
-    prefix: str | None,
-    after: Cursor | None,
-    limit: int,
+    connection: Connection, here: Layout, statement: Select[*tuple[Any, ...]], wanted: Wanted
 ) -> Page[CityRow]:
+    name, prefix, after, limit = wanted
     if name is not None:
         statement = statement.where(is_called(here, name))
     if prefix is not None:

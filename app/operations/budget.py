@@ -70,12 +70,11 @@ class Fleet(NamedTuple):
         """Return what the settings say; Gunicorn may have been told of other workers."""
         return cls(workers or settings.workers, settings.instances, settings.instance_surge)
 
-    def told(self) -> tuple[str, str]:
-        """Return the factors before and behind the connections of a worker."""
-        before = f"WORKERS {self.workers}"
-        if (self.instances, self.surge) == (1, 1):
-            return before, "2 during a reload"
-        return before, f"(INSTANCES {self.instances} + INSTANCE_SURGE {self.surge})"
+    @property
+    def at_worst(self) -> str:
+        """By what the connections of an instance are multiplied, in words."""
+        alone = (self.instances, self.surge) == (1, 1)
+        return "2 during a reload" if alone else f"(INSTANCES {self.instances} + INSTANCE_SURGE {self.surge})"
 
 
 class Budget(NamedTuple):
@@ -158,10 +157,9 @@ def _budget(limit: Limit, fleet: Fleet, terms: Terms) -> Budget:
     each = fleet.workers * sum(number for _, number in terms)
     needed = (fleet.instances + fleet.surge) * each + RESERVE
     summands = " + ".join(f"{name} {number}" for name, number in terms)
-    before, behind = fleet.told()
     arithmetic = (
         f"{limit.where} allows {limit.connections} connections ({limit.name}) and "
-        f"{before} x ({summands}) x {behind} + {RESERVE} in reserve = {needed}"
+        f"WORKERS {fleet.workers} x ({summands}) x {fleet.at_worst} + {RESERVE} in reserve = {needed}"
     )
     several = ["INSTANCES"] if fleet.instances > 1 else []
     *names, last = dict.fromkeys([*several, "WORKERS", *(name for name, _ in terms)])

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, text
 
 from app.idempotency import Answer, Connection, write
-from testkit.databases import Database, alembic, new_database
+from testkit.databases import Database, database_with
 from testkit.servers import Server
 from tests.support.problems import assert_problem
 
@@ -42,10 +42,8 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def writable(server: Server) -> Iterator[Database]:
-    with new_database(server) as made:
-        assert alembic(made.url, "upgrade", "head").returncode == 0
+    with database_with(server, metadata) as made:
         with made.connect() as connection:
-            metadata.create_all(connection)
             connection.execute(text("INSERT INTO test_shelf VALUES (1)"))
             connection.execute(text("INSERT INTO test_book VALUES (1, 1, 'a')"))
         yield made

@@ -18,7 +18,7 @@ from app import idempotency
 from app.bodies import StrictBody, read_body
 from app.idempotency import Answer, Connection, IdempotencyKey, write
 from app.tokens import require_token
-from testkit.databases import Database, alembic, new_database
+from testkit.databases import Database, alembic, database_with
 from testkit.servers import Server
 from tests.support.ledger import ledger, metadata
 from tests.support.problems import assert_problem
@@ -62,10 +62,7 @@ def a_room() -> Blueprint:
 
 @pytest.fixture(scope="module")
 def writable(server: Server) -> Iterator[Database]:
-    with new_database(server) as made:
-        assert alembic(made.url, "upgrade", "head").returncode == 0
-        with made.connect() as connection:
-            metadata.create_all(connection)
+    with database_with(server, metadata) as made:
         yield made
 
 

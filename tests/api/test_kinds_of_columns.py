@@ -24,7 +24,7 @@ from app.idempotency import Answer, Connection, write
 from app.media_types import JSON as JSON_TYPE
 from app.preconditions import require_match
 from steadypool import read
-from testkit.databases import alembic, new_database
+from testkit.databases import database_with
 from testkit.servers import Server
 from tests.support.problems import assert_problem
 
@@ -138,10 +138,7 @@ def a_room() -> Blueprint:
 
 @pytest.fixture(scope="module")
 def client(server: Server, make_lasting_app: Callable[..., Flask]) -> Iterator[FlaskClient]:
-    with new_database(server) as made:
-        assert alembic(made.url, "upgrade", "head").returncode == 0
-        with made.connect() as connection:
-            Base.metadata.create_all(connection)
+    with database_with(server, Base.metadata) as made:
         app = make_lasting_app(DATABASE_URL=made.url, ACCESS_LOG="off")
         app.register_blueprint(a_room())
         yield app.test_client()

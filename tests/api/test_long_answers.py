@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.bodies import MAX_BODY_BYTES, StrictBody, read_body
 from app.idempotency import MOST_BODY_BYTES, MOST_HEADER_BYTES, Answer, Connection, IdempotencyKey, write
-from testkit.databases import Database, migrate_and_seed, new_database
+from testkit.databases import Database, database_with
 from testkit.servers import Server
 from tests.support.ledger import ledger, metadata
 from tests.support.problems import assert_problem
@@ -47,10 +47,7 @@ def a_room() -> Blueprint:
 
 @pytest.fixture(scope="module")
 def writable(server: Server) -> Iterator[Database]:
-    with new_database(server) as made:
-        migrate_and_seed(made.url)
-        with made.connect() as connection:
-            metadata.create_all(connection)
+    with database_with(server, metadata) as made:
         yield made
 
 

@@ -78,7 +78,7 @@ def test_every_name_finds_its_city(reader: FlaskClient) -> None:
     assert not wrong_ids(reader, in_all_spellings())
 
 
-@pytest.mark.no_cover
+@pytest.mark.no_cover  # as above
 @everywhere
 @pytest.mark.short_form("in lower case")
 @pytest.mark.parametrize("spelling", cities.SPELLINGS)
