@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import enumerate as enumerate_threads
@@ -115,6 +116,15 @@ def nobody_goes_on_probing() -> Iterator[None]:
     """A pool that still looked for its database would be in the way of later tests, which count threads and time."""
     yield
     assert eventually(lambda: not [thread for thread in enumerate_threads() if thread.name == "database-probe"], 5)
+
+
+@pytest.fixture(autouse=True)
+def nobody_writes_to_what_is_closed() -> Iterator[None]:
+    """An application of a test that captures its output logs there; for later tests each line would be an error."""
+    yield
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
+            logging.getLogger().removeHandler(handler)
 
 
 @contextmanager
