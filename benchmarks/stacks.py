@@ -59,6 +59,8 @@ class Stack:
     environ: dict[str, str] = field(default_factory=dict)
     driver: str = "mysql+pymysql"
     is_async: bool = False
+    root: Path = ROOT
+    """The tree that it is started in."""
 
     @contextmanager
     def start(
@@ -74,7 +76,7 @@ class Stack:
         # uvicorn's words for these
         asked |= {"UVICORN_PORT": str(port), "UVICORN_WORKERS": str(workers)} if self.is_async else {}
         url = f"{self.driver}://{database_url.partition('://')[2]}"
-        process = _start(self.command, log, environment(url, **asked | self.environ | environ))
+        process = _start(self.command, self.root, log, environment(url, **asked | self.environ | environ))
         try:
             running = Running(port, process, log, counts_master=self.is_async and workers == 1)
             _wait_for_answer(running)
@@ -83,13 +85,13 @@ class Stack:
             _stop(process)
 
 
-def _start(command: list[str], log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], root: Path, log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
     leash = ["setpriv", "--pdeathsig", "TERM"] if sys.platform == "linux" and shutil.which("setpriv") else []
     with log.open("wb") as output:
         # A session of its own keeps Ctrl-C from it: we stop it in order.
         return subprocess.Popen(
             [*leash, *command],
-            cwd=ROOT,
+            cwd=root,
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import plan, report
+from benchmarks.bench import against, plan, report
 from benchmarks.bench.experiment import Experiment
 from benchmarks.bench.ground import what_is_missing
 from benchmarks.bench.progress import Advance
@@ -35,6 +35,8 @@ def main() -> int:
     if missing := what_is_missing():
         print(missing, file=sys.stderr)
         return 1
+    if options.against:
+        return _compare(options)
     stacks = [STACKS[key] for key in options.only or STACKS]
     number = len(stacks)
     chosen = plan.quick(number) if options.quick else plan.full(number, options.minutes)
@@ -44,7 +46,20 @@ def main() -> int:
     if is_whole and not options.output:
         report.publish(results)
     print(f"{file.read_text('utf-8')}\nWritten: {os.path.relpath(file)}")
+    return _exit_code(results)
+
+
+def _exit_code(results: dict[str, Any]) -> int:
     return {"": 0, INTERRUPTED: 130}.get(results["ended_early"], 1)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    keys = options.only or against.COMPARED
+    with tempfile.TemporaryDirectory() as folder, against.checked_out(options.against, Path(folder)) as place:
+        stacks = against.of_both([STACKS[key] for key in keys], place, options.against)
+        results = _measure(against.plan_for(len(stacks), is_quick=options.quick), stacks)
+    print(against.report(results, options.against))
+    return _exit_code(results)
 
 
 def _report_again() -> int:
@@ -80,6 +95,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description="Measure the application beside its peers.")
     parser.add_argument("--quick", action="store_true", help="16 clients on one worker only: two minutes")
     parser.add_argument("--only", type=_keys, metavar="KEY,KEY", help=f"these stacks only, of {', '.join(STACKS)}")
+    parser.add_argument("--against", metavar="COMMIT", help="compare this tree with that commit: ratios, in one run")
     parser.add_argument("--minutes", type=float, default=LONGEST_MINUTES, help="how long it may take (default 20)")
     parser.add_argument("--report", action="store_true", help="measure nothing: write the report of bench.json again")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write there, and leave the READMEs alone")
