@@ -25,6 +25,7 @@ from sqlalchemy import QueuePool, create_engine
 
 import steadypool
 from benchmarks.lines import sizes_of
+from benchmarks.locks import CountingLock
 from steadypool import PoolPolicy, SteadyPool, create_pool_engine
 
 DEPTH = 40  # of the stack of a web application
@@ -121,31 +122,6 @@ def lock_sections(pool: SteadyPool) -> Counter[str]:
     taken.clear()
     way()
     return +taken
-
-
-class CountingLock:
-    """A lock that counts how often the thread that made it takes it; the housekeeping does so as well."""
-
-    def __init__(self, lock: Any, name: str, taken: Counter[str]) -> None:
-        self._lock, self._name, self._taken, self._thread = lock, name, taken, threading.get_ident()
-
-    def acquire(self, *how: Any, **more: Any) -> Any:
-        """Count, and take it."""
-        self._count()
-        return self._lock.acquire(*how, **more)
-
-    def _count(self) -> None:
-        self._taken[self._name] += threading.get_ident() == self._thread
-
-    def __enter__(self) -> Any:
-        self._count()
-        return self._lock.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.__exit__(*error)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._lock, name)
 
 
 def _put_counters(part: object, taken: Counter[str], known: dict[int, CountingLock], seen: set[int]) -> None:

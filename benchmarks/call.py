@@ -1,13 +1,12 @@
-"""`python -m benchmarks.call`: the CPU and the Python calls of one answer in one thread, to see what a cut gives.
+"""`python -m benchmarks.call`: the CPU of one answer in one thread, to see what a cut gives; `counts` has the calls.
 
 The floor, the raw limit and this application in one process, in turn. A server with 16 threads takes more, since each
-thread finds the caches cold and waits for the GIL. The calls are the same each time, and a test holds them.
+thread finds the caches cold and waits for the GIL.
 """
 
 from __future__ import annotations
 
 import argparse
-import cProfile
 import importlib
 import os
 import resource
@@ -36,11 +35,10 @@ def main() -> None:
         os.environ["DATABASE_URL"] = here.url
         apps = {"the floor": _peer("floor"), "the raw limit": _peer("raw"), "this application": _ours()}
         costs = measure(apps, rounds)
-        calls = {name: (python_calls(app), all_calls(app)) for name, app in apps.items()}
     floor, raw = costs["the floor"], costs["the raw limit"]
     for name, cost in costs.items():
         times = f"{cost:5.0f} us, {cost - floor:4.0f} over the floor, {(cost - floor) / (raw - floor):.2f} x raw"
-        print(f"{name:17} {times}, {calls[name][0]} Python calls, {calls[name][1]} with those of C")
+        print(f"{name:17} {times}")
 
 
 def measure(apps: dict[str, Flask], rounds: int) -> dict[str, float]:
@@ -50,37 +48,6 @@ def measure(apps: dict[str, Flask], rounds: int) -> dict[str, float]:
         for name, app in apps.items():
             times[name].append(_cpu(partial(_answer, app)))
     return {name: statistics.median(each) for name, each in times.items()}
-
-
-def python_calls(app: Flask) -> int:
-    """Return how many Python functions one warm answer calls, the least of a few: the collector may come by."""
-    return min(_calls(app) for _ in range(5))
-
-
-def all_calls(app: Flask) -> int:
-    """Return the calls of functions, in Python or C, as cProfile counts them; the least of a few, as above."""
-    return min(_profiled(app) for _ in range(5))
-
-
-def _profiled(app: Flask) -> int:
-    profile = cProfile.Profile()
-    profile.runcall(_answer, app)
-    return sum(entry.callcount for entry in profile.getstats())
-
-
-def _calls(app: Flask) -> int:
-    counted = 0
-
-    def count(_frame: object, event: str, _argument: object) -> None:
-        nonlocal counted
-        counted += event == "call"
-
-    sys.setprofile(count)
-    try:
-        _answer(app)
-    finally:
-        sys.setprofile(None)
-    return counted
 
 
 def _answer(app: Flask) -> None:

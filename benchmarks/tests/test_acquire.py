@@ -7,14 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks import limits
 from benchmarks.acquire import OURS, PACKAGE, PEER, Way, lock_sections, measure, our_pool, own_calls, ways
 from benchmarks.lines import Sizes, lines_of_code, sizes_of
 
-MOST_CALLS, MOST_FILES, MOST_SECTIONS = 18, 5, 3
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 250, 40
-MOST_BESIDE_QUEUE_POOL = 2.4
-"""CPU of ours over QueuePool's: 1.6 when this was written (14 to 9 us, Python 3.11), and half of that for other
-machines and loads."""
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +28,8 @@ def sizes() -> Sizes:
 def test_acquire_and_release_call_few_functions_in_few_files(each: dict[str, Way]) -> None:
     calls = own_calls(each[OURS])
 
-    assert calls.total() <= MOST_CALLS, calls
-    assert len({place.partition(":")[0] for place in calls}) <= MOST_FILES, calls
+    assert calls.total() <= limits.ACQUIRE_CALLS, calls
+    assert len({place.partition(":")[0] for place in calls}) <= limits.ACQUIRE_FILES, calls
     assert "pool.py:connect" in calls
 
 
@@ -40,13 +37,13 @@ def test_acquire_and_release_take_few_locks() -> None:
     with our_pool() as pool:
         sections = lock_sections(pool)
 
-    assert 2 <= sections.total() <= MOST_SECTIONS, sections
+    assert 2 <= sections.total() <= limits.ACQUIRE_LOCK_SECTIONS, sections
 
 
 def test_acquire_and_release_take_little_cpu(each: dict[str, Way]) -> None:
     times = measure({name: each[name] for name in (OURS, PEER)}, rounds=60)
 
-    assert times[OURS] <= MOST_BESIDE_QUEUE_POOL * times[PEER], times
+    assert times[OURS] <= limits.ACQUIRE_CPU_BESIDE_QUEUE_POOL * times[PEER], times
 
 
 def test_a_warm_one_opens_nothing() -> None:
