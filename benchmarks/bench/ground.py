@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -72,6 +73,13 @@ def web_cpu_seconds(running: Running) -> float:
 def web_memory_mb(running: Running) -> float:
     """Return the resident memory of the largest process that answers."""
     return float(max(psutil.Process(pid).memory_info().rss for pid in running.workers()) / 1e6)
+
+
+def web_switches(running: Running) -> int:
+    """Return how often a thread of a stack has had to wait for something; 0 where the kernel does not tell."""
+    files = [file for pid in running.workers() for file in Path(f"/proc/{pid}/task").glob("*/status")]
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches:"))
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

@@ -22,6 +22,8 @@ compares every answer with the right one. Rounds go A B C A B C; the numbers are
 - **added us**: microseconds a request costs beyond the floor's, 1,000,000 / requests/s less the same of the floor.
 - **commands**: database commands on the wire for one answer, counted at a proxy. **connections**: opened for 1,000.
 - **web CPU s, database CPU s**: CPU seconds for 1,000 answers, of all the stack's processes and of MariaDB.
+- **switches**: how often one of the threads that answer had to wait, for a lock or for a file, for one answer; Linux
+  counts it.
 - **idle ratio**: the share of its connections' time in which no command was under way, from a connection's first
   command on. Measured with the commands, in an extra round through the proxy, which slows all of them down.
 - **p50, p99**: as `wrk` gives them, which corrects for the requests that a slow answer kept it from sending.

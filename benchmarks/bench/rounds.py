@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from benchmarks.bench import wrk
-from benchmarks.bench.ground import Ground, web_cpu_seconds, web_memory_mb
+from benchmarks.bench.ground import Ground, web_cpu_seconds, web_memory_mb, web_switches
 from benchmarks.bench.plan import Step
 from benchmarks.stacks import Running
 
@@ -21,11 +21,12 @@ class Costs:
     web_cpu: float
     database_cpu: float
     counters: dict[str, int]
+    switches: int
 
     @classmethod
     def now(cls, running: Running, ground: Ground) -> Costs:
         """Look."""
-        return cls(web_cpu_seconds(running), ground.cpu_seconds(), ground.counters())
+        return cls(web_cpu_seconds(running), ground.cpu_seconds(), ground.counters(), web_switches(running))
 
 
 def measure(stack: str, running: Running, ground: Ground, step: Step, names: Path) -> dict[str, Any]:
@@ -48,5 +49,6 @@ def _spent(counted: dict[str, Any], before: Costs, after: Costs) -> dict[str, fl
         "per_second": counted["right"] / counted["seconds"],
         "web_cpu_ms": (after.web_cpu - before.web_cpu) * 1000 / answers,
         "database_cpu_ms": (after.database_cpu - before.database_cpu) * 1000 / answers,
+        "switches": (after.switches - before.switches) / answers,  # a thread that ended would take its count along
         "connections": after.counters["Connections"] - before.counters["Connections"],
     }

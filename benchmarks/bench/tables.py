@@ -30,6 +30,7 @@ def headline(summary: Summary) -> str:
         "connections": lambda stack: number(summary.connections(stack), 1),
         "web CPU s": lambda stack: number(summary.median(stack, "web_cpu_ms"), 2),
         "database CPU s": lambda stack: number(summary.median(stack, "database_cpu_ms"), 2),
+        "switches": lambda stack: number(summary.median(stack, "switches") or None, 1),
         "memory MB": lambda stack: number(summary.median(stack, "memory_mb")),
         "idle ratio": lambda stack: _percent(summary.idle_ratio(stack)),
         "errors": lambda stack: summary.left_out(stack) or summary.errors(stack, HEADLINE, PLAIN.key) or "none",
