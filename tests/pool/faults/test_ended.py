@@ -1,0 +1,116 @@
+"""What was cut at its deadline is ended at the server too, writes included, and nothing of anybody else's is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Engine, TextClause, text
+
+from steadypool import in_transaction
+from testkit.databases import Database, plain_engine
+from testkit.drivers import MYSQLDB
+from testkit.fault_servers import FaultServer
+from testkit.waiting import eventually
+from tests.pool.service import Service
+from tests.support.kinds import everywhere, on_mysql_family
+from tests.support.ledger import Witness
+from tests.support.pools import steady
+
+CUTS = int(os.environ.get("CUTS", "60"))
+"""The long form is CUTS=1000."""
+POLICY_SECONDS = 60.0
+"""The server's own limits are so far off that they have no part in this."""
+SHORT_SECONDS = 0.3
+PROMISED_SECONDS = 1.0
+PATIENT_SECONDS = 5.0
+
+
+def said(sql: str) -> TextClause:
+    return text(sql).execution_options(leaves_no_trace=True)
+
+
+SLOW_WRITE = said(
+    "UPDATE author SET name = (SELECT COUNT(*) FROM book a, book b, book c"
+    " WHERE a.book_id * b.book_id * c.book_id % 1009 = 7)"
+)
+WRITE = said("UPDATE author SET name = 'late'")
+LATE = text("SELECT COUNT(*) FROM author WHERE name NOT LIKE 'Author %'")
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service]) -> Service:
+    return make_service(deadline_seconds=POLICY_SECONDS)
+
+
+@contextmanager
+def locked_rows(database: Database) -> Iterator[None]:
+    with plain_engine(database.url).connect() as connection:
+        connection.execute(text("SELECT * FROM author FOR UPDATE"))
+        yield
+        connection.rollback()
+
+
+def cut(service: Service, statement: TextClause, engine: Engine | None = None) -> None:
+    service.patience = lambda: SHORT_SECONDS
+    told = service.do(lambda: in_transaction(engine or service.writer, lambda made: made.execute(statement)))
+    assert told == "too slow"
+
+
+def busy(server: FaultServer, user: str) -> list[str]:
+    """Return what the server does for this user, or undoes."""
+    return [each.statement for each in server.sessions(user) if each.command not in ("Sleep", "idle")]
+
+
+def late(witness: Witness) -> int:
+    return int(witness.connection.scalar(LATE) or 0)
+
+
+def assert_ended(server: FaultServer, user: str, witness: Witness, engine: Engine) -> None:
+    assert eventually(lambda: busy(server, user) == [], PATIENT_SECONDS), busy(server, user)
+    assert late(witness) == 0
+    assert steady(engine).snapshot()["orphaned"] == 0
+
+
+@everywhere
+def test_a_slow_write_is_ended_and_undone(
+    service: Service, fault_server: FaultServer, user: str, witness: Witness
+) -> None:
+    cut(service, SLOW_WRITE)
+
+    assert_ended(fault_server, user, witness, service.writer)
+    assert in_transaction(service.writer, lambda made: made.execute(WRITE).rowcount) == 100, "and nothing is locked"
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(seeded: Database) -> Iterator[None]:
+    yield
+    concat = "CONCAT('Author ', author_id)"
+    with seeded.connect() as connection:
+        connection.execute(text(f"UPDATE author SET name = {concat}"))
+
+
+@everywhere
+def test_so_is_one_that_waits_for_a_lock(
+    service: Service, seeded: Database, fault_server: FaultServer, user: str, witness: Witness
+) -> None:
+    with locked_rows(seeded):
+        cut(service, WRITE)
+
+        assert eventually(lambda: WRITE.text not in busy(fault_server, user), PATIENT_SECONDS)
+
+    assert_ended(fault_server, user, witness, service.writer)
+
+
+@on_mysql_family
+@pytest.mark.parametrize("driver", [MYSQLDB, "mysqlconnector"])
+def test_with_each_driver(
+    make_service: Callable[..., Service], fault_server: FaultServer, user: str, witness: Witness, driver: str
+) -> None:
+    service = make_service(f"{fault_server.backend}+{driver}", deadline_seconds=POLICY_SECONDS)
+
+    cut(service, SLOW_WRITE)
+
+    assert_ended(fault_server, user, witness, service.writer)
