@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class Endings:
     """Has the server end what was cut; the housekeeping of one pool calls.
 
-    It takes no permit and keeps nobody waiting. While the breaker is not closed it waits: after a cut until a probe has
-    been answered, and of a server that is frozen nobody wants anything but that. What is not ended is counted.
+    It takes no permit and keeps nobody waiting. It begins once the breaker is closed, or somebody has been answered
+    since the cut: of a server that is frozen only probes want something. What is not ended is counted.
     """
 
     attempt: Callable[[Knock, list[Any]], None] | None = None
@@ -31,7 +31,8 @@ class Endings:
         self._slots, self._breaker = slots, breaker
         self._left: list[Any] = []
         self._try: Knock | None = None
-        self._tries, self._next_try = 0, 0.0
+        self._tries = 0
+        self._since = self._next_try = 0.0
 
     def go(self, now: float) -> None:
         """Begin a try, or see what has become of it."""
@@ -40,10 +41,11 @@ class Endings:
             if not self._try.is_over:
                 return
             self._learn_from(self._try, now)
-        self._left = self._left or self._slots.take_orphans()
-        if (attempt := self.attempt) is None or not self._left:
+        if not self._left:
+            self._left, self._since = self._slots.take_orphans(), now
+        if (attempt := self.attempt) is None or not self._left or now < self._next_try:
             return
-        if self._breaker.state == "closed" and now >= self._next_try:
+        if self._breaker.state == "closed" or self._breaker.answered > self._since:
             left, self._tries = self._left, self._tries + 1
             self._try = Knock(
                 lambda knock: attempt(knock, left), SECONDS, SECONDS, monotonic, lambda: None, "database-ending"

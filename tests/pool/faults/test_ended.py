@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Engine, TextClause, text
 
-from steadypool import in_transaction
+from steadypool import in_transaction, read
 from testkit.databases import Database, plain_engine
 from testkit.drivers import MYSQLDB
 from testkit.fault_servers import FaultServer
@@ -17,6 +19,7 @@ from testkit.waiting import eventually
 from tests.pool.service import Service
 from tests.support.kinds import everywhere, on_mysql_family
 from tests.support.ledger import Witness
+from tests.support.leftovers import assert_nothing_is_lent, seconds_until
 from tests.support.pools import steady
 
 CUTS = int(os.environ.get("CUTS", "60"))
@@ -24,6 +27,7 @@ CUTS = int(os.environ.get("CUTS", "60"))
 POLICY_SECONDS = 60.0
 """The server's own limits are so far off that they have no part in this."""
 SHORT_SECONDS = 0.3
+THREADS = 16
 PROMISED_SECONDS = 1.0
 PATIENT_SECONDS = 5.0
 
@@ -114,3 +118,32 @@ def test_with_each_driver(
     cut(service, SLOW_WRITE)
 
     assert_ended(fault_server, user, witness, service.writer)
+
+
+@everywhere
+def test_after_many_cuts_nothing_of_ours_is_left(
+    make_service: Callable[..., Service], fault_server: FaultServer, user: str, witness: Witness
+) -> None:
+    service = make_service(deadline_seconds=POLICY_SECONDS, size=THREADS, writer_size=THREADS)
+    service.patience = lambda: SHORT_SECONDS
+    sleep = said("SELECT SLEEP(60)" if fault_server.is_mysql else "SELECT pg_sleep(60)")
+    work: list[Callable[[], object]] = [
+        lambda: read(service.reader, lambda made: made.execute(sleep).all()),
+        lambda: in_transaction(service.writer, lambda made: made.execute(SLOW_WRITE)),
+        lambda: in_transaction(service.writer, lambda made: [made.execute(WRITE), made.execute(sleep)]),
+    ]
+    told = Counter[str]()
+
+    def cut_some(turn: int) -> None:
+        while told["too slow"] < CUTS:
+            told[service.do(work[turn % len(work)])] += 1
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(cut_some, range(THREADS)))
+    seconds_until(lambda: busy(fault_server, user) == [], PROMISED_SECONDS)
+
+    assert set(told) <= {"too slow", "down", "exhausted"}
+    assert late(witness) == 0
+    for engine in (service.reader, service.writer):
+        assert_nothing_is_lent(engine)
+        assert steady(engine).snapshot()["orphaned"] == 0
