@@ -1,4 +1,4 @@
-"""What was cut is ended by one try at a time, three in all; what is left after that is counted."""
+"""What was cut is ended by one try at a time, for half a minute; what is left after that is counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from steadypool.core.breaker import Breaker
 from steadypool.core.connection import Connection, Hand, Use
 from steadypool.core.deadline import Account, Deadline
-from steadypool.core.endings import PAUSE_SECONDS, SECONDS, TRIES, Endings
+from steadypool.core.endings import GIVE_UP_SECONDS, PAUSE_SECONDS, SECONDS, Endings
 from steadypool.core.knock import Knock
 from steadypool.core.slots import Slots
 from steadypool.core.stats import Stats
@@ -88,29 +88,34 @@ def test_what_is_left_is_tried_again_and_then_counted(
     bench.cut("b")
 
     bench.go()
-    bench.go(PAUSE_SECONDS / 2)
+    bench.go(PAUSE_SECONDS[0] / 2)
     assert len(bench.asked) == 1, "too soon"
-    for _ in range(2 * TRIES):
-        bench.go(PAUSE_SECONDS)
+    bench.go(PAUSE_SECONDS[0])
+    assert bench.asked == [["a", "b"], ["b"]]
+    bench.go(PAUSE_SECONDS[0])
+    assert len(bench.asked) == 2, "the pauses grow"
+    assert bench.orphaned == 0
+    for _ in range(3):
+        bench.go(GIVE_UP_SECONDS)
 
-    assert bench.asked == [["a", "b"], *[["b"]] * (TRIES - 1)]
+    assert bench.asked == [["a", "b"], ["b"], ["b"]]
     assert bench.orphaned == 1
     (said,) = caplog.messages
     assert said.startswith("1 statements that were cut may go on at the server: ")
     assert said.endswith("full" if fails else "ours")
 
 
-def test_the_next_ones_have_their_own_tries(bench: Bench) -> None:
+def test_the_next_ones_have_their_own_time(bench: Bench) -> None:
     bench.serve = lambda *_: None
     bench.cut("a")
-    for _ in range(2 * TRIES):
-        bench.go(PAUSE_SECONDS)
+    bench.go()
     bench.cut("b")
-    for _ in range(2 * TRIES):
-        bench.go(PAUSE_SECONDS)
+    bench.go(GIVE_UP_SECONDS)
+    bench.go(PAUSE_SECONDS[1])
+    bench.go(PAUSE_SECONDS[1])
 
-    assert bench.asked == [*[["a"]] * TRIES, *[["b"]] * TRIES]
-    assert bench.orphaned == 2
+    assert bench.asked[:2] == [["a"], ["b"]]
+    assert bench.orphaned == 1
 
 
 def test_one_try_at_a_time_which_is_ended_when_it_is_silent(bench: Bench) -> None:

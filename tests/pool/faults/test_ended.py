@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, TextClause, text
 
 from steadypool import in_transaction, read
+from steadypool.core import endings
 from testkit.databases import Database, plain_engine
 from testkit.drivers import MYSQLDB
 from testkit.fault_servers import FaultServer
@@ -180,9 +181,10 @@ def test_a_server_that_is_frozen_is_not_asked_until_it_goes_on(
 
 
 @on_mysql_family
-def test_a_server_that_is_full_is_asked_three_times_and_no_more(
-    service: Service, fault_server: FaultServer, user: str
+def test_a_server_that_is_full_is_given_up(
+    service: Service, fault_server: FaultServer, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(endings, "GIVE_UP_SECONDS", SHORT_SECONDS)
     fault_server.admin(f"ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS 2")
     try:
         with held(service.writer, 2):
