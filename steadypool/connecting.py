@@ -3,6 +3,7 @@
 import ssl
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from copy import copy
 from functools import partial
 from time import monotonic
@@ -68,7 +69,8 @@ class Connector:
             raise DatabaseDownError("no connection could be made: there was no time left to try")
         breaker.take_turn()
         # Whoever forgets a pool without disposing of it ends its probes as well.
-        breaker.probe = partial(_probe, ref(self), ref(pool, lambda _: breaker.retire()))
+        breaker.probe = partial(_if_there, Connector.probe, ref(self), ref(pool, lambda _: breaker.retire()))
+        pool.rounds.endings.attempt = partial(_if_there, Connector.end, ref(self), ref(pool))
         use.call_began = began = monotonic()
         try:
             connection = self._create(record, record.note_wire)
@@ -82,10 +84,10 @@ class Connector:
         return connection
 
     def introduce(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        """Agree with the server on limits."""
+        """Agree with the server on limits, and learn by what it knows the connection."""
         if isinstance(record, Entry):
             is_mariadb = bool(getattr(self._dialect, "is_mariadb", False))
-            record.wait_timeout = self._driver.agree_on_limits(connection, is_mariadb=is_mariadb)
+            record.wait_timeout, record.session = self._driver.introduce(connection, is_mariadb=is_mariadb)
 
     def _create(self, record: ConnectionPoolEntry, note: Note) -> DBAPIConnection:
         """Return what the engine's own creator brings, or a listener, or else the driver.
@@ -191,10 +193,23 @@ class Connector:
                 if not pool.opener.is_at_limit(error):  # else it is there: what comes back will do
                     raise
 
+    def end(self, pool: SteadyPool, knock: Knock, sessions: list[Any]) -> None:
+        """Have the server end what it does in these sessions, within the knock's time; those that are over go."""
+        with deadline.within(knock.seconds), ExitStack() as closing:
 
-def _probe(connector: "ref[Connector]", pool: "ref[SteadyPool]", knock: Knock) -> None:
+            def connect() -> DBAPIConnection:
+                made = self._create(_ConnectionRecord(pool, connect=False), knock.note_wire)
+                closing.callback(self._dialect.do_close, made)
+                return made
+
+            self._driver.end(sessions, connect)
+
+
+def _if_there(
+    work: Callable[..., None], connector: "ref[Connector]", pool: "ref[SteadyPool]", knock: Knock, *values: Any
+) -> None:
     if (own := connector()) is not None and (of := pool()) is not None:
-        own.probe(of, knock)
+        work(own, of, knock, *values)
 
 
 def _said(error: Exception) -> str:

@@ -34,6 +34,7 @@ TROUBLE = {
     "unknown_outcomes": "{:,} COMMITs of the {} had no answer: kept or not, only a look tells.",
     "conflicts": "{:,} statements of the {} met rows or files that others held.",
     "leaked": "{:,} {} connections were not returned; the log has where.",
+    "orphaned": "{:,} statements of the {} were cut and may go on at the server.",
 }
 """What is said of a counter that has grown."""
 

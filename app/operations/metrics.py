@@ -51,6 +51,7 @@ COUNTERS = {
     "db_pool_conflicts": ("conflicts", "Statements that met rows or files that others hold."),
     "db_pool_retried": ("retried", "Reads and units of work that were done again."),
     "db_pool_leaked": ("leaked", "Connections that their holder forgot to return."),
+    "db_pool_orphaned": ("orphaned", "Statements that were cut and may go on at the server."),
     "db_pool_probes": ("probes", "Attempts to find out whether the database is back."),
     "db_pool_connection_seconds": ("connection_seconds", "Seconds for which connections have been open, added up."),
     "db_pool_busy_seconds": ("busy_seconds", "Seconds for which statements have been in flight, added up."),

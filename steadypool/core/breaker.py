@@ -12,6 +12,7 @@ of one that went away are known to be closed. Only silence speaks against them, 
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from random import SystemRandom
 from threading import Condition, RLock
 from time import monotonic
@@ -65,6 +66,8 @@ class Breaker:
         self._since = self._opened = 0.0
         self._last_connect = 0.0
         self._given_up = False
+        self.answered = -inf
+        """When (by the clock) a connect or a probe last succeeded."""
         self._misconfigured, self._next_turn, self._knocks = "", 0.0, tuple[Knock, ...]()
         self.probe: Attempt | None = None
         """Makes a connection and closes it; raises if it cannot."""
@@ -96,7 +99,7 @@ class Breaker:
 
     def connected(self, seconds: float) -> None:
         """Note how long a connect took: a probe must have the patience for it."""
-        self._last_connect, self._misconfigured = seconds, ""
+        self._last_connect, self._misconfigured, self.answered = seconds, "", self._clock()
 
     def trip(self, error: BaseException | str) -> None:
         """Begin to probe, unless that is being done, or cannot help."""
@@ -153,6 +156,7 @@ class Breaker:
                 self._note_misconfigured(wrong[0])
                 break
             if any(knock.has_succeeded for knock in knocks):
+                self.answered = self._clock()
                 break
             self.silent = not answers
             self._why = str(answers[0] if answers else f"no answer within {patience:.1f} s").partition("\n")[0]

@@ -160,6 +160,8 @@ class Connection:
         self.expires = inf
         self.wait_timeout: float | None = None
         """For how many seconds the server keeps an idle client."""
+        self.session: Any = None
+        """By what the driver has the server end what it does here; None where it cannot."""
         self.condemned: CloseReason | None = None
         """Why it is not to be used again, however good it looks."""
 

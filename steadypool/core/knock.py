@@ -23,7 +23,13 @@ class Knock:
     """A probe in a thread of its own, for as long as it takes: one that is ended is held against us by MySQL."""
 
     def __init__(
-        self, probe: "Attempt", patience: float, seconds: float, clock: Callable[[], float], tell: Callable[[], None]
+        self,
+        probe: "Attempt",
+        patience: float,
+        seconds: float,
+        clock: Callable[[], float],
+        tell: Callable[[], None],
+        name: str = "database-probe",
     ) -> None:
         self.seconds = seconds
         self.has_arrived: Callable[[], bool] = lambda: False
@@ -35,7 +41,7 @@ class Knock:
         self._began, self._ended = clock(), inf
         self._ends = self._began + seconds
         try:
-            start_thread("database-probe", self._try)
+            start_thread(name, self._try)
         except RuntimeError as error:  # no more threads
             self.error, self._ended = error, self._began
 

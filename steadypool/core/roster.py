@@ -11,6 +11,9 @@ from steadypool.core.stats import CloseReason, Stats, Took
 
 C = TypeVar("C", bound=Connection)
 
+MOST_ORPHANS = 1000
+"""How many are kept in mind; more come together only where nobody can be asked to end them."""
+
 
 class Roster(Generic[C]):
     """The connections of one pool. Those that are out are in use, or being made."""
@@ -25,6 +28,7 @@ class Roster(Generic[C]):
         self._queue: dict[Use, Lock] = {}
         self.took: deque[Took] = deque()
         """What is still to be counted; whoever acquires or releases does not wait for that."""
+        self._orphans: deque[Any] = deque(maxlen=MOST_ORPHANS)
 
     @property
     def in_use(self) -> int:
@@ -84,13 +88,26 @@ class Roster(Generic[C]):
             # Again as long as it lasts: a thread that overslept may begin something only now.
             for each in self._out:
                 if (use := each.use) is not None and use.is_due(now, longest_call):
-                    waited_in_vain = waited_in_vain or (
-                        each.wire is not None and use.call_began is not None and not use.was_cut
-                    )
+                    is_call = use.call_began is not None and not use.was_cut
                     use.was_cut = True
-                    if each.wire:
-                        each.wire.cut()
+                    is_ended = each.wire is not None and each.wire.cut()
+                    waited_in_vain = waited_in_vain or (is_call and each.wire is not None)
+                    # A COMMIT comes to its own end: to break off its wait for a replica would show others what is not
+                    # safe yet.
+                    if is_call and each.state == "in use" and not (is_ended or use.committing):
+                        self._orphans.append(each.session)
         return waited_in_vain
+
+    def take_orphans(self) -> list[Any]:
+        """Return the sessions in which the server may still be at what was cut, once; count those that are unknown."""
+        taken = [self._orphans.popleft() for _ in range(len(self._orphans))]
+        self.note_orphaned(taken.count(None))
+        return [each for each in taken if each is not None]
+
+    def note_orphaned(self, number: int) -> None:
+        """Count statements that were cut and may go on at the server, until it stops them itself."""
+        for _ in range(number):
+            self._stats.note("orphaned")
 
     def note_dropped(self, use: Use) -> None:
         """Count a connection that was recovered which its holder forgot, and warn of it."""

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from steadypool.core import leaks
 from steadypool.core.breaker import Breaker
 from steadypool.core.connection import Connection, Use
+from steadypool.core.endings import Endings
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.slots import Slots
 from steadypool.core.stats import CloseReason
@@ -16,7 +17,7 @@ TIDY_EVERY_SECONDS = 1.0
 
 
 class Rounds(Generic[C]):
-    """Cuts what is overdue, tells of leaks and, once a second, evicts idle connections that are not needed.
+    """Cuts what is overdue, here and at the server, tells of leaks and, once a second, evicts what is not needed.
 
     `close` ends an idle connection. `settle` takes back what a use still has, and tells whether it had anything.
     """
@@ -31,6 +32,7 @@ class Rounds(Generic[C]):
     ) -> None:
         self._slots, self._breaker, self._policy = slots, breaker, policy
         self._close, self._settle = close, settle
+        self.endings = Endings(slots, breaker)
         self._forsaken: set[Use] = set()
         self._next_tidy = 0.0
 
@@ -39,6 +41,7 @@ class Rounds(Generic[C]):
         self._breaker.end_overdue(now)
         if self._slots.cut_overdue(now, longest_call):
             self._breaker.trip("a call was cut at its deadline")
+        self.endings.go(now)
         for use in self._slots.write_off(now):
             leaks.report_written_off(use)
         self._slots.count()

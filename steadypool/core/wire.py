@@ -9,8 +9,8 @@ class Wire(Protocol):
     def is_quiet(self) -> bool:
         """Tell whether nothing has arrived. On an idle connection that would be the server's farewell."""
 
-    def cut(self) -> None:
-        """End the call that is in flight, from another thread."""
+    def cut(self) -> bool:
+        """End the call that is in flight, from another thread; tell whether the database goes on with it no more."""
 
     def close(self) -> None:
         """Let go of it; the driver closes its own."""

@@ -1,6 +1,6 @@
 """The drivers: one file each, over what those of its database share. A new driver is a new file and a line here."""
 
-from steadypool.drivers.driver import Call, Driver, Role
+from steadypool.drivers.driver import Call, Driver, Greeting, Role
 from steadypool.drivers.mysql import MySQL
 from steadypool.drivers.mysqlconnector import MySQLConnector
 from steadypool.drivers.mysqldb import MySQLdb
@@ -9,7 +9,7 @@ from steadypool.drivers.psycopg import Psycopg
 from steadypool.drivers.pymysql import PyMySQL
 from steadypool.drivers.sqlite import SQLite
 
-__all__ = ["Call", "Driver", "Role", "code_of", "driver_named", "driver_of", "register"]
+__all__ = ["Call", "Driver", "Greeting", "Role", "code_of", "driver_named", "driver_of", "register"]
 
 _drivers: dict[tuple[str, str], type[Driver]] = {
     ("mysql", "pymysql"): PyMySQL,

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from steadypool.core.classify import ErrorKind
 from steadypool.core.policy import PoolPolicy
@@ -36,6 +36,15 @@ class Call:
     close: Callable[[Any], object]
     positional: Sequence[Any]
     arguments: Mapping[str, Any]
+
+
+class Greeting(NamedTuple):
+    """What is known of a connection once it is made."""
+
+    wait_timeout: float | None = None
+    """For how many seconds the server keeps an idle client."""
+    session: Any = None
+    """By what `Driver.end` has the server end it, None where that cannot be."""
 
 
 class Driver:
@@ -108,9 +117,16 @@ class Driver:
         """Tell whether a transaction is open, by what the driver knows without asking the server; False if unknown."""
         return False
 
-    def agree_on_limits(self, connection: Any, *, is_mariadb: bool) -> float | None:
-        """Have the server stop a statement before we give up on it; return for how long it keeps an idle client."""
-        return None
+    def introduce(self, connection: Any, *, is_mariadb: bool) -> Greeting:
+        """Have the server stop a statement before we give up on it; return what is to be known of the connection."""
+        return Greeting()
+
+    def end(self, sessions: list[Any], connect: Callable[[], Any]) -> None:
+        """Have the server end what it does in sessions that we have left, and take out those that are over.
+
+        Never somebody else's: where it is not certain that one is ours, it stays in the list. `connect` returns a new
+        connection, which is closed afterwards. Raises the driver's error.
+        """
 
     @staticmethod
     def code(error: BaseException) -> int | str | None:

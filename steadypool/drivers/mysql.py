@@ -1,14 +1,15 @@
 """What all drivers of MySQL and MariaDB share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple
 
 from steadypool.core.classify import ErrorKind
 from steadypool.core.wire import Wire
-from steadypool.drivers.driver import Call, Driver
+from steadypool.drivers.driver import Call, Driver, Greeting
 
 # MySQL: dev.mysql.com/doc/mysql-errors (server 1xxx, 3xxx, 4xxx; client 2xxx) · MariaDB: mariadb.com/kb "Error Codes" ·
 # TiDB: docs.pingcap.com/error-codes
@@ -96,6 +97,23 @@ REFUSES_LOGIN = frozenset(
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
+ER_NO_SUCH_THREAD, ER_UNKNOWN_SYSTEM_VARIABLE = 1094, 1193
+WHICH_MYSQL = "@@hostname, @@port, @@server_uuid"
+WHICH_MARIADB = "@@hostname, @@port, @@server_id, @@datadir /*M!101109 , @@server_uid */"
+"""What tells a server from all others. MariaDB reads the comment from 10.11.9 on, which is as old as the variable."""
+CLOCK_SECONDS = 1.0
+"""A server counts its age in whole seconds."""
+
+
+class Session(NamedTuple):
+    """A connection as its server knows it: it gives no number twice, until it is started anew."""
+
+    number: int
+    server: Mapping[str, Any]
+    """What its variables say that tell which one it is, by their names."""
+    known_since: float
+    """On our monotonic clock."""
+
 
 class MySQL(Driver):
     """MySQL or MariaDB."""
@@ -104,8 +122,8 @@ class MySQL(Driver):
     login_codes = REFUSES_LOGIN
     arrives_unseen = True
 
-    def agree_on_limits(self, connection: Any, *, is_mariadb: bool) -> float | None:
-        """Set the session's limits, and ask for `wait_timeout`: two commands."""
+    def introduce(self, connection: Any, *, is_mariadb: bool) -> Greeting:
+        """Set the session's limits, and ask for `wait_timeout` and whose connection it is: two commands."""
         seconds = self.policy.statement_seconds
         limit = (
             f"max_statement_time = {seconds:.3f}"
@@ -114,13 +132,40 @@ class MySQL(Driver):
         )
         cursor = connection.cursor()
         cursor.execute(f"SET SESSION {limit}, innodb_lock_wait_timeout = {max(1, math.floor(seconds))}")
-        cursor.execute("SELECT @@wait_timeout")
-        (wait_timeout,) = cursor.fetchall()[0]
+        which = WHICH_MARIADB if is_mariadb else WHICH_MYSQL
+        try:
+            # The number as a variable, too: ProxySQL lets go of a server's connection after a plain list of those.
+            cursor.execute(f"SELECT @@wait_timeout, @@pseudo_thread_id, {which}")
+        except Exception as error:
+            if self.code(error) != ER_UNKNOWN_SYSTEM_VARIABLE:
+                raise
+            cursor.execute("SELECT @@wait_timeout, 0")  # whoever else speaks MySQL's protocol
+        (wait_timeout, number), server = _split(cursor, 2)
         cursor.close()
-        return float(wait_timeout)
+        session = Session(int(number), server, monotonic()) if server else None
+        return Greeting(float(wait_timeout), session)
+
+    def end(self, sessions: list[Any], connect: Callable[[], Any]) -> None:
+        """End them with KILL, which rolls back at once and lets no procedure go on; one's own need no privilege."""
+        cursor = connect().cursor()
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Uptime'")
+        ((_, uptime),) = cursor.fetchall()
+        started = monotonic() - float(uptime) + CLOCK_SECONDS
+        names = ", ".join(sessions[0].server)
+        cursor.execute(f"SELECT {names}")
+        _, server = _split(cursor, 0)
+        marks = ", ".join(["%s"] * len(server))
+        for session in [each for each in sessions if each.server == server and each.known_since > started]:
+            try:
+                # Once more in the same statement: a proxy may send each elsewhere. Nobody has the number 0.
+                cursor.execute(f"KILL IF(({names}) = ({marks}), {session.number}, 0)", tuple(server.values()))
+            except Exception as error:
+                if self.code(error) != ER_NO_SUCH_THREAD:  # which is over
+                    continue
+            sessions.remove(session)
 
     def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
-        """Open it, and and see that TLS that is a must is there: two drivers connect without, and say nothing."""
+        """Open it, and see that TLS that is a must is there: two drivers connect without, and say nothing."""
         if self.policy.tls in ("require", "verify"):
             call = replace(call, connect=partial(_in_tls, call))
         return super().open(call, seconds, note)
@@ -132,6 +177,12 @@ class MySQL(Driver):
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by the code as well."""
         return super().refuses_option(dbapi, error) or self.code(error) in REFUSES_OPTION
+
+
+def _split(cursor: Any, first: int) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Return the first values of the one row, and the rest of it by the columns' names."""
+    names, row = [column[0] for column in cursor.description], cursor.fetchall()[0]
+    return row[:first], dict(zip(names[first:], row[first:], strict=True))
 
 
 def _in_tls(call: Call, *positional: Any, **arguments: Any) -> Any:

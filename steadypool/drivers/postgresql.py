@@ -1,6 +1,7 @@
 """What all drivers of PostgreSQL share."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from steadypool.core.classify import ErrorKind
@@ -56,6 +57,16 @@ class PostgreSQL(Driver):
     def statement_timeout(self) -> str:
         """The server's own limit for a statement, as one of its command-line options."""
         return f"-c statement_timeout={self.policy.statement_seconds * 1000:.0f}"
+
+    def end(self, sessions: list[Any], connect: Callable[[], Any]) -> None:
+        """Send a cancel request for each: what a driver makes a session of does so.
+
+        It bears the key that the server gave that connection alone, so no other server heeds it; and it needs neither a
+        login nor one of the server's connections. There is no answer to it.
+        """
+        for cancel in list(sessions):
+            cancel()
+            sessions.remove(cancel)
 
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by the words as well."""

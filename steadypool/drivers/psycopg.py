@@ -1,13 +1,20 @@
 """psycopg 3, on libpq."""
 
 import re
+import select
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from steadypool.core import deadline
 from steadypool.core.classify import ErrorKind
+from steadypool.drivers.driver import Greeting
 from steadypool.drivers.opening import CONNECT_TIMEOUT_SECONDS
 from steadypool.drivers.postgresql import PostgreSQL
 
+PGRES_POLLING_READING, PGRES_POLLING_WRITING, PGRES_POLLING_OK = 1, 2, 3
+EVENTS = {PGRES_POLLING_READING: select.POLLIN, PGRES_POLLING_WRITING: select.POLLOUT}
+"""What libpq waits for."""
 MODES = {"off": "disable", "require": "require", "verify": "verify-full"}
 
 
@@ -45,7 +52,29 @@ class Psycopg(PostgreSQL):
         mode = {} if self.policy.tls == "prefer" else {"sslmode": MODES[self.policy.tls]}
         return mode | ({"sslrootcert": root} if self.policy.tls == "verify" else {})
 
+    def introduce(self, connection: Any, *, is_mariadb: bool) -> Greeting:
+        """Return what cancels its statements, made now: while somebody closes it, that would be too late."""
+        try:
+            return Greeting(session=partial(_cancel, connection.pgconn.cancel_conn()))
+        except Exception:  # wrapped by somebody, or a libpq before 17: its older way would stop all of our threads
+            return Greeting()
+
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by libpq's word; 0 is idle (PQTRANS_IDLE)."""
         libpq = getattr(connection, "pgconn", None)  # none where somebody has wrapped it
         return bool(getattr(libpq, "transaction_status", 0))
+
+
+def _cancel(request: Any) -> None:
+    """Send libpq's request, which is encrypted as its connection was, and wait until the server has heard it.
+
+    Not by the call that waits itself: that would keep Python's lock (the GIL) all the time.
+    """
+    request.reset()  # from an earlier try
+    request.start()
+    while (wants := request.poll()) != PGRES_POLLING_OK:
+        if wants not in EVENTS or deadline.is_over():
+            raise OSError(f"a cancel request failed: {request.get_error_message()}")
+        waiting = select.poll()
+        waiting.register(request.socket, EVENTS[wants])
+        waiting.poll(1000 * deadline.seconds_for(CONNECT_TIMEOUT_SECONDS))

@@ -60,10 +60,11 @@ class LocalWire:
         """There is nobody who could close it."""
         return True
 
-    def cut(self) -> None:
+    def cut(self) -> bool:
         """Interrupt the statement."""
         with contextlib.suppress(sqlite3.ProgrammingError):  # closed in the meantime
             self._connection.interrupt()
+        return True
 
     def close(self) -> None:
         """Nothing to do."""

@@ -34,8 +34,11 @@ class SocketWire:
         """Ask the kernel alone, half a microsecond: bytes, an end of file and a reset all make a socket readable."""
         return int(_poll(self._where, 1, 0)) <= 0  # -1: a signal came in between, which says nothing against it
 
-    def cut(self) -> None:
-        """Shut the connection down: whoever reads or writes on it gets an error at once, in any driver."""
+    def cut(self) -> bool:
+        """Shut the connection down: whoever reads or writes on it gets an error at once, in any driver.
+
+        The server notices when it has something to say.
+        """
         if self._lock.acquire(blocking=False):  # else somebody closes it; to wait for that might be for ever
             try:
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -43,6 +46,7 @@ class SocketWire:
                 pass
             finally:
                 self._lock.release()
+        return False
 
     def close(self) -> None:
         """Close our descriptor, without which the connection would stay open."""

@@ -43,8 +43,9 @@ class Wire:
     def is_quiet(self) -> bool:
         return self.quiet
 
-    def cut(self) -> None:
+    def cut(self) -> bool:
         self.is_cut = True
+        return False
 
     def close(self) -> None:
         self.is_closed = True

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, func, make_url, select
+from sqlalchemy import Engine, func, make_url, select, text
 
 from steadypool import DeadlineExceededError, PoolPolicy, create_pool_engine, deadline, in_transaction, read
 from steadypool import drivers as known
 from testkit import ROOT
-from testkit.databases import Database
+from testkit.databases import Database, plain_engine
+from testkit.waiting import eventually
 from tests.support.pools import steady
 
 EXAMPLE = re.compile(r"## A driver that is not here\n.*?```python\n(.*?)```", re.DOTALL)
@@ -74,3 +75,17 @@ def test_what_a_cursor_of_its_own_leaves_open_is_not_kept(engine: Engine) -> Non
     connection.close()
 
     assert steady(engine).snapshot()["closed"] == {"changed": 1}
+
+
+def test_what_is_cut_is_ended_at_the_server(engine: Engine, empty_database: Database) -> None:
+    patient = create_pool_engine(engine.url, PoolPolicy(size=1, deadline_seconds=60))
+    read(patient, lambda connection: connection.scalar(ONE))
+    slow = select(func.pg_sleep(60)).execution_options(leaves_no_trace=True)
+    running = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
+    # In a transaction it would be the same list again.
+    with plain_engine(empty_database.admin_url).connect().execution_options(isolation_level="AUTOCOMMIT") as admin:
+        with pytest.raises(DeadlineExceededError), deadline.within(0.3):
+            read(patient, lambda connection: connection.scalar(slow))
+
+        assert eventually(lambda: admin.scalar(running) == 0, 5)
+    patient.dispose()

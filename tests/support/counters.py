@@ -10,6 +10,7 @@ TROUBLE = (
     "conflicts",
     "retried",
     "leaked",
+    "orphaned",
     "probes",
 )
 """All but `timeouts`, which OpenTelemetry has a name for."""

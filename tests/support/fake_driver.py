@@ -120,8 +120,9 @@ class FakeWire:
     def is_quiet(self) -> bool:
         return not self._connection.is_cut
 
-    def cut(self) -> None:
+    def cut(self) -> bool:
         self._connection.is_cut = True
+        return True
 
     def close(self) -> None:
         pass

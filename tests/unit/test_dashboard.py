@@ -43,6 +43,7 @@ def test_a_breaker_that_is_not_closed_is_said_with_its_workers(state: str, level
         ({"recent": {"unknown_outcomes": 2}}, "2 COMMITs of the reader had no answer: kept or not, only a look tells."),
         ({"recent": {"conflicts": 5}}, "5 statements of the reader met rows or files that others held."),
         ({"recent": {"leaked": 2}}, "2 reader connections were not returned; the log has where."),
+        ({"recent": {"orphaned": 3}}, "3 statements of the reader were cut and may go on at the server."),
         (
             {"history": [{"breaker": "open"}, {"breaker": "closed"}, {"breaker": "open"}]},
             "The reader's breaker was open for about 10 s; now it is closed.",
