@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from steadypool import PoolPolicy
 from testkit.databases import plain_engine
-from testkit.fault_servers import Kind, seeded_database
+from testkit.fault_servers import FaultServer, Kind, seeded_database
 from testkit.leaving_out import leave_out
 from testkit.proxy import Proxy
 from testkit.replicas import Replicated, obtain
 from testkit.servers import MissingError
 from testkit.waiting import eventually
+from testkit.yard import wait_for
 from tests.pool import library
-from tests.pool.service import Clients, Service
+from tests.pool.service import FOUND, Clients, Service
 from tests.pool.writing import Writing, assert_a_write_soon_after, assert_all_read, kept_at
 from tests.support.ledger import metadata
 
@@ -128,3 +129,36 @@ def test_a_fail_over_loses_only_what_the_replica_had_not_received(pair: Pair) ->
     assert lost == untrue, "there is worse than what was lost"
     assert len(lost) >= SOME
     assert {behind < told.moment < moved for told in lost} == {True}
+
+
+@contextmanager
+def synchronous(primary: FaultServer) -> Iterator[None]:
+    """Let each COMMIT wait for a replica; afterwards the server runs again and waits for none."""
+    primary.admin("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    primary.admin("SELECT pg_reload_conf()")
+    wait_for(lambda: primary.admin("SELECT sync_state FROM pg_stat_replication") == [("sync",)], "be synchronous")
+    try:
+        yield
+    finally:
+        primary.repair()
+        primary.admin("ALTER SYSTEM RESET synchronous_standby_names")
+        primary.admin("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("pair", [Kind.POSTGRESQL], indirect=True, ids=lambda kind: kind.value)
+def test_a_fail_over_to_a_synchronous_replica_loses_nothing_that_was_acknowledged(pair: Pair) -> None:
+    """Its price: without the replica nobody knows of a COMMIT, and it is said at the deadline."""
+    primary, between = pair.servers.primary, pair.servers.between
+    with synchronous(primary):
+        between.freeze()
+        assert (pair.service.do(pair.writing), pair.service.ask()) == ("unknown", FOUND)
+        between.heal()
+        between.delay(0.05)
+
+        with pair.readers.running(), pair.writers.running():
+            assert pair.has_written(SOME)
+            primary.kill()
+            assert_a_write_soon_after(pair.promote(), pair.writing, pair.writers)
+
+    assert_all_read(pair.readers)
+    assert pair.writing.untrue(kept_at(pair.successor)) == []
