@@ -162,3 +162,23 @@ def test_a_fail_over_to_a_synchronous_replica_loses_nothing_that_was_acknowledge
 
     assert_all_read(pair.readers)
     assert pair.writing.untrue(kept_at(pair.successor)) == []
+
+
+@pytest.mark.parametrize("pair", [Kind.POSTGRESQL], indirect=True, ids=lambda kind: kind.value)
+def test_a_former_primary_that_still_takes_writes_keeps_them_until_its_connections_are_cut(pair: Pair) -> None:
+    """Nobody can tell by looking at a connection that its server is not the primary any more: who moves must cut."""
+    with pair.writers.running():
+        assert pair.has_written(SOME)
+        before = time.monotonic()
+        pair.promote()
+        assert pair.has_written(SOME)
+        assert pair.address.reset_all() > 0
+        cut = time.monotonic()
+        assert pair.has_written(SOME)
+
+    lost = pair.writing.untrue(kept_at(pair.successor))
+    assert {(told.word, told.times) for told in lost} == {("done", 0)}
+    assert len(lost) >= SOME
+    # What was told just after the cut may have been sent before it.
+    assert all(before < told.moment < cut + DEADLINE_SECONDS for told in lost)
+    assert pair.writing.told[-1] not in lost
