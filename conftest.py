@@ -18,7 +18,7 @@ STARTING = ("browser", "clone", "deploy", "docker", "serve")
 
 COMMANDS = re.compile(
     r"tests/(api|cities)/test_(commands|doctor|foreign|load|migrations|narrow|passwords|seed)|tests/cities/browser/"
-    r"|tests/(pool/)?faults/test_(galera|group)|tests/pool/test_(package|sqlalchemy_suite)|benchmarks/tests/test_(?!matrix)"
+    r"|tests/(pool/)?faults/test_(failover|galera|group)|tests/pool/test_(package|sqlalchemy_suite)|benchmarks/tests/test_(?!matrix)"
 )
 """So do these files: commands, clusters in containers, packages, what is measured."""
 

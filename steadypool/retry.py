@@ -22,6 +22,8 @@ T = TypeVar("T")
 DICE = SystemRandom()  # without a state that a fork would share or that a test has seeded
 MOST_TRIES = 5
 """How often a unit of work is begun that others got in the way of."""
+TRIES = {"raise": 1, "once more": 2, "again": MOST_TRIES}
+"""How often it is begun, by what the table says of its error."""
 LONGEST_PAUSE_SECONDS = 0.2
 
 
@@ -44,14 +46,15 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
 def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Return what the work returns, all of it committed or, where this raises, none of it.
 
-    A deadlock or a lock timeout has the whole unit done again, five times in all. Raises OutcomeUnknownError if the
+    A deadlock or a lock timeout has the whole unit done again, five times in all, and a server that takes no writes
+    any more once more, on a new connection. Raises OutcomeUnknownError if the
     answer to COMMIT is lost: then, and only then, everything may have been written nevertheless.
     """
     for attempt in range(1, MOST_TRIES + 1):
         try:
             return _unit(engine, work)
         except (exc.DBAPIError, TransactionLostError) as error:
-            if TABLE[kind_of(error)].unit != "again" or attempt == MOST_TRIES or deadline.is_over():
+            if attempt >= TRIES[TABLE[kind_of(error)].unit] or deadline.is_over():
                 raise
         _note(engine, "retried")
         # At random, or the same two would meet again.

@@ -88,20 +88,26 @@ class Container:
         return bool(self.inside.status == "running")
 
 
-def start_container(name: str, password: str, *options: str, keeps_data: bool = False) -> Server:
-    """Return a server in a container, its data in memory unless it is to be started again; `options` go to it."""
+def start_container(name: str, password: str, *options: str, keeps_data: bool = False, on_host: bool = False) -> Server:
+    """Return a server in a container, its data in memory unless it is to be started again; `options` go to it.
+
+    `on_host` puts a MySQL or MariaDB on this machine's own network: whatever listens here can be reached from it.
+    """
     recipe = RECIPES[name]
     try:
         remove_orphans()
         container = DockerContainer(recipe.image).with_env(recipe.password_in, password)  # asks for the engine already
+        published = free_port()
+        if on_host:
+            options = (*options, f"--port={published}", "--bind-address=127.0.0.1", "--loose-mysqlx=OFF")
         if options:
             container.with_command([recipe.daemon, *options])
         if not keeps_data:
             container.with_tmpfs_mount(recipe.data)
-        published = free_port()
         # The same after a stop and a start, and on this machine's own address.
-        container.ports = {f"{recipe.port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item] # docker takes an address as well
-        container.with_kwargs(labels={LABEL: me()})
+        if not on_host:
+            container.ports = {f"{recipe.port}/tcp": ("127.0.0.1", published)}  # type: ignore[dict-item] # docker takes an address as well
+        container.with_kwargs(labels={LABEL: me()}, **({"network_mode": "host"} if on_host else {}))
         container.start()
     except DockerException as error:
         raise MissingError(_advice(name, recipe.image, error)) from error

@@ -115,6 +115,7 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
     # Before the first start nobody may enter from outside: this file is the server's first client.
     start = folder / "start.sql"
     start.write_text(
+        "SET sql_log_bin = 0;\n"  # no business of a replica's
         f"CREATE USER IF NOT EXISTS '{ADMIN}'@'%' IDENTIFIED BY '{password}';\n"
         f"GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION;\n"
     )
@@ -142,8 +143,11 @@ def start_mariadb_locally(*options: str, files: Mapping[str, Path] | None = None
     return _start("mariadb", url, Program(command, folder, user))
 
 
-def start_postgresql_locally(*options: str) -> Server:
-    """Start PostgreSQL's own programs in a temporary folder; `options` are of the form name=value."""
+def start_postgresql_locally(*options: str, copy_of: URL | None = None) -> Server:
+    """Start PostgreSQL's own programs in a temporary folder; `options` are of the form name=value.
+
+    With `copy_of` it is a standby, which follows the server at that address.
+    """
     initdb = processes.program("initdb")
     if not initdb:
         raise MissingError("install PostgreSQL's server to have it")
@@ -153,7 +157,13 @@ def start_postgresql_locally(*options: str) -> Server:
     secret.write_text(password)
     secret.chmod(0o644)
     make = [initdb, f"--pgdata={data}", f"--username={ADMIN}", f"--pwfile={secret}", "--auth=scram-sha-256"]
-    _make_data([*make, "--no-locale", "--encoding=UTF8", "--no-sync"], folder, user)
+    if copy_of:
+        password, source = str(copy_of.password), copy_of.set(drivername="postgresql", database=None)
+        make = [str(Path(initdb).with_name("pg_basebackup")), f"--pgdata={data}", "--write-recovery-conf"]
+        make += [f"--dbname={source.render_as_string(hide_password=False)}", "--checkpoint=fast"]
+    else:
+        make += ["--no-locale", "--encoding=UTF8"]
+    _make_data([*make, "--no-sync"], folder, user)
     fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
     settings = [part for value in ("unix_socket_directories=", *fast, *options) for part in ("-c", value)]
     command = [str(Path(initdb).with_name("postgres")), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", *settings]

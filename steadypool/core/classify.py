@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
     """All that are open by now are closed before their next use."""
     read: Literal["raise", "once more", "until the deadline"]
     """A read changes nothing: it may be sent again, on a new connection, whatever became of the first time."""
-    unit: Literal["raise", "again"]
+    unit: Literal["raise", "once more", "again"]
     """A unit of work is begun again only where it is known that nothing of it was kept."""
     commit: Literal["refused", "unknown"]
     """What is known of a COMMIT that ended so: nothing was kept, or nobody knows."""
@@ -51,7 +51,8 @@ class Verdict(NamedTuple):
 TABLE: dict[ErrorKind, Verdict] = {
     ErrorKind.CONNECTION_DEAD: Verdict(True, False, "once more", "raise", "unknown", "probe", None),
     ErrorKind.ALL_DEAD: Verdict(True, True, "once more", "raise", "unknown", "probe", None),
-    ErrorKind.READ_ONLY: Verdict(True, True, "raise", "raise", "refused", "probe", None),
+    # A connection that was open before a switch-over leads to who was the writer then, a new one perhaps to who is.
+    ErrorKind.READ_ONLY: Verdict(True, True, "raise", "once more", "refused", "probe", None),
     # Not all of them: behind a proxy the others lead to other nodes.
     ErrorKind.NOT_READY: Verdict(True, False, "until the deadline", "raise", "refused", "probe", None),
     ErrorKind.TRY_AGAIN: Verdict(False, False, "once more", "again", "refused", "probe", "conflicts"),
@@ -77,5 +78,5 @@ def classify(kind: ErrorKind, phase: Phase, *, overdue: bool = False) -> Verdict
     if phase == "commit" and verdict.commit == "unknown":
         return verdict._replace(raises=OutcomeUnknownError, counts="unknown_outcomes")
     if overdue and phase == "statement" and kind is not ErrorKind.TRY_AGAIN:
-        return verdict._replace(raises=DeadlineExceededError, counts="statement_timeouts", read="raise")
+        return verdict._replace(raises=DeadlineExceededError, counts="statement_timeouts", read="raise", unit="raise")
     return verdict

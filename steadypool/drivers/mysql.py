@@ -37,6 +37,14 @@ KINDS: dict[int | str, ErrorKind] = {
     1836: ErrorKind.READ_ONLY,  # innodb_read_only
     1047: ErrorKind.NOT_READY,  # Galera: "WSREP has not yet prepared node": outside the majority, or without its data
     3100: ErrorKind.NOT_READY,  # MySQL: a hook refused COMMIT, as Group Replication does in a member without its group
+    3781: ErrorKind.NOT_READY,  # Group Replication: a new primary that did not catch up held it; so 3782 and 3783
+    3782: ErrorKind.NOT_READY,
+    3783: ErrorKind.NOT_READY,
+    3796: ErrorKind.NOT_READY,  # … with group_replication_consistency, and this member is in no state to wait
+    3797: ErrorKind.NOT_READY,  # … or the wait failed; so 3798
+    3798: ErrorKind.NOT_READY,
+    3799: ErrorKind.NOT_READY,  # … or it is just leaving its group
+    4094: ErrorKind.NOT_READY,  # … while the primary changes at will: nobody may begin anything here
     1205: ErrorKind.TRY_AGAIN,  # lock wait timeout: only the statement was rolled back. Galera: wsrep_sync_wait as well
     1213: ErrorKind.TRY_AGAIN,  # deadlock: the transaction was rolled back. Galera: at COMMIT, another node was first
     1020: ErrorKind.TRY_AGAIN,  # MariaDB, innodb_snapshot_isolation: another one changed the row; all was rolled back

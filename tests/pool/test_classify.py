@@ -28,7 +28,7 @@ def printed() -> str:
                 "closed" if verdict.closes else "kept",
                 "closed before their next use" if verdict.condemns else "kept",
                 {"raise": "fails"}.get(verdict.read, f"is sent {verdict.read}"),
-                "is begun again" if verdict.unit == "again" else "fails",
+                {"raise": "fails"}.get(verdict.unit, f"is begun {verdict.unit}"),
                 verdict.commit,
                 f"`{verdict.counts}`" if verdict.counts else "",
             ]
@@ -60,7 +60,7 @@ def test_of_a_commit_is_known_that_it_was_refused_or_else_it_is_said_that_nobody
 def test_nothing_is_sent_again_that_may_have_been_kept(kind: ErrorKind, phase: Phase, overdue: bool) -> None:
     verdict = classify(kind, phase, overdue=overdue)
 
-    if verdict.unit == "again":
+    if verdict.unit != "raise":
         assert verdict.commit == "refused"
         assert verdict.raises is None
     if verdict.condemns:

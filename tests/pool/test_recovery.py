@@ -49,6 +49,8 @@ def busy() -> sqlite3.OperationalError:
         (psycopg.errors.ReadOnlySqlTransaction("cannot execute"), ErrorKind.READ_ONLY),
         (pymysql.OperationalError(1047, "WSREP has not yet prepared node for application use"), ErrorKind.NOT_READY),
         (pymysql.OperationalError(3100, "Error on observer while running replication hook"), ErrorKind.NOT_READY),
+        (pymysql.OperationalError(3797, "Error while waiting for group transactions commit"), ErrorKind.NOT_READY),
+        (pymysql.OperationalError(4094, "All queries have been blocked while"), ErrorKind.NOT_READY),
         (pymysql.OperationalError(1020, "Record has changed since last read"), ErrorKind.TRY_AGAIN),
         (pymysql.OperationalError(3101, "Plugin instructed the server to rollback"), ErrorKind.TRY_AGAIN),
         (

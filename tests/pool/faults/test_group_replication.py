@@ -26,7 +26,7 @@ ROW = 1_000_001
 def members() -> Iterator[list[Member]]:
     with ExitStack() as closing:
         try:
-            made = closing.enter_context(group())
+            made = list[Member](closing.enter_context(group()))
         except MissingError as error:
             leave_out("group replication", error)
         made[0].ask("CREATE DATABASE sakila", "CREATE TABLE sakila.waited_for (number INT PRIMARY KEY)")
