@@ -17,6 +17,7 @@ from app.commands.manners import StoppedError, in_sentences, interruptible, stop
 from app.extensions import db, pool_policy
 from app.schema import KEPT_ANSWERS, SCHEMA_HEAD, TABLES, children_first, columns_of
 from config import load_settings_or_exit, wants_colour
+from migrations.lease import LEASE
 from migrations.lock import migration_lock
 from steadypool import create_pool_engine
 
@@ -59,17 +60,21 @@ def migrate(connection: Connection) -> None:
     if is_there(connection, destination):
         return
     say(connection, f"is at {current_revision(connection) or 'base'}, migrating …")
-    with migration_lock(connection.engine):
-        # Whoever held the lock before may have done the work.
-        if is_there(connection, destination):
-            return
-        if not stamping():
-            clear_half_made_tables(connection)
-            refuse_foreign_tables(connection)
-        before = current_revision(connection)
-        if not before and connection.dialect.name == "sqlite":
-            write_ahead_log(connection)
-        run(connection)
+    with migration_lock(connection.engine) as alone:
+        migrate_alone(alone, destination)
+
+
+def migrate_alone(connection: Connection, destination: str | tuple[str, ...] | None) -> None:
+    """Go to that revision, unless whoever had the lock before has done it."""
+    if is_there(connection, destination):
+        return
+    if not stamping():
+        clear_half_made_tables(connection)
+        refuse_foreign_tables(connection)
+    before = current_revision(connection)
+    if not before and connection.dialect.name == "sqlite":
+        write_ahead_log(connection)
+    run(connection)
     say(connection, f"went from {before or 'base'} to {current_revision(connection) or 'base'}.", fg="green")
 
 
@@ -128,7 +133,11 @@ class Progress:
 def run(connection: Connection) -> None:
     # All tables are known: whoever imports anything of `app` imports its factory, and with it every room.
     context.configure(
-        connection, target_metadata=db.metadata, transaction_per_migration=True, on_version_apply=Progress()
+        connection,
+        target_metadata=db.metadata,
+        transaction_per_migration=True,
+        on_version_apply=Progress(),
+        include_name=lambda name, kind, _: (kind, name) != ("table", LEASE.name),
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.extensions import db
 from app.schema import KEPT_ANSWERS, MAIN, SCHEMA_HEAD, TABLES, children_first
 from config import ROOT
+from migrations.lease import LEASE
 from migrations.lock import migration_lock
-from testkit.databases import Database, alembic, environment, new_database, plain_engine
+from testkit.databases import Database, administer, alembic, environment, new_database, plain_engine
 from testkit.servers import Server
 from tests.support.commands import MIGRATE, SEED, Command, the_sentence
 from tests.support.rows import a_row
@@ -151,6 +153,35 @@ def test_one_waits_for_the_lock(empty_database: Database) -> None:
     _, said = waiting.communicate(timeout=30)
     assert waiting.returncode == 0, said
     assert tables(empty_database) == OURS
+
+
+@on("mariadb", "postgresql")
+def test_who_has_lost_the_lock_has_lost_the_connection_to_migrate_on(empty_database: Database) -> None:
+    """So nobody migrates on while the next one begins."""
+    engine = plain_engine(empty_database.url)
+    is_postgresql = empty_database.name == "postgresql"
+    who, end = (
+        ("pg_backend_pid()", "SELECT pg_terminate_backend({})") if is_postgresql else ("CONNECTION_ID()", "KILL {}")
+    )
+
+    with migration_lock(engine) as connection:
+        number = connection.scalar(text(f"SELECT {who}"))
+        administer(empty_database.admin_url, end.format(number))
+        with migration_lock(engine), pytest.raises(DBAPIError):
+            connection.execute(text("CREATE TABLE went_on (id INT)"))
+
+    assert tables(empty_database) == set()
+
+
+@on("mariadb")
+def test_the_lease_of_a_cluster_is_no_drift(empty_database: Database) -> None:
+    run(empty_database, "upgrade", "head")
+    with empty_database.connect() as connection:
+        LEASE.create(connection)
+
+    assert "No new upgrade operations" in run(empty_database, "check").stdout
+    run(empty_database, "downgrade", "base")
+    assert tables(empty_database) == {"alembic_version", LEASE.name}
 
 
 def test_a_signal_changes_nothing_and_the_same_command_goes_on(tmp_path: Path) -> None:

@@ -166,6 +166,24 @@ def test_of_two_nodes_that_change_a_row_one_does_it_again_and_both_count(
     assert witness.connection.scalar(select(ledger.c.part).where(ledger.c.id == row)) == 2
 
 
+@pytest.mark.parametrize("number", [0, 1], ids=["same node", "another node"])
+def test_a_unit_that_a_ddl_statement_ended_is_done_again(
+    make_service: Callable[..., Service], cluster: Cluster, witness: Witness, number: int
+) -> None:
+    """It ends every open transaction that has used its table, on all nodes (1213)."""
+
+    class Ended(Unit):
+        def between(self, connection: Connection) -> None:
+            if self.begun == 1:
+                cluster.nodes[0].ask(f"ALTER TABLE {NAME}.ledger FORCE")
+
+    unit = Ended()
+    in_transaction(make_service(cluster.nodes[number]).writer, unit)
+
+    assert unit.begun == 2
+    wait_for(lambda: witness.times(unit) == 1, "replicate", 5)
+
+
 def test_no_read_fails_when_a_node_is_killed(make_service: Callable[..., Service], cluster: Cluster) -> None:
     """The last test of all: the node does not come back."""
     service = make_service()
