@@ -1,6 +1,7 @@
 """What all drivers of MySQL and MariaDB share."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -93,6 +94,8 @@ REFUSES_LOGIN = frozenset(
         1862,  # the password has expired
     }
 )
+MARIADB_POSITION = "IF(@@wsrep_on, WSREP_LAST_SEEN_GTID(), @@GLOBAL.gtid_binlog_pos)"
+"""In a Galera cluster its own number of the last transaction, known to all nodes."""
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
@@ -118,6 +121,25 @@ class MySQL(Driver):
         (wait_timeout,) = cursor.fetchall()[0]
         cursor.close()
         return float(wait_timeout)
+
+    def position(self, connection: Any, *, is_mariadb: bool) -> str | None:
+        """Return it of the server, not of the session: who changed nothing would be told of an older one."""
+        cursor = connection.cursor()
+        cursor.execute(f"SELECT {MARIADB_POSITION if is_mariadb else '@@GLOBAL.gtid_executed'}")
+        (position,) = cursor.fetchall()[0]
+        cursor.close()
+        return re.sub(r"\s", "", position or "") or None
+
+    def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]]:
+        """Return the server's own way to wait for a GTID."""
+        if is_mariadb and ":" in position:
+            return "SELECT WSREP_SYNC_WAIT_UPTO_GTID(%s, %s) IS NOT NULL", (position, seconds)
+        if is_mariadb:
+            # A server that replicates from nobody would wait in vain.
+            return "SELECT MASTER_GTID_WAIT(%s, IF(@@GLOBAL.gtid_slave_pos = '', 0, %s)) = 0", (position, seconds)
+        if not seconds:  # which would wait for ever
+            return "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", (position,)
+        return "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) = 0", (position, seconds)
 
     def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
         """Open it, and and see that TLS that is a must is there: two drivers connect without, and say nothing."""

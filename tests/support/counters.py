@@ -10,6 +10,7 @@ TROUBLE = (
     "conflicts",
     "retried",
     "leaked",
+    "diverted",
     "probes",
 )
 """All but `timeouts`, which OpenTelemetry has a name for."""
