@@ -95,7 +95,12 @@ REFUSES_LOGIN = frozenset(
     }
 )
 MARIADB_POSITION = "IF(@@wsrep_on, WSREP_LAST_SEEN_GTID(), @@GLOBAL.gtid_binlog_pos)"
-"""In a Galera cluster its own number of the last transaction, known to all nodes."""
+"""In a Galera cluster it is that of its last transaction, the same on all nodes."""
+MARIADB_REACHED = (
+    "IF(@@wsrep_on, WSREP_SYNC_WAIT_UPTO_GTID(%s, %s) = 1,"
+    " MASTER_GTID_WAIT(%s, IF(@@GLOBAL.gtid_slave_pos = '', 0, %s)) = 0)"
+)
+"""A server that replicates from nobody would wait in vain for the second."""
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
@@ -132,11 +137,8 @@ class MySQL(Driver):
 
     def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]]:
         """Return the server's own way to wait for a GTID."""
-        if is_mariadb and ":" in position:
-            return "SELECT WSREP_SYNC_WAIT_UPTO_GTID(%s, %s) IS NOT NULL", (position, seconds)
         if is_mariadb:
-            # A server that replicates from nobody would wait in vain.
-            return "SELECT MASTER_GTID_WAIT(%s, IF(@@GLOBAL.gtid_slave_pos = '', 0, %s)) = 0", (position, seconds)
+            return f"SELECT {MARIADB_REACHED}", (position, seconds, position, seconds)
         if not seconds:  # which would wait for ever
             return "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", (position,)
         return "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) = 0", (position, seconds)
