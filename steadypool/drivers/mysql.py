@@ -96,11 +96,13 @@ REFUSES_LOGIN = frozenset(
 )
 MARIADB_POSITION = "IF(@@wsrep_on, WSREP_LAST_SEEN_GTID(), @@GLOBAL.gtid_binlog_pos)"
 """In a Galera cluster it is that of its last transaction, the same on all nodes."""
+_NUMBER = "CAST(SUBSTRING_INDEX({}, '-', -1) AS UNSIGNED)"
 MARIADB_REACHED = (
-    "IF(@@wsrep_on, WSREP_SYNC_WAIT_UPTO_GTID(%s, %s) = 1,"
+    f"IF(@@wsrep_on, {_NUMBER.format('WSREP_LAST_SEEN_GTID()')} >= {_NUMBER.format('%s')},"
     " MASTER_GTID_WAIT(%s, IF(@@GLOBAL.gtid_slave_pos = '', 0, %s)) = 0)"
 )
-"""A server that replicates from nobody would wait in vain for the second."""
+"""Galera's own way to wait counts whole seconds, and ends in an error. A server that replicates from nobody would wait
+in vain."""
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
@@ -138,7 +140,7 @@ class MySQL(Driver):
     def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]]:
         """Return the server's own way to wait for a GTID."""
         if is_mariadb:
-            return f"SELECT {MARIADB_REACHED}", (position, seconds, position, seconds)
+            return f"SELECT {MARIADB_REACHED}", (position, position, seconds)
         if not seconds:  # which would wait for ever
             return "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", (position,)
         return "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) = 0", (position, seconds)
