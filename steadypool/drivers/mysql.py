@@ -99,10 +99,9 @@ MARIADB_POSITION = "IF(@@wsrep_on, WSREP_LAST_SEEN_GTID(), @@GLOBAL.gtid_binlog_
 _NUMBER = "CAST(SUBSTRING_INDEX({}, '-', -1) AS UNSIGNED)"
 MARIADB_REACHED = (
     f"IF(@@wsrep_on, {_NUMBER.format('WSREP_LAST_SEEN_GTID()')} >= {_NUMBER.format('%s')},"
-    " MASTER_GTID_WAIT(%s, IF(@@GLOBAL.gtid_slave_pos = '', 0, %s)) = 0)"
+    " IF(%s REGEXP CONCAT('^[0-9]+-', @@server_id, '-[0-9]+$'), 1, MASTER_GTID_WAIT(%s, %s) = 0))"
 )
-"""Galera's own way to wait counts whole seconds, and ends in an error. A server that replicates from nobody would wait
-in vain."""
+"""Galera's own way to wait counts whole seconds, and ends in an error. The server that wrote it would wait in vain."""
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
@@ -140,7 +139,7 @@ class MySQL(Driver):
     def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]]:
         """Return the server's own way to wait for a GTID."""
         if is_mariadb:
-            return f"SELECT {MARIADB_REACHED}", (position, position, seconds)
+            return f"SELECT {MARIADB_REACHED}", (position, position, position, seconds)
         if not seconds:  # which would wait for ever
             return "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", (position,)
         return "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) = 0", (position, seconds)

@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.consistency import COOKIE, HEADER
+from app.extensions import db
 from app.operations.lag import Lag
 from steadypool import deadline
 from testkit.databases import Database
@@ -17,9 +18,6 @@ from testkit.replicas import Replicated
 from testkit.waiting import eventually
 from tests.cities.client import CITIES, TOKEN, Api, a_name
 from tests.faults.support import pool_of, reader_of, writer_of
-from tests.support.replicated import lasting_pair, pair, replicated
-
-__all__ = ["lasting_pair", "pair", "replicated"]
 
 ROUNDS = 5
 PATIENT = {"REQUEST_DEADLINE_SECONDS": 60, "GRACEFUL_TIMEOUT_SECONDS": 90}
@@ -169,6 +167,18 @@ def test_a_position_that_never_comes_costs_the_wait_alone(pair: Replicated, inst
     assert diverted(app) == 1
     assert read(other, f"{CITIES}/1", token).status_code == 200
     assert diverted(other) == 0
+
+
+def test_a_primary_that_is_read_under_another_address_is_there(pair: Replicated, instance: MakeInstance) -> None:
+    app = instance()
+    with app.app_context():
+        other = db.engine.url.update_query_dict({"connect_timeout": "9"}).render_as_string(hide_password=False)
+    app = instance(DATABASE_READ_URL=other)
+
+    token = Api(app).add(a_name()).headers[HEADER]
+
+    assert read(app, f"{CITIES}/1", token).status_code == 200
+    assert diverted(app) == 0
 
 
 def test_a_browser_brings_it_as_a_cookie(pair: Replicated, instance: MakeInstance) -> None:

@@ -17,9 +17,6 @@ from testkit.replicas import Replicated
 from testkit.waiting import eventually
 from tests.cities.client import CITIES, TOKEN, a_name
 from tests.serve.serving import Answer, Serving
-from tests.support.replicated import lasting_pair, pair, replicated
-
-__all__ = ["lasting_pair", "pair", "replicated"]
 
 CLIENTS, ROUNDS = 4, 5
 
