@@ -47,6 +47,9 @@ class Settings(BaseModel):
     # A PEM file with the authorities that `verify` trusts; without one those of the system.
     database_tls_ca: Certificates | None = None
 
+    # How long a read of who has just written waits for that copy to have it, until it goes to DATABASE_URL; 0: never.
+    read_your_writes_seconds: float = Field(0.2, ge=0, le=10, allow_inf_nan=False)
+
     # --- Connections, of each worker ---
     # Whether they are kept for the next request, or made for each.
     pool_strategy: Annotated[Literal["queue", "request"], lower] = "queue"
@@ -117,6 +120,12 @@ class Settings(BaseModel):
         """The same of the reader, whose address may be the writer's."""
         is_own = "database_read_url" in self.model_fields_set
         return self._url_files.get("DATABASE_READ_URL") if is_own else self.writer_url_file
+
+    @property
+    def waits_for_replica(self) -> bool:
+        """True when reads go to another server than writes, which may be behind, and are to wait for it."""
+        read, write = self.database_read_url, self.database_url
+        return self.read_your_writes_seconds > 0 and read != write and _family(read) != "sqlite"
 
     @property
     def manages_own_file(self) -> bool:

@@ -108,6 +108,7 @@ def pool_policy(settings: Settings, role: Role) -> PoolPolicy:
         deadline_seconds=settings.request_deadline_seconds,
         tls=settings.database_tls,
         tls_ca=settings.database_tls_ca,
+        catch_up_seconds=settings.read_your_writes_seconds if role == "reader" and settings.waits_for_replica else 0,
         credentials=credentials(settings, role),
     )
 

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app import consistency
 from app.bodies import body_bytes
 from app.conflicts import conflict
 from app.errors import RETRY_AFTER_SECONDS, Problem
@@ -29,7 +30,7 @@ from app.media_types import JSON
 from app.negotiation import tag_of
 from app.preconditions import require_compared
 from app.schema import SchemaMissingError, SchemaState, columns_of, schema_state
-from steadypool import in_transaction, read
+from steadypool import read
 
 __all__ = ["KEY", "Answer", "Connection", "IdempotencyKey", "write"]  # views name the connection, and write no SQL
 
@@ -132,20 +133,22 @@ def write(work: Work) -> Response:
     asked = _asked()
     _require_our_tables(db.engine)
     try:
-        return (_once(asked, work) if asked else in_transaction(db.engine, partial(_begun, work))).response()
+        answer, position = _once(asked, work) if asked else consistency.written(partial(_begun, work))
+        return consistency.marked(answer.response(), position)
     except IntegrityError as error:  # of what is checked at COMMIT, or what the work did not foresee
         raise conflict(error) from error
 
 
-def _once(asked: _Asked, work: Work) -> Answer:
+def _once(asked: _Asked, work: Work) -> tuple[Answer, str | None]:
     """Return the answer of the work or, if its key was used for the same request, the one that was kept."""
-    once = partial(_with_key, asked, work)
+    once = partial(_begun, partial(_with_key, asked, work))
     for _ in range(MOST_TRIES):  # a second one where the key had run out, more where others then were faster
         try:
-            return in_transaction(db.engine, partial(_begun, once))
+            return consistency.written(once)
         except _UsedAlreadyError:
-            if kept := in_transaction(db.engine, partial(_recall, asked)):
-                return kept
+            answer, position = consistency.written(partial(_recall, asked))
+            if answer:
+                return answer, position
     raise Problem("database-busy", "Others are in the way. Try again soon.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access_log, bodies, logging, security
+from app import access_log, bodies, consistency, logging, security
 from app.operations import metrics
 from config import Settings
 from steadypool import deadline
@@ -30,7 +30,7 @@ BEFORE_VIEWS: list[Callable[[], None]] = [
 def init_app(app: Flask, settings: Settings) -> None:
     """Put all of it around the application."""
     wsgi_app: WSGIApplication = app.wsgi_app
-    for wrap in reversed(around_flask(settings)):
+    for wrap in reversed(around_flask(app, settings)):
         wsgi_app = wrap(wsgi_app)
     app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign] # Flask's documented way
     for check in BEFORE_VIEWS:
@@ -39,7 +39,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         app.after_request(look_at)
 
 
-def around_flask(settings: Settings) -> "list[Wrapper]":
+def around_flask(app: Flask, settings: Settings) -> "list[Wrapper]":
     """Return what wraps Flask itself, outermost first."""
     hops = settings.trusted_proxy_hops
     proxied: Wrapper = partial(ProxyFix, x_for=hops, x_proto=hops, x_host=hops)
@@ -52,6 +52,8 @@ def around_flask(settings: Settings) -> "list[Wrapper]":
         partial(_within, settings.request_deadline_seconds),
         # Whatever is logged has the id; what is further out logs nothing.
         logging.identified,
+        # Within the deadline: to wait for a replica takes its time.
+        *([partial(consistency.following, app, settings)] if consistency.is_wanted(settings) else []),
     ]
 
 

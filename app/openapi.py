@@ -18,6 +18,7 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import negotiation, openapi_writes
+from app.consistency import HEADER
 from app.errors import KINDS, FieldProblemDocument, Problem, ProblemDocument
 from app.media_types import HTML, JSON, PROBLEM_JSON
 from app.openapi_schemas import Document, Schemas
@@ -154,11 +155,14 @@ def _operation(app: Flask, schemas: Schemas, rule: Rule, found: Operation, links
     }
     if _method(rule) == "GET":
         described["responses"] = _responses(schemas, found, found.errors)
+        if found.errors:
+            described["parameters"].append(openapi_writes.BRINGS_TOKEN)
     else:
         described["parameters"] += openapi_writes.parameters(rule)
         described["security"] = openapi_writes.SECURITY
         errors = openapi_writes.errors(rule, has_body=found.body is not None)
         described["responses"] = _responses(schemas, found, errors)
+        described["responses"][str(found.status)]["headers"] = {HEADER: openapi_writes.TOKEN_HEADER}
     if found.body:
         described["requestBody"] = openapi_writes.request_body(schemas, found.body, found.media_types)
     if links:

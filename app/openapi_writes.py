@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from app.bodies import MERGE_PATCH
+from app.consistency import HEADER, PATTERN
 from app.idempotency import KEY
 from app.openapi_schemas import Document, Schemas
 
@@ -30,6 +31,12 @@ _IF_MATCH = {
     "description": "the ETag of the version that you saw, or *",
     "schema": {"type": "string"},
 }
+
+TOKEN_HEADER: Document = {
+    "description": "where reads go to a replica: send it with a read that is to see this write",
+    "schema": {"type": "string", "pattern": f"^{PATTERN}$"},
+}
+BRINGS_TOKEN: Document = {"name": HEADER, "in": "header", **TOKEN_HEADER, "description": "of the answer to a write"}
 
 
 def parameters(rule: Rule) -> list[Document]:

@@ -1,5 +1,6 @@
 """How a threaded program keeps its database connections, on SQLAlchemy; any program's, so nothing here knows Flask."""
 
+from steadypool.causal import after, has_reached, position_of
 from steadypool.core import deadline
 from steadypool.core.breaker import State
 from steadypool.core.credentials import Credentials
@@ -42,15 +43,18 @@ __all__ = [
     "State",
     "SteadyPool",
     "TransactionLostError",
+    "after",
     "begin_anew_after_fork",
     "code_of",
     "create_pool_engine",
     "deadline",
+    "has_reached",
     "in_transaction",
     "is_busy",
     "is_denied",
     "is_refused",
     "is_unavailable",
+    "position_of",
     "read",
     "start_thread",
     "unwrapped",

@@ -79,7 +79,7 @@ def watched(call: Callable[..., None]) -> Callable[..., None]:
             return call(cursor, *values)
         use.changed = use.changed or not leaves_no_trace(context)
         use.committing, use.unfinished = COMMIT.match(values[0]) is not None, True
-        _timed(use, call, cursor, *values)
+        timed(use, call, cursor, *values)
         use.unfinished = False
         if use.changed and context.execution_options.get(STREAMS):
             context.cursor = _Streamed(cursor, use)
@@ -102,7 +102,7 @@ def ended(dialect: Dialect, call: Callable[[Any], None], *, keeps: bool) -> Call
         use.committing, use.unfinished = keeps, True
         first = None if keeps else sys.exc_info()[1]
         try:
-            _timed(use, call, proxy)
+            timed(use, call, proxy)
         except Exception:
             if first is None:
                 raise
@@ -125,7 +125,7 @@ def asked(engine: Engine, call: Callable[..., T]) -> Callable[..., T]:
     def ask(connection: Any, *values: Any) -> T:
         pool = engine.pool
         use = pool.slots.of(connection) if isinstance(pool, SteadyPool) else None
-        return call(connection, *values) if use is None else _timed(use, call, connection, *values)
+        return call(connection, *values) if use is None else timed(use, call, connection, *values)
 
     return ask
 
@@ -146,14 +146,14 @@ def watched_isolation(engine: Engine, call: Callable[..., None]) -> Callable[...
     return change
 
 
-def _timed(use: Use, call: Callable[..., T], *values: Any) -> T:
+def timed(use: Use, call: Callable[..., T], *values: Any, **options: Any) -> T:
     """Have the housekeeping look after a call, and count for how long it kept the connection busy.
 
     From here on its thread may shut the wire (`Roster.cut_overdue`); the call then raises, in this one.
     """
     use.call_began = monotonic()
     try:
-        return call(*values)
+        return call(*values, **options)
     finally:
         use.end_call()
 
@@ -167,7 +167,7 @@ class _Streamed:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._cursor, name)
         # To close it may mean to read the rest.
-        return partial(_timed, self._use, found) if name in ("fetchone", "fetchmany", "fetchall", "close") else found
+        return partial(timed, self._use, found) if name in ("fetchone", "fetchmany", "fetchall", "close") else found
 
     def __del__(self) -> None:
         # The driver's own would read the rest unwatched.

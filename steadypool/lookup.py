@@ -14,6 +14,7 @@ from sqlalchemy import Dialect, Engine, Select, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from steadypool import retry
+from steadypool.causal import AFTER
 from steadypool.core import deadline
 from steadypool.core.classify import TABLE
 from steadypool.core.connection import Hand, Use
@@ -45,6 +46,8 @@ class Lookup(Generic[*Columns]):
         """Return all rows from an engine in autocommit, as `read` would: within the deadline, sent twice if need be."""
         pool, used = engine.pool, None
         if not isinstance(pool, SteadyPool) or self._has_options or _somebody_is_there(engine):
+            return self._fetch_by_core(engine, values)
+        if pool.policy.catch_up_seconds and AFTER.get():
             return self._fetch_by_core(engine, values)
 
         def send(connection: DBAPIConnection) -> Any:

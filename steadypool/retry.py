@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
-from steadypool import events
+from steadypool import causal, events
 from steadypool.core import deadline
 from steadypool.core.classify import TABLE
 from steadypool.core.stats import Event
@@ -32,8 +32,25 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
 
     The work must only read. If its connection is lost on the way, it is done once more, on a connection that is made
     for it, and until the deadline while that leads to a node that has left its cluster; `again` says that this is
-    already that other time. Raises PoolError, or the DBAPIError of the work.
+    already that other time. Inside `after`, on an engine that waits, the work may go to the primary instead. Raises
+    PoolError, or the DBAPIError of the work.
     """
+    if (wanted := causal.wanted_of(engine)) is None:
+        return _read(engine, work, again=again)
+
+    def once_there(connection: Connection) -> T:
+        if not causal.has_reached(connection, wanted.position):
+            raise causal.BehindError
+        return work(connection)
+
+    if wanted.position:
+        with suppress(causal.BehindError):
+            return _read(engine, once_there, again=again)
+    _note(engine, "diverted")
+    return _read(wanted.primary, work)
+
+
+def _read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False) -> T:
     try:
         if not again:
             return _once(engine, work)
@@ -43,16 +60,20 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
     return _again(engine, work)
 
 
-def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+def in_transaction(
+    engine: Engine, work: Callable[[Connection], T], *, tell_position: Callable[[str], object] | None = None
+) -> T:
     """Return what the work returns, all of it committed or, where this raises, none of it.
 
+    `tell_position` is told how far the server is then, for `after`: one round trip; "" where it cannot say.
+
     A deadlock or a lock timeout has the whole unit done again, five times in all, and a server that takes no writes
-    any more once more, on a new connection. Raises OutcomeUnknownError if the
-    answer to COMMIT is lost: then, and only then, everything may have been written nevertheless.
+    any more once more, on a new connection. Raises OutcomeUnknownError if the answer to COMMIT is lost: then, and only
+    then, everything may have been written nevertheless.
     """
     for attempt in range(1, MOST_TRIES + 1):
         try:
-            return _unit(engine, work)
+            return _unit(engine, work, tell_position)
         except (exc.DBAPIError, TransactionLostError) as error:
             if attempt >= TRIES[TABLE[kind_of(error)].unit] or deadline.is_over():
                 raise
@@ -80,7 +101,7 @@ def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = Fals
         return work(connection)  # on the way out a ROLLBACK that fails replaces no error (events.ended)
 
 
-def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
+def _unit(engine: Engine, work: Callable[[Connection], T], tell_position: Callable[[str], object] | None) -> T:
     with _connect(engine) as connection:
         if _is_in_autocommit(connection):
             raise ValueError("in autocommit each statement is kept at once; in_transaction is for a writer's engine")
@@ -98,6 +119,8 @@ def _unit(engine: Engine, work: Callable[[Connection], T]) -> T:
                 transaction.rollback()
             raise
         transaction.commit()
+        if tell_position:
+            tell_position(causal.position_of(connection))
         return result
 
 

@@ -126,7 +126,10 @@ def _start(kind: Kind, number: int) -> Server:
         return servers.start_postgresql_locally("synchronous_commit=on")
     if kind is Kind.MARIADB and processes.program("mariadb-install-db"):
         return servers.start_mariadb_locally(*options, "--log-slave-updates")
-    more = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON") if kind is Kind.MYSQL else ("--log-slave-updates",)
+    # Data is to outlive a crash of the server, not of the machine: to wait for the disk takes MySQL's birth minutes.
+    fast = ("--innodb-flush-method=nosync", "--innodb-doublewrite=OFF")
+    mysql = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON", *fast)
+    more = mysql if kind is Kind.MYSQL else ("--log-slave-updates",)
     password = secrets.token_hex(8)
     # On this machine's own network: a replica in a container has to reach the proxy.
     return containers.start_container(kind.value, password, *options, *more, keeps_data=True, on_host=True)

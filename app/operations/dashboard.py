@@ -33,6 +33,7 @@ TROUBLE = {
     "statement_timeouts": "{:,} statements of the {} ran out of time.",
     "unknown_outcomes": "{:,} COMMITs of the {} had no answer: kept or not, only a look tells.",
     "conflicts": "{:,} statements of the {} met rows or files that others held.",
+    "diverted": "{:,} reads of the {} went to the primary: the replica was behind.",
     "leaked": "{:,} {} connections were not returned; the log has where.",
     "orphaned": "{:,} statements of the {} were cut and may go on at the server.",
 }

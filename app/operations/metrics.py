@@ -24,7 +24,7 @@ from app.application import this_request
 from app.logging import seconds_since_start
 from app.operations import totals
 from app.operations.access import require_operator
-from app.operations.reports import Report, Reporter
+from app.operations.reports import Report, Reporter, lag_seconds
 from app.operations.totals import Totals
 from config import VERSION, Settings
 from steadypool import CloseReason
@@ -50,6 +50,7 @@ COUNTERS = {
     "db_pool_unknown_outcomes": ("unknown_outcomes", "COMMITs whose answer was lost."),
     "db_pool_conflicts": ("conflicts", "Statements that met rows or files that others hold."),
     "db_pool_retried": ("retried", "Reads and units of work that were done again."),
+    "db_pool_diverted": ("diverted", "Reads that went to the primary, since the replica was behind."),
     "db_pool_leaked": ("leaked", "Connections that their holder forgot to return."),
     "db_pool_orphaned": ("orphaned", "Statements that were cut and may go on at the server."),
     "db_pool_probes": ("probes", "Attempts to find out whether the database is back."),
@@ -123,6 +124,7 @@ class _Reported(Collector):
         yield from _plain(CounterMetricFamily, COUNTERS, pools)
         yield from _histograms(pools)
         yield from _budget(self._reports)
+        yield _lag(self._reports)
         workers = sum(report.is_alive for report in self._reports)
         yield GaugeMetricFamily("app_workers", "Workers that are alive.", workers)
         yield _build_info(self._settings)
@@ -170,6 +172,15 @@ def _budget(reports: Iterable[Report]) -> Iterator[Metric]:
         for limit, each in budgets.items():
             family.add_metric([limit], each[name])
         yield family
+
+
+def _lag(reports: Iterable[Report]) -> Metric:
+    family = GaugeMetricFamily(
+        "db_pool_replication_lag_seconds", "Seconds by which a replica is behind.", labels=[POOL]
+    )
+    if (seconds := lag_seconds(reports)) is not None:
+        family.add_metric(["reader"], seconds)
+    return family
 
 
 def _build_info(settings: Settings) -> Metric:

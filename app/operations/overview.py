@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, get_args
 
 from app.operations import totals
-from app.operations.reports import SAMPLE_SECONDS, SAMPLES, Report, Reporter, Sample
+from app.operations.reports import SAMPLE_SECONDS, SAMPLES, Report, Reporter, Sample, lag_seconds
 from app.operations.totals import Totals
 from steadypool import Event
 
@@ -30,6 +30,7 @@ def overview(reporter: Reporter) -> Overview:
         "workers": [_worker(report) for report in shown],
         "pools": {name: _pool(name, pool, samples) for name, pool in counted.items()},
         "connections": [seen for report in alive for seen in report.connections],
+        "lag_seconds": lag_seconds(reports),
         "budgets": list({each["limit"]: each for report in alive for each in report.budgets}.values()),
     }
 

@@ -7,7 +7,7 @@ Every five seconds whoever comes first adds up all reports, in one file for the 
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 
 from app.extensions import db
 from app.operations import totals
+from app.operations.lag import Lag
 from app.operations.totals import Totals
 from steadypool import SteadyPool, begin_anew_after_fork, start_thread
 
@@ -61,6 +62,7 @@ class Report:
     """Gauges, the highest values in the seconds of a sample."""
     connections: list[dict[str, Any]] = field(default_factory=list)
     budgets: list[dict[str, Any]] = field(default_factory=list)
+    lag_seconds: float | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -83,7 +85,7 @@ class Reporter:
     """Reports for this process, and reads what the others have reported; alone until it joins them."""
 
     def __init__(self, engines: Mapping[str, Engine]) -> None:
-        self._engines = engines
+        self._engines, self.lag = engines, Lag(engines["reader"], engines["writer"])
         self._started = monotonic()
         self._before: Pools = {}
         self._looks: list[tuple[float, Pools]] = []
@@ -106,6 +108,7 @@ class Reporter:
             if report.worker == worker:
                 self._before, self.budgets = totals.without_gauges(report.pools), report.budgets
         start_thread("report", self._go_on)
+        self.lag.start(self._over)
 
     def end(self) -> None:
         """Report for the last time; the connections should be closed by now."""
@@ -166,6 +169,7 @@ class Reporter:
                 for each in pool.connections()
             ],
             budgets=self.budgets,
+            lag_seconds=self.lag.seconds,
         )
 
     def _sample(self, directory: Path, tick: int) -> None:
@@ -185,6 +189,11 @@ class Reporter:
         scratch = path.with_name(f"worker-{self.worker}.tmp")
         scratch.write_text(json.dumps(document, separators=(",", ":")))
         scratch.replace(path)
+
+
+def lag_seconds(reports: Iterable[Report]) -> float | None:
+    """Return how far a replica is behind, the most that a worker has found; None where nobody knows."""
+    return max((each.lag_seconds for each in reports if each.is_alive and each.lag_seconds is not None), default=None)
 
 
 def read_reports(directory: Path) -> list[Report]:

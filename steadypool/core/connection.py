@@ -70,6 +70,8 @@ class Use:
     """An error has ended the transaction, whether the holder takes notice or not."""
     was_cut = False
     """It was cut at its deadline."""
+    catching_up = False
+    """It waits for a replica that is behind."""
     written_off = False
     """Its time was over, its connection cut, and still nobody brought it back: its permit is somebody else's.
 

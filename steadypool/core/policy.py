@@ -53,6 +53,9 @@ class PoolPolicy:
     connect_args say of TLS; any other is the only place where something is said."""
     tls_ca: Path | None = None
     """A file with the certificates that `verify` trusts; None: the system's."""
+    catch_up_seconds: float = 0.0
+    """How long a read on a replica waits to see what was written before (`after`), until it goes to the primary; 0:
+    no read waits or goes elsewhere."""
     credentials: Provider | None = field(default=None, repr=False)
     """Asked for user and password, or a token, at each connect; None: they are those of the URL. As TLS, it is for
     engines of `create_pool_engine`: a pool alone leaves connecting to its creator."""
@@ -67,6 +70,7 @@ class PoolPolicy:
         if not LEAST_DEADLINE_SECONDS <= self.deadline_seconds <= MOST_DEADLINE_SECONDS:
             raise ValueError(f"deadline_seconds must be from 0.01 to 86,400, not {self.deadline_seconds}")
         least = {"size": 1, "max_overflow": 0, "max_pending": 0, "ping_after_seconds": 0, "leak_seconds": 0}
+        least |= {"catch_up_seconds": 0}
         for name, value in least.items():
             if not getattr(self, name) >= value:
                 raise ValueError(f"{name} must be at least {value}, not {getattr(self, name)}")

@@ -19,6 +19,7 @@ class Roster(Generic[C]):
     """The connections of one pool. Those that are out are in use, or being made."""
 
     permits: int
+    limit: int
 
     def __init__(self, stats: Stats) -> None:
         self._stats, self._lock = stats, stats.lock
@@ -67,6 +68,13 @@ class Roster(Generic[C]):
         """Return whose a driver's connection is, None where it is nobody's."""
         there = (each.use for each in self.out() if each.state == "in use" and each.dbapi_connection is connection)
         return next(there, None)
+
+    def let_wait(self, use: Use) -> bool:
+        """Have a use wait for a replica that is behind, unless half of the permits do; tell whether it may."""
+        with self._lock:
+            waiting = sum(other.catching_up for other in self.uses())
+            use.catching_up = waiting < self.limit // 2
+            return use.catching_up
 
     def obey(self, verdict: Verdict) -> None:
         """Count an error, and have the others suffer for it if they must."""

@@ -34,6 +34,7 @@ Event = Literal[
     "retried",  # a read or a unit of work began again
     "leaked",  # a connection was not returned
     "orphaned",  # a statement was cut that may go on at the server
+    "diverted",  # a read went to the primary: the replica was behind
 ]
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)

@@ -128,6 +128,17 @@ class Driver:
         connection, which is closed afterwards. Raises the driver's error.
         """
 
+    def position(self, connection: Any, *, is_mariadb: bool) -> str | None:
+        """Return how far its server is, once this connection has committed; None where it cannot say."""
+        return None
+
+    def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]] | None:
+        """Return a statement, with its values, that tells whether a server is that far, and may wait so long for it.
+
+        0 seconds: at once. None where no statement can tell.
+        """
+        return None
+
     @staticmethod
     def code(error: BaseException) -> int | str | None:
         """Return the number or SQLSTATE of an error, one of WITHOUT_CODE where it is of the driver's own making."""

@@ -1,6 +1,7 @@
 """What all drivers of MySQL and MariaDB share."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -102,6 +103,14 @@ REFUSES_LOGIN = frozenset(
         1862,  # the password has expired
     }
 )
+MARIADB_POSITION = "IF(@@wsrep_on, WSREP_LAST_SEEN_GTID(), @@GLOBAL.gtid_binlog_pos)"
+"""In a Galera cluster it is that of its last transaction, the same on all nodes."""
+_NUMBER = "CAST(SUBSTRING_INDEX({}, '-', -1) AS UNSIGNED)"
+MARIADB_REACHED = (
+    f"IF(@@wsrep_on, {_NUMBER.format('WSREP_LAST_SEEN_GTID()')} >= {_NUMBER.format('%s')},"
+    " IF(%s REGEXP CONCAT('^[0-9]+-', @@server_id, '-[0-9]+$'), 1, MASTER_GTID_WAIT(%s, %s) = 0))"
+)
+"""Galera's own way to wait counts whole seconds, and ends in an error. The server that wrote it would wait in vain."""
 SERVER_STATUS_IN_TRANS = 1
 """A flag of the protocol, in each answer that is no error."""
 
@@ -171,6 +180,22 @@ class MySQL(Driver):
                 if self.code(error) != ER_NO_SUCH_THREAD:  # which is over
                     continue
             sessions.remove(session)
+
+    def position(self, connection: Any, *, is_mariadb: bool) -> str | None:
+        """Return it of the server, not of the session: who changed nothing would be told of an older one."""
+        cursor = connection.cursor()
+        cursor.execute(f"SELECT {MARIADB_POSITION if is_mariadb else '@@GLOBAL.gtid_executed'}")
+        (position,) = cursor.fetchall()[0]
+        cursor.close()
+        return re.sub(r"\s", "", position or "") or None
+
+    def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]]:
+        """Return the server's own way to wait for a GTID."""
+        if is_mariadb:
+            return f"SELECT {MARIADB_REACHED}", (position, position, position, seconds)
+        if not seconds:  # which would wait for ever
+            return "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", (position,)
+        return "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) = 0", (position, seconds)
 
     def open(self, call: Call, seconds: float, note: Callable[[Wire], None]) -> Any:
         """Open it, and see that TLS that is a must is there: two drivers connect without, and say nothing."""

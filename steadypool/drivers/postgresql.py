@@ -68,6 +68,10 @@ class PostgreSQL(Driver):
             cancel()
             sessions.remove(cancel)
 
+    def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]]:
+        """Return what tells it at once: there is no statement that waits."""
+        return "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,)
+
     def refuses_option(self, dbapi: Any, error: Exception) -> bool:
         """Tell it by the words as well."""
         by_words = self.code(error) in WITHOUT_CODE and REFUSES_OPTION_IN_WORDS.search(str(error)) is not None

@@ -59,6 +59,18 @@ class Psycopg(PostgreSQL):
         except Exception:  # wrapped by somebody, or a libpq before 17: its older way would stop all of our threads
             return Greeting()
 
+    def position(self, connection: Any, *, is_mariadb: bool) -> str | None:
+        """Return where the log is written next: with `synchronous_commit=off` a COMMIT is answered before that."""
+        was, connection.autocommit = (
+            connection.autocommit,
+            True,
+        )  # else a BEGIN would be sent before; this sends nothing
+        try:
+            (position,) = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+        finally:
+            connection.autocommit = was
+        return str(position)
+
     def is_in_transaction(self, connection: Any) -> bool:
         """Tell it by libpq's word; 0 is idle (PQTRANS_IDLE)."""
         libpq = getattr(connection, "pgconn", None)  # none where somebody has wrapped it

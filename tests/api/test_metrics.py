@@ -28,6 +28,7 @@ VOCABULARY = {
     # ours
     **{f"db_pool_{name}": "gauge" for name in ("breaker", "budget_needed", "budget_allowed")},
     **{f"db_pool_{name}": "counter" for name in ("closed", *TROUBLE, "connection_seconds", "busy_seconds")},
+    "db_pool_replication_lag_seconds": "gauge",
     "app_workers": "gauge",
     "app_build_info": "gauge",
 }

@@ -11,6 +11,7 @@ TROUBLE = (
     "retried",
     "leaked",
     "orphaned",
+    "diverted",
     "probes",
 )
 """All but `timeouts`, which OpenTelemetry has a name for."""

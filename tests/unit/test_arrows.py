@@ -94,6 +94,7 @@ ALLOWED: dict[str, set[str]] = {
     "app.middleware": {
         "app.bodies",
         "app.access_log",
+        "app.consistency",
         "app.logging",
         "app.operations.metrics",
         "app.security",
@@ -103,14 +104,16 @@ ALLOWED: dict[str, set[str]] = {
     "app.negotiation": TOOLS,
     "app.parameters": TOOLS | {"app.characters"},
     "app.characters": set(),
-    "app.openapi": TOOLS | {"app.openapi_schemas", "app.openapi_writes"},
+    "app.openapi": TOOLS | {"app.consistency", "app.openapi_schemas", "app.openapi_writes"},
     "app.openapi_schemas": set(),
-    "app.openapi_writes": WRITING_TOOLS | {"app.openapi_schemas"},
+    "app.openapi_writes": WRITING_TOOLS | {"app.consistency", "app.openapi_schemas"},
     "app.bodies": TOOLS | {"app.fields"},
     "app.fields": {"app.errors"},
     "app.conflicts": {"app.errors", "steadypool"},
     "app.idempotency": TOOLS
-    | {"app.bodies", "app.conflicts", "app.extensions", "app.preconditions", "app.schema", "steadypool"},
+    | {"app.bodies", "app.conflicts", "app.consistency", "app.extensions", "app.preconditions", "app.schema"}
+    | {"steadypool"},
+    "app.consistency": {"app.extensions", "config", "steadypool"},
     "app.preconditions": TOOLS,
     "app.tokens": TOOLS | {"config"},
     "app.security": TOOLS,

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from steadypool import PoolPolicy, in_transaction
+from steadypool import PoolPolicy, after, create_pool_engine, in_transaction, read
 from steadypool.errors import OutcomeUnknownError
 from testkit.databases import Database
 from testkit.galera import Cluster, Node
@@ -61,6 +61,47 @@ def make_service(cluster: Cluster, filled: Database) -> Iterator[Callable[..., S
 def witness(filled: Database) -> Iterator[Witness]:
     with witness_of(filled) as made:
         yield made
+
+
+@pytest.fixture
+def on_two_nodes(cluster: Cluster, witness: Witness) -> Iterator[tuple[Engine, Engine]]:
+    """Return an engine that writes on one node and one that reads on another, which it may have to wait for."""
+    writer = create_pool_engine(on_port(cluster, cluster.nodes[0].port).url)
+    policy = PoolPolicy(catch_up_seconds=0.2)
+    reader = create_pool_engine(on_port(cluster, cluster.nodes[2].port).url, policy, role="reader")
+    yield writer, reader
+    for engine in (writer, reader):
+        engine.dispose()
+
+
+def write_and_count(writer: Engine, reader: Engine) -> int:
+    """Return how many parts of a unit are seen on the other node right after it was written: two, or it is stale."""
+    unit, told = Unit(), list[str]()
+    in_transaction(writer, unit, tell_position=told.append)
+    parts = select(func.count()).select_from(ledger).where(ledger.c.nonce == unit.nonce)
+    with after(told[0], writer):
+        return read(reader, lambda connection: connection.scalar(parts) or 0)
+
+
+def test_a_read_on_another_node_sees_what_was_just_written(on_two_nodes: tuple[Engine, Engine]) -> None:
+    writer, reader = on_two_nodes
+
+    assert [write_and_count(writer, reader) for _ in range(100)] == [2] * 100
+    assert steady(reader).snapshot()["diverted"] < 50
+
+
+def test_a_node_that_applies_nothing_is_passed_over(on_two_nodes: tuple[Engine, Engine], cluster: Cluster) -> None:
+    writer, reader = on_two_nodes
+
+    with cluster.nodes[2].connect() as admin:
+        for order in ("SET GLOBAL wsrep_desync = ON", "FLUSH TABLES WITH READ LOCK"):
+            admin.cursor().execute(order)
+        found = [write_and_count(writer, reader) for _ in range(3)]
+        for order in ("UNLOCK TABLES", "SET GLOBAL wsrep_desync = OFF"):
+            admin.cursor().execute(order)
+
+    assert found == [2] * 3
+    assert steady(reader).snapshot()["diverted"] == 3
 
 
 def assert_all_well(clients: Clients, service: Service) -> None:

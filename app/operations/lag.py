@@ -1,0 +1,59 @@
+"""How far the server that is read from is behind: the time from asking the primary for its position to its being there.
+
+Nobody needs a right for that which readers do not have, and it counts the network as well. Two statements each time.
+"""
+
+from threading import Event
+from time import monotonic
+
+import structlog
+from sqlalchemy import Engine
+
+from steadypool import SteadyPool, deadline, has_reached, position_of, start_thread
+
+EVERY_SECONDS = 5.0
+BOUND_SECONDS = 1.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Lag:
+    """Looks now and then, in a thread of its own; `seconds` is None while nobody knows.
+
+    While the replica is not there they grow with each look.
+    """
+
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self._reader, self._writer = reader, writer
+        self._position, self._asked = "", 0.0
+        self.seconds: float | None = None
+
+    def start(self, over: Event) -> None:
+        """Look until it is over, if reads go to a server that may be behind."""
+        pool = self._reader.pool
+        if isinstance(pool, SteadyPool) and pool.policy.catch_up_seconds:
+            start_thread("lag", self._go_on, over)
+
+    def look(self) -> None:
+        """Ask once; one that is away is for others to tell of."""
+        try:
+            with deadline.within(BOUND_SECONDS):
+                self._look()
+        except Exception as error:
+            log.debug("the lag could not be measured", error=str(error))
+            self._position, self.seconds = "", None
+
+    def _look(self) -> None:
+        if not self._position:
+            asked = monotonic()
+            with self._writer.connect() as connection:
+                self._position, self._asked = position_of(connection), asked
+        with self._reader.connect() as connection:
+            is_there = bool(self._position) and has_reached(connection, self._position)
+        self.seconds = monotonic() - self._asked if self._position else None
+        if is_there:
+            self._position = ""
+
+    def _go_on(self, over: Event) -> None:
+        while not over.wait(EVERY_SECONDS):
+            self.look()
