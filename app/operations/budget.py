@@ -147,11 +147,6 @@ def may_start(app: Flask, workers: int) -> bool:
     app.extensions["reporter"].budgets = [budget._asdict() for budget in made]
     for text, remedy in surprises([(terms[role], seen) for role, seen in told.items()], fleet, surge=True):
         log.warning("more are there than was said", detail=f"{text}; {remedy}")
-    return fits(made, settings)
-
-
-def fits(made: Iterable[Budget], settings: Settings) -> bool:
-    """Tell whether all fits, or POOL_BUDGET lets it pass; log what does not."""
     exceeded = [budget for budget in made if budget.remedy]
     say = log.critical if settings.pool_budget == "refuse" else log.warning
     for budget in exceeded:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, get_args
 
 from app.operations import totals
+from app.operations.orders import Order
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, Report, Reporter, Sample
 from app.operations.totals import Totals
 from steadypool import Event
@@ -30,7 +31,8 @@ def overview(reporter: Reporter) -> Overview:
         "workers": [_worker(report) for report in shown],
         "pools": {name: _pool(name, pool, samples) for name, pool in counted.items()},
         "connections": [seen for report in alive for seen in report.connections],
-        "budgets": list({each["limit"]: each for report in alive for each in report.budgets}.values()),
+        "orders": [_order(order, alive) for order in reporter.orders()],
+        "budgets": reporter.budgets,
     }
 
 
@@ -43,6 +45,11 @@ def _worker(report: Report) -> Overview:
         "heard_seconds_ago": now - report.at,
         "pools": {name: _now(pool) for name, pool in report.pools.items()} if report.is_alive else {},
     }
+
+
+def _order(order: Order, alive: Sequence[Report]) -> Overview:
+    obeyed = sum(report.obeyed.get(order.name) == order.at for report in alive)
+    return {**vars(order), "text": str(order), "obeyed": obeyed, "workers": len(alive)}
 
 
 def _pool(name: str, counted: Totals, samples: Sequence[Sample]) -> Overview:
