@@ -115,12 +115,11 @@ class Obedience:
         self.obeyed: dict[str, str] = {}
         """When the last one of each name was given that was done here."""
 
-    def obey(self, orders: list[Order]) -> None:
-        """Do what has not been done yet."""
-        for order in orders:
-            if self.obeyed.get(order.name) != order.at:
-                self._obey(order)
-                self.obeyed[order.name] = order.at
+    def obey(self, order: Order) -> None:
+        """Do it, unless it was done; what fails was not."""
+        if self.obeyed.get(order.name) != order.at:
+            self._obey(order)
+            self.obeyed[order.name] = order.at
 
     def _obey(self, order: Order) -> None:
         # Asked for each time: `engine.dispose()` puts another pool in its place.

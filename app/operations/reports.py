@@ -107,7 +107,7 @@ class Reporter:
         for report in read_reports(directory):
             if report.worker == worker:
                 self._before = totals.without_gauges(report.pools)
-        if self._budgets:
+        if self._budgets and not any(order.size for order in self.orders()):  # whose sum is another
             self.budgets = self._budgets
         start_thread("report", self._go_on)
 
@@ -137,7 +137,7 @@ class Reporter:
         if self.directory is not None:
             give(self.directory, order, budgets)
             return
-        self.obedience.obey([order])
+        self.obedience.obey(order)
         if budgets:
             self.budgets = [budget._asdict() for budget in budgets]
 
@@ -176,10 +176,11 @@ class Reporter:
             self._over.wait(EVERY_SECONDS)
 
     def _obey(self) -> None:
-        try:
-            self.obedience.obey(self.orders())
-        except Exception:  # without this thread nobody would hear of this worker any more
-            log.exception("an order could not be obeyed; it is tried again")
+        for order in self.orders():
+            try:
+                self.obedience.obey(order)
+            except Exception:  # without this thread nobody would hear of this worker any more
+                log.exception("an order could not be obeyed; it is tried again", order=str(order))
 
     def _report(self, *, ended: bool = False) -> Report:
         # Asked for each time: `engine.dispose()` puts another pool in its place.
