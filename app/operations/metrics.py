@@ -161,7 +161,8 @@ def _histograms(pools: Totals) -> Iterator[Metric]:
 
 def _budget(budgets: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
     for name, meaning in {
-        "needed": "Connections that all workers may open at the worst moment, a reload.",
+        "needed": "Connections that all workers of all INSTANCES may open at the worst moment.",
+        "share": "Connections that this instance may open.",
         "allowed": "Connections that the server allows.",
     }.items():
         family = GaugeMetricFamily(f"db_pool_budget_{name}", meaning, labels=["limit"])
