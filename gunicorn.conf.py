@@ -51,7 +51,7 @@ forwarded_allow_ips = ""
 logger_class = WithoutAccessLog
 logconfig_dict = application_logging(settings)
 
-_hooks = Hooks(settings, the_run_directory(worker_tmp_dir or tempfile.gettempdir()))
+_hooks = Hooks(settings, the_run_directory(worker_tmp_dir or tempfile.gettempdir(), settings.port))
 on_starting, when_ready, on_exit = _hooks.on_starting, _hooks.when_ready, _hooks.on_exit
 pre_fork, post_fork = _hooks.pre_fork, _hooks.post_fork
 post_worker_init, worker_exit = _hooks.post_worker_init, _hooks.worker_exit

@@ -5,8 +5,8 @@ from flask import Flask
 from app import bodies, errors, extensions, logging, middleware, openapi
 from app.application import Application
 from app.cities import init_app as init_cities
-from app.commands import doctor, seed
-from app.operations import dashboard, health, metrics, reports
+from app.commands import doctor, orders, seed
+from app.operations import dashboard, health, metrics, reports, steering
 from config import Settings, load_settings_or_exit
 
 
@@ -24,11 +24,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     bodies.init_app(app)
     seed.init_app(app)
     app.cli.add_command(doctor.command)
+    orders.init_app(app)
 
     init_cities(app)
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(metrics.bp)
     app.register_blueprint(dashboard.bp)
+    app.register_blueprint(steering.bp)
 
     return app

@@ -5,8 +5,10 @@
 
 import functools
 from collections.abc import Callable
+from socket import gethostname
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import click
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Connection, Engine
@@ -16,6 +18,13 @@ from sqlalchemy.orm import DeclarativeBase
 from app.logging import holder
 from config import Settings
 from steadypool import Credentials, PoolPolicy, Role, create_pool_engine, is_refused, read
+
+SERVICE = "cities"
+"""Of whom the connections are, as a server lists them."""
+COMMAND = "command"
+"""In the place of a port."""
+LONGEST_NAME = 63
+"""Bytes; PostgreSQL cuts off the rest."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,11 +115,22 @@ def pool_policy(settings: Settings, role: Role) -> PoolPolicy:
         max_pending=settings.pool_max_pending,
         leak_seconds=settings.pool_leak_seconds,
         deadline_seconds=settings.request_deadline_seconds,
+        application_name=application_name(settings, role),
         tls=settings.database_tls,
         tls_ca=settings.database_tls_ca,
         catch_up_seconds=settings.read_your_writes_seconds if role == "reader" and settings.waits_for_replica else 0,
         credentials=credentials(settings, role),
     )
+
+
+def application_name(settings: Settings, role: Role) -> str:
+    """Return by what a server tells instances apart: service, host and port; commands are no instance.
+
+    Of a long host the end is kept, which is where Kubernetes' pods differ.
+    """
+    is_command = role == "migration" or click.get_current_context(silent=True) is not None
+    instance = f"{gethostname()}:{COMMAND if is_command else settings.port}"
+    return f"{SERVICE} {instance[len(SERVICE) + 1 - LONGEST_NAME :]}"
 
 
 def credentials(settings: Settings, role: Role) -> Callable[[Credentials | None], Credentials] | None:

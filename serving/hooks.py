@@ -6,7 +6,9 @@ The arbiter is the process that starts the workers and sees to it that there are
 import atexit
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +40,14 @@ class Hooks:
 
     def when_ready(self, server: Arbiter) -> None:
         """Have every SIGHUP tried out first, and SIGTERM wait for those who still send requests."""
-        server.handle_hup = ReloadIfSound(server.handle_hup, server.log)
+        server.handle_hup = ReloadIfSound(partial(self._reload, server.handle_hup), server.log)
         if seconds := self.settings.shutdown_delay_seconds:
             notice = run_directory.notice_in(self.directory)
             server.handle_term = StopAfterNotice(server, notice, seconds)
+
+    def _reload(self, reload: Callable[[], None]) -> None:
+        run_directory.forget_orders(self.directory)
+        reload()
 
     def pre_fork(self, server: Arbiter, worker: Worker) -> None:
         """Give each worker the lowest number that is free: what it counts goes on where the last one of it stopped."""

@@ -10,27 +10,42 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own name for it."""
 
 PREFIX = "gunicorn-run-"
+PARENTS = ("/dev/shm", tempfile.gettempdir())  # noqa: S108 -- where it is made safely
 NOTICE = "draining"
+UNTIL_A_RELOAD = ("order-*.json", "budgets.json")
 COUNTERS_BYTES = 512 * 1024  # some 200 combinations of method, route and status
 
 
-def the_run_directory(parent: str) -> Path:
+def the_run_directory(parent: str, port: int) -> Path:
     """Return the folder that the environment names, or a new one in `parent`, which is named there from now on.
 
     So a reload, which asks again, and the workers get the same.
     """
     if VARIABLE not in os.environ:
-        os.environ[VARIABLE] = _new_one(Path(parent))
+        os.environ[VARIABLE] = _new_one(Path(parent), port)
     return Path(os.environ[VARIABLE])
 
 
-def _new_one(parent: Path) -> str:
+def of_server(port: int) -> Path | None:
+    """Return the folder of the server with that PORT on this machine, None where none runs; for commands."""
+    if VARIABLE in os.environ:
+        return Path(os.environ[VARIABLE])
+    found = [each for parent in PARENTS for each in Path(parent).glob(f"{PREFIX}{port}-*") if _is_owned(each)]
+    return next(iter(found), None)
+
+
+def _new_one(parent: Path, port: int) -> str:
     """Make a folder, and remove those of servers that were killed."""
     for left in parent.glob(f"{PREFIX}*"):
-        owner = left.name.split("-")[-2]
-        if owner.isdigit() and not _is_alive(int(owner)):
+        if not _is_owned(left):
             shutil.rmtree(left, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent)
+    return tempfile.mkdtemp(prefix=f"{PREFIX}{port}-{os.getpid()}-", dir=parent)
+
+
+def _is_owned(folder: Path) -> bool:
+    """Tell whether the server still runs that has made it."""
+    owner = folder.name.split("-")[-2]
+    return not owner.isdigit() or _is_alive(int(owner))
 
 
 def notice_in(directory: Path) -> Path:
@@ -52,11 +67,18 @@ def begin_counting_anew(directory: Path) -> None:
     """Remove what another run has counted, if the folder is one of somebody's own choice; exit if it cannot be used."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "history.json", NOTICE):
+        for kind in ("*_[0-9]*.db", "worker-[0-9]*.json", "history.json", NOTICE, *UNTIL_A_RELOAD):
             for left in directory.glob(kind):
                 left.unlink()
     except OSError as error:
         sys.exit(f"{VARIABLE}={directory} must be a folder that can be written ({error.strerror})")
+
+
+def forget_orders(directory: Path) -> None:
+    """Have the settings hold again: what was ordered while this server ran is gone."""
+    for kind in UNTIL_A_RELOAD:
+        for left in directory.glob(kind):
+            left.unlink(missing_ok=True)
 
 
 def count_here(directory: Path, worker: int) -> None:

@@ -1,7 +1,8 @@
-"""How a pool ends, begins anew and is looked after; how one of its connections is closed."""
+"""How a pool changes its size, ends, begins anew and is looked after; how one of its connections is closed."""
 
 import logging
 from collections import deque
+from dataclasses import replace
 from time import monotonic
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from sqlalchemy import PoolProxiedConnection
 
 from steadypool.core.connection import Use
 from steadypool.core.housekeeping import watch_over
+from steadypool.core.policy import PoolPolicy
 from steadypool.core.rounds import Rounds
 from steadypool.core.stats import CloseReason, Stats
 from steadypool.entry import Entry
@@ -26,6 +28,8 @@ class Life(Surface):
 
     rounds: Rounds[Entry]
     longest_call_seconds: float
+    policy: PoolPolicy
+    max_overflow: int
     _is_awake: bool
     _is_disposed: bool
     _is_bare: bool
@@ -66,6 +70,30 @@ class Life(Surface):
         super()._invalidate(connection, exception, _checkin)
         if self._invalidate_time != before:
             self.slots.condemn()
+
+    def drain(self) -> None:
+        """Have new connections made: idle ones are closed now, those in use, or being made, when they come back.
+
+        For a database node that is to be left, or new credentials. Nobody waits, and nobody's work is ended.
+        """
+        self.slots.condemn("drained", unmade=True)
+        for entry, reason in self.slots.evict(lambda idle, _: idle.condemned):
+            self._close(entry, reason)
+
+    def resize(self, size: int, max_overflow: int = 0) -> None:
+        """Keep so many connections from now on, and lend so many more; raise ValueError for what makes no sense.
+
+        Threads that wait are served where there are more; where there are fewer, idle ones are closed now, and those
+        in use as they come back. It holds for what `Engine.dispose` puts in this pool's place as well.
+        """
+        if not self.pool_size:
+            raise ValueError("a pool that keeps none, or any number, has no size to change")
+        replace(self.policy, size=size, max_overflow=max_overflow)  # refuses what it would refuse there
+        self.pool_size, self.max_overflow = size, max_overflow
+        self._made_with |= {"pool_size": size, "max_overflow": max_overflow}
+        self.slots.resize(permits=size + max_overflow, kept=size)
+        for entry in self.slots.surplus():
+            self._close(entry, "surplus")
 
     def dispose(self) -> None:
         """Close what is idle; what is lent is closed when it comes back. Whoever uses it again finds it empty."""

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # File -> the words around the name. @name@ is my-service, @title@ My Service, @Camel@ MyService, @snake@ my_service.
 PLACES: dict[str, tuple[str, ...]] = {
     "README.md": ("# @title@: ",),
+    "app/extensions.py": ('SERVICE = "@name@"',),
     "app/openapi.py": ('"title": "@title@"',),
     "app/templates/base.html": ("}}@title@</title>", 'height="24">@title@\n'),
     "deploy/grafana/dashboard.json": (

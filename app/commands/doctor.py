@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 
@@ -18,7 +18,8 @@ from app.commands.checks import CHECKS
 from app.commands.findings import Finding, Level
 from app.commands.manners import Command, announce
 from app.extensions import db
-from app.operations.budget import Budget, Fleet, Limit, budgets, has_limits, read_limits, terms_of
+from app.operations.budget import Budget, Fleet, Terms, budgets, surprises, terms_of
+from app.operations.limits import Seen, has_limits, look
 from config import Settings
 from steadypool import Role, deadline, start_thread
 
@@ -37,7 +38,7 @@ class Visit:
     role: Role
     engine: Engine
     findings: dict[str, Finding] = field(default_factory=dict)
-    limits: list[Limit] | None = None
+    seen: Seen | None = None
 
 
 @click.command("doctor", cls=Command, short_help="Hold settings and databases against each other.")
@@ -69,7 +70,7 @@ def examine(settings: Settings) -> dict[str, Finding]:
         lines[visit.role] = visit.findings.get("reachable", silent)
     lines |= {name: _merged(name, visits) for name in CHECKS}
     lines["threads"] = judge_threads(settings)
-    lines["budget"] = _budget(settings, visits)
+    lines["budget"], lines["instances"] = _budget(settings, visits)
     return lines
 
 
@@ -86,7 +87,7 @@ def _visit(visit: Visit, settings: Settings) -> None:
                     said = f"could not be found out: {_said(error, settings)}"
                     visit.findings[name] = Finding("warning", said, "mend what else is wrong, then ask again")
                 connection.rollback()
-            visit.limits = read_limits(connection)
+            visit.seen = look(connection)
     except Exception as error:
         visit.findings.setdefault(
             "reachable", Finding("problem", _said(error, settings), _remedy(error, visit.role, settings))
@@ -151,14 +152,28 @@ def judge_threads(settings: Settings) -> Finding:
     return Finding("ok", f"THREADS={threads} share {' and '.join(f'{name} {size}' for name, size in sizes.items())}")
 
 
-def _budget(settings: Settings, visits: Iterable[Visit]) -> Finding:
+def _budget(settings: Settings, visits: Iterable[Visit]) -> tuple[Finding, Finding]:
+    """Return what to think of the budget, and of who is really there."""
     if not has_limits(settings.database_url):
-        return Finding("ok", "a file, no limit")
-    terms = terms_of(settings)
-    asked = [(terms[visit.role], visit.limits) for visit in visits if visit.limits is not None]
+        return Finding("ok", "a file, no limit"), Finding("ok", "a file, nobody is counted")
+    terms, fleet = terms_of(settings), Fleet.of(settings)
+    asked = [(terms[visit.role], visit.seen) for visit in visits if visit.seen is not None]
     if len(asked) < len(terms):
-        return NOT_CHECKED
-    return judge_budget(budgets(asked, Fleet.of(settings))[0])
+        return NOT_CHECKED, NOT_CHECKED
+    tightest = budgets([(each, seen.limits) for each, seen in asked], fleet)[0]
+    return judge_budget(tightest), judge_presence(asked, fleet)
+
+
+def judge_presence(asked: Sequence[tuple[Terms, Seen]], fleet: Fleet) -> Finding:
+    """Return what to think of those who have connections now."""
+    if found := list(surprises(asked, fleet, surge=False)):
+        return Finding("warning", "; ".join(text for text, _ in found), "; ".join(remedy for _, remedy in found))
+    there = {seen.user: seen.there for _, seen in asked}
+    said = ", ".join(f"{user}: {each or 'not told'}" for user, each in there.items())
+    hidden = any(each is None or each.instances is None for each in there.values())
+    return Finding(
+        "ok", f"INSTANCES={fleet.instances}; {said}" + "; which instances, the server does not tell" * hidden
+    )
 
 
 def judge_budget(tightest: Budget) -> Finding:

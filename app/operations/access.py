@@ -32,6 +32,18 @@ def require_operator() -> None:
         raise Problem("forbidden", "Without OPS_TOKEN this opens on this machine alone: as localhost, without a proxy.")
 
 
+def refuse_other_sites() -> None:
+    """Return unless a page of another site sent this; raise Problem (403) then.
+
+    Browsers send the password of Basic authentication along with every form, wherever that is from; but they say so.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    # Where the way is not secure browsers send the second alone; programs send neither.
+    is_ours = site in ("same-origin", "none") if site else origin is None or urlsplit(origin).netloc == request.host
+    if not is_ours:
+        raise Problem("forbidden", "A page of another site sent this; orders are given from our own, or by a program.")
+
+
 def _presented() -> str:
     """Return the token that the client sent, empty if it sent none."""
     given = request.authorization

@@ -6,15 +6,16 @@ server and have each their own on two. `may_start` asks at start what POOL_BUDGE
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
 import structlog
 from flask import Flask
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL
 
 from app.extensions import db
+from app.operations.limits import Limit, Seen, has_limits, look
 from config import Settings
 from steadypool import deadline, start_thread
 
@@ -22,37 +23,10 @@ BOUND_SECONDS = 2.0
 RESERVE = 5
 """Connections that are left for people, backups, probes and the commands."""
 
-DEFAULT_PORTS = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432}
-
-# The session's limit is the account's own (GRANT … MAX_USER_CONNECTIONS) where it has one; 0 is none.
-_MYSQL = """
-    SELECT @@GLOBAL.max_connections,
-           CASE WHEN @@SESSION.max_user_connections > 0
-                THEN @@SESSION.max_user_connections ELSE @@GLOBAL.max_user_connections END
-"""
-# Superusers may use the reserve and are bound by no limit of a role or a database; -1 is none.
-# reserved_connections came with PostgreSQL 16.
-_POSTGRESQL = """
-    SELECT current_setting('max_connections')::int,
-           CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int
-                + coalesce(current_setting('reserved_connections', true)::int, 0) END,
-           CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END,
-           CASE WHEN rolsuper THEN -1 ELSE datconnlimit END
-    FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
-"""
-
 log = structlog.stdlib.get_logger(__name__)
 
 Terms = tuple[tuple[str, int], ...]
 """The numbers that add up to what each worker may open, each with the setting it comes from."""
-
-
-class Limit(NamedTuple):
-    """How many connections may be open at once, by which rule, at which server, for which user or database of it."""
-
-    where: str
-    name: str
-    connections: int
 
 
 class Fleet(NamedTuple):
@@ -87,6 +61,8 @@ class Budget(NamedTuple):
     remedy: str
     usually: int
     """What is needed as long as nobody reloads and nothing is replaced."""
+    share: int
+    """What each instance may open."""
 
     @property
     def fits_usually(self) -> bool:
@@ -105,52 +81,41 @@ def terms_of(settings: Settings) -> dict[str, Terms]:
     }
 
 
-def has_limits(url: URL) -> bool:
-    """Tell whether there is a server to ask; a SQLite file allows any number of connections."""
-    return url.get_backend_name() in DEFAULT_PORTS
-
-
-def read_limits(connection: Connection) -> list[Limit]:
-    """Return what binds this user on this server: one round trip."""
-    url = connection.engine.url
-    if not has_limits(url):
-        return []
-    is_postgresql, server = connection.dialect.name == "postgresql", server_of(url)
-    question = text(_POSTGRESQL if is_postgresql else _MYSQL).execution_options(leaves_no_trace=True)
-    found = connection.execute(question).one()
-    if not is_postgresql:
-        most, user = map(int, found)
-        limits = [
-            Limit(server, "max_connections", most),
-            Limit(f"{server} for {url.username}", "max_user_connections", user),
-        ]
-        return [limit for limit in limits if limit.connections > 0]
-    most, reserved, role, database = found
-    limits = [
-        Limit(server, "max_connections" + " - superuser_reserved_connections" * bool(reserved), most - reserved),
-        Limit(f"{server} for {url.username}", "CONNECTION LIMIT of the role", role),
-        Limit(f"{server}/{url.database}", "CONNECTION LIMIT of the database", database),
-    ]
-    return [limit for limit in limits if limit.connections >= 0]
-
-
-def server_of(url: URL) -> str:
-    """Return host and port, the same for all names of this machine."""
-    host = "127.0.0.1" if url.host in (None, "localhost", "::1") else url.host
-    return f"{host}:{url.port or DEFAULT_PORTS[url.get_backend_name()]}"
-
-
 def budgets(pools: Sequence[tuple[Terms, Iterable[Limit]]], fleet: Fleet) -> list[Budget]:
     """Return the sum for each limit that was read, tightest first; pools that meet the same limit are added up."""
-    sums: dict[str, Terms] = {}
-    for terms, limits in pools:
-        for where in {limit.where for limit in limits}:
-            known = sums.get(where, ())
-            # A strategy without a pool opens one connection a thread, whichever engine it is for: the same term.
-            sums[where] = known + tuple(term for term in terms if term[0] != "THREADS" or term not in known)
+    sums = _sums((terms, {limit.where for limit in limits}) for terms, limits in pools)
     distinct = dict.fromkeys(limit for _, limits in pools for limit in limits)
     made = [_budget(limit, fleet, sums[limit.where]) for limit in distinct]
     return sorted(made, key=lambda budget: budget.allowed - budget.needed)
+
+
+def surprises(pools: Sequence[tuple[Terms, Seen]], fleet: Fleet, *, surge: bool) -> Iterator[tuple[str, str]]:
+    """Yield where more are there than was said, and what to do; with `surge` those of a replacement are expected."""
+    sums = _sums((terms, {seen.user}) for terms, seen in pools)
+    expected = fleet.instances + fleet.surge * surge
+    for user, there in {seen.user: seen.there for _, seen in pools if seen.there is not None}.items():
+        if there.instances is not None and there.instances > expected:
+            yield (
+                f"{user}: {there} are there, and INSTANCES={fleet.instances}",
+                f"raise INSTANCES to {there.instances}, unless some are just being replaced",
+            )
+        most = (fleet.instances + fleet.surge) * fleet.workers * sum(number for _, number in sums[user]) + RESERVE
+        if there.connections > most:
+            yield (
+                f"{user}: {there} are there, and by the settings there are {most} at the most",
+                "raise INSTANCES, or give others who use the server a user of their own",
+            )
+
+
+def _sums(pools: Iterable[tuple[Terms, Iterable[str]]]) -> dict[str, Terms]:
+    """Return what is opened at each place by all pools that lead there."""
+    sums: dict[str, Terms] = {}
+    for terms, places in pools:
+        for where in places:
+            known = sums.get(where, ())
+            # A strategy without a pool opens one connection a thread, whichever engine it is for: the same term.
+            sums[where] = known + tuple(term for term in terms if term[0] != "THREADS" or term not in known)
+    return sums
 
 
 def _budget(limit: Limit, fleet: Fleet, terms: Terms) -> Budget:
@@ -166,7 +131,7 @@ def _budget(limit: Limit, fleet: Fleet, terms: Terms) -> Budget:
     theirs, missing = limit.name.partition(" - ")[0], needed - limit.connections
     remedy = f"lower {', '.join(names)} or {last}, or raise {theirs} by {missing}" if missing > 0 else ""
     usually = fleet.instances * each + RESERVE
-    return Budget(f"{limit.where} {limit.name}", needed, limit.connections, arithmetic, remedy, usually)
+    return Budget(f"{limit.where} {limit.name}", needed, limit.connections, arithmetic, remedy, usually, each)
 
 
 def may_start(app: Flask, workers: int) -> bool:
@@ -175,18 +140,13 @@ def may_start(app: Flask, workers: int) -> bool:
     A database that does not answer is no reason to refuse: the server is there to outlive that.
     """
     settings: Settings = app.extensions["settings"]
-    if settings.pool_budget == "off" or not has_limits(settings.database_url):
+    terms, fleet = terms_of(settings), Fleet.of(settings, workers)
+    if (told := ask(app)) is None:
         return True
-    told: Future[list[Budget]] = Future()
-    # A daemon: whatever the driver waits for, nobody else waits with it.
-    start_thread("budget", _ask, app, settings, workers, told)
-    try:
-        made = told.result(BOUND_SECONDS)
-    except Exception as error:
-        reason = str(error) or f"no answer within {BOUND_SECONDS:g} s"
-        log.warning("connection budget not checked", reason=reason.splitlines()[0])
-        return True
+    made = budgets([(terms[role], seen.limits) for role, seen in told.items()], fleet)
     app.extensions["reporter"].budgets = [budget._asdict() for budget in made]
+    for text, remedy in surprises([(terms[role], seen) for role, seen in told.items()], fleet, surge=True):
+        log.warning("more are there than was said", detail=f"{text}; {remedy}")
     exceeded = [budget for budget in made if budget.remedy]
     say = log.critical if settings.pool_budget == "refuse" else log.warning
     for budget in exceeded:
@@ -194,15 +154,33 @@ def may_start(app: Flask, workers: int) -> bool:
     return not exceeded or settings.pool_budget != "refuse"
 
 
-def _ask(app: Flask, settings: Settings, workers: int, told: Future[list[Budget]]) -> None:
+def ask(app: Flask) -> dict[str, Seen] | None:
+    """Return what the databases of reader and writer tell, within two seconds.
+
+    None where nobody is asked, or where there is no answer, which is logged.
+    """
+    settings: Settings = app.extensions["settings"]
+    if settings.pool_budget == "off" or not has_limits(settings.database_url):
+        return None
+    told: Future[dict[str, Seen]] = Future()
+    # A daemon: whatever the driver waits for, nobody else waits with it.
+    start_thread("budget", _ask, app, told)
+    try:
+        return told.result(BOUND_SECONDS)
+    except Exception as error:
+        reason = str(error) or f"no answer within {BOUND_SECONDS:g} s"
+        log.warning("connection budget not checked", reason=reason.splitlines()[0])
+        return None
+
+
+def _ask(app: Flask, told: Future[dict[str, Seen]]) -> None:
     try:
         with app.app_context(), deadline.within(BOUND_SECONDS):
-            engines, limits = {"reader": db.engines["reader"], "writer": db.engine}, dict[URL, list[Limit]]()
+            engines, seen = {"reader": db.engines["reader"], "writer": db.engine}, dict[URL, Seen]()
             for engine in engines.values():
-                if engine.url not in limits:
+                if engine.url not in seen:
                     with engine.connect() as connection:
-                        limits[engine.url] = read_limits(connection)
-        pools = [(terms, limits[engines[role].url]) for role, terms in terms_of(settings).items()]
-        told.set_result(budgets(pools, Fleet.of(settings, workers)))
+                        seen[engine.url] = look(connection)
+        told.set_result({role: seen[engine.url] for role, engine in engines.items()})
     except Exception as error:
         told.set_exception(error)

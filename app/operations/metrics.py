@@ -6,10 +6,10 @@ docs/metrics.md lists all of it and says what is meant.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from importlib.metadata import version
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, request
@@ -105,7 +105,7 @@ def show_metrics() -> Response:
         registry.register(current_app.extensions["http_seconds"])
     elif reporter.directory.is_dir():
         MultiProcessCollector(registry, path=str(reporter.directory))  # type: ignore[no-untyped-call] # theirs
-    registry.register(_Reported(reporter.all_reports(), current_app.extensions["settings"]))
+    registry.register(_Reported(reporter.all_reports(), reporter.budgets, current_app.extensions["settings"]))
     encode, content_type = choose_encoder(request.headers.get("Accept", "").lower())
     return Response(encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"})
 
@@ -113,8 +113,8 @@ def show_metrics() -> Response:
 class _Reported(Collector):
     """What the workers' reports say, as metrics."""
 
-    def __init__(self, reports: Iterable[Report], settings: Settings) -> None:
-        self._reports, self._settings = list(reports), settings
+    def __init__(self, reports: Iterable[Report], budgets: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+        self._reports, self._budgets, self._settings = list(reports), budgets, settings
 
     def collect(self) -> Iterator[Metric]:
         """Yield the pools', the budget's and the server's own."""
@@ -123,7 +123,7 @@ class _Reported(Collector):
         yield from _by_label(pools)
         yield from _plain(CounterMetricFamily, COUNTERS, pools)
         yield from _histograms(pools)
-        yield from _budget(self._reports)
+        yield from _budget(self._budgets)
         yield _lag(self._reports)
         workers = sum(report.is_alive for report in self._reports)
         yield GaugeMetricFamily("app_workers", "Workers that are alive.", workers)
@@ -162,15 +162,15 @@ def _histograms(pools: Totals) -> Iterator[Metric]:
         yield family
 
 
-def _budget(reports: Iterable[Report]) -> Iterator[Metric]:
-    budgets = {each["limit"]: each for report in reports for each in report.budgets}
+def _budget(budgets: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
     for name, meaning in {
-        "needed": "Connections that all workers may open at the worst moment, a reload.",
+        "needed": "Connections that all workers of all INSTANCES may open at the worst moment.",
+        "share": "Connections that this instance may open.",
         "allowed": "Connections that the server allows.",
     }.items():
         family = GaugeMetricFamily(f"db_pool_budget_{name}", meaning, labels=["limit"])
-        for limit, each in budgets.items():
-            family.add_metric([limit], each[name])
+        for each in budgets:
+            family.add_metric([each["limit"]], each[name])
         yield family
 
 

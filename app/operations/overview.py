@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, get_args
 
 from app.operations import totals
+from app.operations.orders import Order
 from app.operations.reports import SAMPLE_SECONDS, SAMPLES, Report, Reporter, Sample, lag_seconds
 from app.operations.totals import Totals
 from steadypool import Event
@@ -30,8 +31,9 @@ def overview(reporter: Reporter) -> Overview:
         "workers": [_worker(report) for report in shown],
         "pools": {name: _pool(name, pool, samples) for name, pool in counted.items()},
         "connections": [seen for report in alive for seen in report.connections],
+        "orders": [_order(order, alive) for order in reporter.orders()],
         "lag_seconds": lag_seconds(reports),
-        "budgets": list({each["limit"]: each for report in alive for each in report.budgets}.values()),
+        "budgets": reporter.budgets,
     }
 
 
@@ -44,6 +46,11 @@ def _worker(report: Report) -> Overview:
         "heard_seconds_ago": now - report.at,
         "pools": {name: _now(pool) for name, pool in report.pools.items()} if report.is_alive else {},
     }
+
+
+def _order(order: Order, alive: Sequence[Report]) -> Overview:
+    obeyed = sum(report.obeyed.get(order.name) == order.at for report in alive)
+    return {**vars(order), "text": str(order), "obeyed": obeyed, "workers": len(alive)}
 
 
 def _pool(name: str, counted: Totals, samples: Sequence[Sample]) -> Overview:

@@ -5,23 +5,24 @@ no counter falls when a worker is replaced or killed, and there are never more f
 Every five seconds whoever comes first adds up all reports, in one file for the last five minutes of all.
 """
 
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from flask import Flask
 from sqlalchemy import Engine
 
 from app.extensions import db
-from app.operations import totals
+from app.operations import files, totals
+from app.operations.budget import Budget
 from app.operations.lag import Lag
+from app.operations.orders import BUDGETS, Obedience, Order, give, read_orders
 from app.operations.totals import Totals
 from steadypool import SteadyPool, begin_anew_after_fork, start_thread
 
@@ -34,7 +35,6 @@ SILENT_AFTER_SECONDS = 10.0
 """A worker of which nothing was heard for so long is not counted as alive."""
 
 HISTORY = "history.json"
-T = TypeVar("T")
 Pools = dict[str, Totals]
 
 log = structlog.stdlib.get_logger(__name__)
@@ -61,8 +61,9 @@ class Report:
     highest: Pools = field(default_factory=dict)
     """Gauges, the highest values in the seconds of a sample."""
     connections: list[dict[str, Any]] = field(default_factory=list)
-    budgets: list[dict[str, Any]] = field(default_factory=list)
     lag_seconds: float | None = None
+    obeyed: dict[str, str] = field(default_factory=dict)
+    """When the last order of each name was given that this worker has obeyed."""
 
     @property
     def is_alive(self) -> bool:
@@ -93,7 +94,8 @@ class Reporter:
         self._is_writing, self._tick = True, 0
         self.worker = 0
         self.directory: Path | None = None
-        self.budgets: list[dict[str, Any]] = []
+        self.obedience = Obedience(engines)
+        self._budgets: list[dict[str, Any]] = []
         begin_anew_after_fork(self)
 
     def forget_parent(self) -> None:
@@ -106,7 +108,9 @@ class Reporter:
         self.directory, self.worker = directory, worker
         for report in read_reports(directory):
             if report.worker == worker:
-                self._before, self.budgets = totals.without_gauges(report.pools), report.budgets
+                self._before = totals.without_gauges(report.pools)
+        if self._budgets and not any(order.size for order in self.orders()):  # whose sum is another
+            self.budgets = self._budgets
         start_thread("report", self._go_on)
         self.lag.start(self._over)
 
@@ -125,7 +129,32 @@ class Reporter:
 
     def samples(self) -> list[Sample]:
         """Return the last five minutes of all workers, the oldest first; nothing until this one has joined them."""
-        return _understood(Sample, _read(self.directory / HISTORY)) if self.directory else []
+        return files.understood(Sample, files.read(self.directory / HISTORY)) if self.directory else []
+
+    def orders(self) -> list[Order]:
+        """Return those that stand, nothing until this one has joined the others."""
+        return read_orders(self.directory) if self.directory else []
+
+    def order(self, order: Order, budgets: Sequence[Budget] = ()) -> None:
+        """Have all workers obey within two seconds, this one at once where it is alone; raise OSError."""
+        if self.directory is not None:
+            give(self.directory, order, budgets)
+            return
+        self.obedience.obey(order)
+        if budgets:
+            self.budgets = [budget._asdict() for budget in budgets]
+
+    @property
+    def budgets(self) -> list[dict[str, Any]]:
+        """The budget of this server, as of its start, its reload or the last order."""
+        return self._budgets if self.directory is None else files.read(self.directory / BUDGETS) or []
+
+    @budgets.setter
+    def budgets(self, budgets: list[dict[str, Any]]) -> None:
+        self._budgets = budgets
+        if self.directory is not None:
+            with suppress(OSError):
+                files.replace(self.directory / BUDGETS, budgets, f"worker-{self.worker}")
 
     def publish(self, *, ended: bool = False) -> None:
         """Write this moment's report; what cannot be written is left, and the log says so once."""
@@ -134,7 +163,7 @@ class Reporter:
             report = self._report(ended=ended)
             try:
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # some tidy up where they should not
-                self._replace(self.directory / f"worker-{self.worker}.json", vars(report))
+                files.replace(self.directory / f"worker-{self.worker}.json", vars(report), f"worker-{self.worker}")
                 self._sample(self.directory, int(report.at // SAMPLE_SECONDS))
             except OSError as error:
                 if self._is_writing:
@@ -145,8 +174,16 @@ class Reporter:
 
     def _go_on(self) -> None:
         while not self._over.is_set():
+            self._obey()
             self.publish()
             self._over.wait(EVERY_SECONDS)
+
+    def _obey(self) -> None:
+        for order in self.orders():
+            try:
+                self.obedience.obey(order)
+            except Exception:  # without this thread nobody would hear of this worker any more
+                log.exception("an order could not be obeyed; it is tried again", order=str(order))
 
     def _report(self, *, ended: bool = False) -> Report:
         # Asked for each time: `engine.dispose()` puts another pool in its place.
@@ -168,8 +205,8 @@ class Reporter:
                 for name, pool in pools.items()
                 for each in pool.connections()
             ],
-            budgets=self.budgets,
             lag_seconds=self.lag.seconds,
+            obeyed=dict(self.obedience.obeyed),
         )
 
     def _sample(self, directory: Path, tick: int) -> None:
@@ -182,13 +219,9 @@ class Reporter:
             reports = read_reports(directory)
             counted = [totals.without_gauges(report.pools) for report in reports]
             sums = totals.added([*counted, *(report.highest for report in reports if report.is_alive)])
-            self._replace(directory / HISTORY, [*map(vars, past), {"tick": tick, "pools": sums}])
-
-    def _replace(self, path: Path, document: Any) -> None:
-        """Write a file such that nobody ever reads half of it."""
-        scratch = path.with_name(f"worker-{self.worker}.tmp")
-        scratch.write_text(json.dumps(document, separators=(",", ":")))
-        scratch.replace(path)
+            files.replace(
+                directory / HISTORY, [*map(vars, past), {"tick": tick, "pools": sums}], f"worker-{self.worker}"
+            )
 
 
 def lag_seconds(reports: Iterable[Report]) -> float | None:
@@ -198,22 +231,5 @@ def lag_seconds(reports: Iterable[Report]) -> float | None:
 
 def read_reports(directory: Path) -> list[Report]:
     """Return the last report of each worker, also of those that are gone, by number."""
-    found = _understood(Report, [_read(path) for path in directory.glob("worker-*.json")])
+    found = files.understood(Report, [files.read(path) for path in directory.glob("worker-*.json")])
     return sorted(found, key=lambda report: report.worker)
-
-
-def _understood(kind: Callable[..., T], documents: Any) -> list[T]:
-    """Return those that were written by this version of the code: after a reload there may be others."""
-    made = []
-    for document in documents if isinstance(documents, list) else []:
-        with suppress(TypeError):
-            made.append(kind(**document))
-    return made
-
-
-def _read(path: Path) -> Any:
-    """Return what is written there, None if that is nothing, or nothing that can be read."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None

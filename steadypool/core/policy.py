@@ -48,6 +48,9 @@ class PoolPolicy:
     deadline_seconds: float = 3.0
     """How long the work of a request may take (`deadline.within`), from 0.01 to 86,400; the server stops a statement
     after two thirds."""
+    application_name: str | None = None
+    """As what the server lists the connections, where it does and the driver can say it (mysqlclient cannot); what URL,
+    `connect_args` or libpq's environment say comes first."""
     tls: TLS = "prefer"
     """`off`, `prefer`, `require`, or `verify` the server's certificate and name. With `prefer` it counts what URL and
     connect_args say of TLS; any other is the only place where something is said."""

@@ -1,6 +1,10 @@
-"""Who is there: the connections of a pool, idle or out, who uses them, and who waits; one lock for all of it."""
+"""Who is there: the connections of a pool, idle or out, who uses them, and who waits; one lock for all of it.
+
+And which of the idle ones go.
+"""
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +24,9 @@ class Roster(Generic[C]):
 
     permits: int
     limit: int
+    _kept: int
+    """As many may be idle; 0 while it is closed."""
+    _most_kept: int
 
     def __init__(self, stats: Stats) -> None:
         self._stats, self._lock = stats, stats.lock
@@ -83,10 +90,13 @@ class Roster(Generic[C]):
         if verdict.counts:
             self._stats.note(verdict.counts)
 
-    def condemn(self, reason: CloseReason = "invalidated") -> None:
-        """Have no connection used again that there is now: the server goes away, or takes no writes."""
+    def condemn(self, reason: CloseReason = "invalidated", *, unmade: bool = False) -> None:
+        """Have no connection used again that there is now: the server goes away, or takes no writes.
+
+        What is being made may well lead to a better one; `unmade` has that go after its use, too.
+        """
         for each in self.all():
-            if each.state in ("idle", "in use"):
+            if each.state in ("idle", "in use") or unmade:
                 each.condemned = each.condemned or reason
 
     def cut_overdue(self, now: float, longest_call: float) -> bool:
@@ -116,6 +126,52 @@ class Roster(Generic[C]):
         """Count statements that were cut and may go on at the server, until it stops them itself."""
         for _ in range(number):
             self._stats.note("orphaned")
+
+    def evict(self, why: Callable[[C, bool], CloseReason | None]) -> Iterator[tuple[C, CloseReason]]:
+        """Take out and return the idle ones for which there is a reason; `why` is told whether a better one is kept.
+
+        One after the other: while one is being closed, the others are there for whoever needs one.
+        """
+        kept = False
+        with self._lock:
+            there = list(self.idle)
+        for each in reversed(there):
+            with self._lock:
+                if each not in self.idle:
+                    continue
+                reason = why(each, kept)
+                if reason is None:
+                    kept = True
+                    continue
+                del self.idle[each]
+            yield each, reason
+
+    def close(self) -> Iterator[C]:
+        """Return one idle connection after the other, and keep none until it is opened again."""
+        while True:
+            with self._lock:
+                self._kept = 0
+                if not self.idle:
+                    return
+                each, _ = self.idle.popitem()
+            yield each
+
+    def surplus(self) -> Iterator[C]:
+        """Take out and return one idle connection after the other, as long as there are more than may be."""
+        while True:
+            with self._lock:
+                each = next(iter(self.idle), None)
+                is_room = len(self.idle) <= self._kept and len(self.idle) + self.in_use <= self.permits
+                if each is None or is_room:
+                    return
+                is_ours = self.idle.pop(each, False) is None  # or else the garbage collector gave it to who waited
+            if is_ours:
+                yield each
+
+    def open_again(self) -> None:
+        """Keep connections, if it was closed."""
+        with self._lock:
+            self._kept = self._most_kept
 
     def note_dropped(self, use: Use) -> None:
         """Count a connection that was recovered which its holder forgot, and warn of it."""

@@ -1,6 +1,6 @@
 """Who may have a connection, and which: a fair semaphore and the stack of idle connections, under one lock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from typing import TypeVar
@@ -8,7 +8,7 @@ from typing import TypeVar
 from steadypool.core.connection import Connection, Use
 from steadypool.core.errors import PoolExhaustedError, QueueFullError
 from steadypool.core.roster import Roster
-from steadypool.core.stats import CloseReason, Stats
+from steadypool.core.stats import Stats
 
 C = TypeVar("C", bound=Connection)
 
@@ -130,6 +130,8 @@ class Slots(Roster[C]):
             use = connection.use
             if use is None or use.granted is None or use.was_cut or len(self.idle) >= self._kept:
                 return False
+            if len(self.idle) + len(self._out) - len(self._written_off) > self.permits:
+                return False  # there were more before `resize`
             self.idle[connection] = None
             connection.state, connection.used, use.ended = "idle", now, now
             self.took.append((None, now - use.granted, use.busy))
@@ -184,41 +186,16 @@ class Slots(Roster[C]):
                 self.serve()
             return uses
 
-    def evict(self, why: Callable[[C, bool], CloseReason | None]) -> Iterator[tuple[C, CloseReason]]:
-        """Take out and return the idle ones for which there is a reason; `why` is told whether a better one is kept.
+    # ---- how many ----
 
-        One after the other: while one is being closed, the others are there for whoever needs one.
-        """
-        kept = False
+    def resize(self, permits: int, kept: int) -> None:
+        """Let so many in from now on, and keep so many; `surplus` has the idle ones that are too many by then."""
         with self._lock:
-            there = list(self.idle)
-        for each in reversed(there):
-            with self._lock:
-                if each not in self.idle:
-                    continue
-                reason = why(each, kept)
-                if reason is None:
-                    kept = True
-                    continue
-                del self.idle[each]
-            yield each, reason
-
-    def close(self) -> Iterator[C]:
-        """Return one idle connection after the other, and keep none until it is opened again."""
-        while True:
-            with self._lock:
-                self._kept = 0
-                if not self.idle:
-                    return
-                each, _ = self.idle.popitem()
-            yield each
-
-    def open_again(self) -> None:
-        """Keep connections, if it was closed."""
-        with self._lock:
-            self._kept = self._most_kept
-
-    # ---- what the server allows ----
+            # What the server allows is no more than that for having asked.
+            self.limit = permits if self.limit == self.permits else min(self.limit, permits)
+            self.permits, self._most_kept = permits, kept
+            self._kept = kept if self._kept else 0  # it is closed
+            self.serve()
 
     def keep_to(self, limit: int) -> bool:
         """Let no more in than so many, as the server allows for no more; tell whether that is news."""

@@ -20,6 +20,7 @@ CloseReason = Literal[
     "replaced",  # a second try wanted a new one
     "invalidated",  # the server said that it goes away, or became read-only
     "surplus",  # more than the pool keeps
+    "drained",  # somebody asked for new ones (`drain`)
     "disposed",  # the pool was closed
     "detached",  # the holder took it out of the pool, or an engine left it behind
 ]

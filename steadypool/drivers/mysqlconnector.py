@@ -19,6 +19,7 @@ class MySQLConnector(MySQL):
         silence = None if self.role == "migration" else math.ceil(self.policy.deadline_seconds)
         return {
             "use_pure": True,
+            "conn_attrs": {"program_name": self.policy.application_name} if self.policy.application_name else {},
             "connection_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": silence,
             "write_timeout": silence,

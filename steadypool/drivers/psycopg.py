@@ -37,7 +37,10 @@ class Psycopg(PostgreSQL):
     def connect_arguments(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return it with the limit for statements behind what is said in `options`."""
         options = {"options": f"{said.get('options', '')} {self.statement_timeout}".strip()}
+        name = self.policy.application_name
         return {
+            # libpq's word for one that counts where nobody has said another, in its environment as well.
+            **({"fallback_application_name": name} if name else {}),
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             # A statement that is prepared on its sixth run costs one more round trip, and fails behind PgBouncer.
             "prepare_threshold": None,

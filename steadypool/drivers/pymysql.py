@@ -32,7 +32,11 @@ class PyMySQL(MySQL):
         For those Python would ask the kernel once more before each piece that it sends or reads: housekeeping has the
         same. `autocommit` said here saves a SET when connecting.
         """
-        return {"autocommit": self.role == "reader", "connect_timeout": CONNECT_TIMEOUT_SECONDS}
+        return {
+            "autocommit": self.role == "reader",
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "program_name": self.policy.application_name,
+        }
 
     def tls_arguments(self) -> dict[str, Any]:
         """Return nothing for `prefer`: it shares a context in `open`, which is made now, in nobody's time."""

@@ -12,7 +12,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url
 
-from app.operations.budget import may_start, read_limits
+from app.operations.budget import may_start
+from app.operations.limits import read_limits
 from testkit.databases import Database, administer, new_database, plain_engine
 from tests.conftest import dispose, obtain_or_skip
 from tests.support.tampering import PASSWORD, deaf_server, max_connections, user_with

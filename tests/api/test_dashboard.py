@@ -133,8 +133,9 @@ def test_the_budget_is_that_of_the_start(workers: tuple[Flask, Flask], database:
     if database.name == "sqlite":
         assert told == []
     else:
-        assert set(told[0]) == {"limit", "needed", "usually", "allowed", "arithmetic", "remedy"}
+        assert set(told[0]) == {"limit", "needed", "usually", "allowed", "arithmetic", "remedy", "share"}
         assert f"Budget: {told[0]['arithmetic']}, which fits." in html.unescape(shown)
+        assert f"This instance's share is 20 of {told[0]['allowed']}, " in html.unescape(shown)
 
 
 @ON_SERVERS

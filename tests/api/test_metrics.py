@@ -26,7 +26,7 @@ VOCABULARY = {
     "db_client_connection_timeouts": "counter",
     **{f"db_client_connection_{name}_time_seconds": "histogram" for name in ("wait", "use", "create")},
     # ours
-    **{f"db_pool_{name}": "gauge" for name in ("breaker", "budget_needed", "budget_allowed")},
+    **{f"db_pool_{name}": "gauge" for name in ("breaker", "budget_needed", "budget_share", "budget_allowed")},
     **{f"db_pool_{name}": "counter" for name in ("closed", *TROUBLE, "connection_seconds", "busy_seconds")},
     "db_pool_replication_lag_seconds": "gauge",
     "app_workers": "gauge",

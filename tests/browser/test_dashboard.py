@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -40,6 +41,19 @@ def polls(page: Page) -> list[str]:
 def next_poll(page: Page) -> None:
     with page.expect_response("**/pool"):
         page.clock.run_for(2_000)
+
+
+def test_orders_are_given_from_the_page_and_it_shows_who_has_obeyed(visit: Callable[..., Visit], site: Site) -> None:
+    page = visit().page
+    page.goto("/pool")
+
+    page.get_by_label("size").fill("8")  # as the settings have it: others look at this site as well
+    page.get_by_role("button", name="Resize").click()
+    expect(page.locator("#orders")).to_contain_text("Resize reader to 8 + 0, ordered at")
+    page.get_by_role("button", name="Drain").click()
+
+    expect(page.locator("#orders")).to_contain_text("Drain, ordered at")
+    expect(page.locator("#orders")).to_have_text(re.compile(r"(.*done by 2 of 2 workers\.\s*){2}"), timeout=15_000)
 
 
 def test_the_breaker_opens_and_closes_before_ones_eyes(visit: Callable[..., Visit], stoppable_site: Site) -> None:

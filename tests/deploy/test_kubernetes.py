@@ -10,7 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from app.operations.budget import Fleet, Limit, budgets, terms_of
+from app.operations.budget import Fleet, budgets, terms_of
+from app.operations.limits import Limit
 from config import ROOT, Settings, load_settings
 from settings.secrets import SECRETS
 from tests.deploy.conftest import DEPLOY

@@ -141,7 +141,7 @@ def test_a_request_has_one_id_in_both_logs_and_the_answer(behind: Serving, nginx
     assert "Anna" not in nginx.log()
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/pool", "/pool/", "/%70ool", "//metrics", "/a/../pool"])
+@pytest.mark.parametrize("path", ["/metrics", "/pool", "/pool/", "/pool/drain", "/%70ool", "//metrics", "/a/../pool"])
 def test_what_is_for_operators_is_not_there_for_the_world(nginx: Nginx, path: str) -> None:
     assert nginx.get(path, Authorization=f"Bearer {TOKEN}").status == 404
     assert "nginx" in nginx.get(path).text

@@ -499,6 +499,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
         self.holders: list[Holder] = []
         self.rounds = Rounds(self.slots, Breaker(), replace(POLICY, leak_seconds=0), self.evicted, self.taken_back)
         self.granted = self.in_use = 0
+        self.permits, self.kept = self.PERMITS, self.KEPT
         self.is_closed = False
 
     def _make(self) -> Watched:
@@ -626,8 +627,8 @@ class EverythingAtOnce(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 9))
     def release(self, pick: int) -> None:
         holder, connection = one_of(self.some("in use"), pick)
-        kept = 0 if self.is_closed else self.KEPT
-        is_kept = not holder.use.was_cut and len(self.slots.idle) < kept
+        kept, open_now = 0 if self.is_closed else self.kept, len(self.slots.idle) + self.slots.in_use
+        is_kept = not holder.use.was_cut and len(self.slots.idle) < kept and open_now <= self.permits
 
         assert self.slots.give_back(connection, self.clock.now) is is_kept
         if not is_kept:
@@ -714,12 +715,22 @@ class EverythingAtOnce(RuleBasedStateMachine):
         there = [each for each in self.made if each.state in ("idle", "in use")]
         assert all(each.condemned for each in there)
 
-    @precondition(lambda self: self.slots.limit < self.PERMITS)
+    @rule(kept=st.integers(1, 3), overflow=st.integers(0, 2))
+    def resize(self, kept: int, overflow: int) -> None:
+        was_limited, before = self.slots.limit < self.permits, self.slots.limit
+        self.permits, self.kept = kept + overflow, kept
+        self.slots.resize(self.permits, kept)
+        for each in self.slots.surplus():
+            each.end("surplus")
+        assert self.slots.limit == (min(before, self.permits) if was_limited else self.permits)
+        assert not self.slots.idle or len(self.slots.idle) + self.slots.in_use <= self.permits
+
+    @precondition(lambda self: self.slots.limit < self.permits)
     @rule(limit=st.integers(1, PERMITS))
     def grow(self, limit: int) -> None:
         before = self.slots.limit
-        assert self.slots.grow_to(limit) is (max(limit, before) == self.PERMITS)
-        assert self.slots.limit == max(limit, before)
+        assert self.slots.grow_to(limit) is (max(limit, before) >= self.permits)
+        assert self.slots.limit == min(max(limit, before), self.permits)
 
     @precondition(lambda self: not self.is_closed and len(self.made) > self.PERMITS)
     @rule()
@@ -749,7 +760,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
 
         assert {each.state for each in slots.idle} <= {"idle"}
         assert all(each.use is None for each in slots.idle)
-        assert len(slots.idle) <= (0 if self.is_closed else self.KEPT)
+        assert len(slots.idle) <= (0 if self.is_closed else self.kept)
 
         elsewhere = {*self.made} - {*slots.out(), *slots.idle}
         assert all((each.state, each.use) == ("closed", None) for each in elsewhere)
@@ -760,7 +771,7 @@ class EverythingAtOnce(RuleBasedStateMachine):
         self.let_in()
         slots, before = self.slots, self.in_use
         self.in_use = slots.in_use
-        assert self.in_use <= self.PERMITS
+        assert self.in_use <= max(before, self.permits)
         assert self.in_use <= max(before, slots.limit + 1)
         assert slots.pending == len(self.waiting)
         assert not self.waiting or self.in_use >= slots.limit

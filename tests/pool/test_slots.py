@@ -303,6 +303,72 @@ def test_where_the_server_allows_for_one_more_so_many_are_let_in_from_now_on(clo
     assert slots._limit_now() == 2, "the pause begins anew"
 
 
+# ---- another size ----
+
+
+def test_who_waits_is_served_where_there_are_more() -> None:
+    slots, waits = slots_of(1), a_use()
+    take(slots)
+    waiting = threading.Thread(target=slots.take, args=(waits, None), daemon=True)
+    waiting.start()
+    assert eventually(lambda: slots.pending == 1, 5)
+
+    slots.resize(permits=2, kept=2)
+
+    waiting.join(5)
+    assert (slots.in_use, slots.pending, slots.limit) == (2, 0, 2)
+
+
+def test_where_there_are_fewer_idle_ones_go_and_those_in_use_as_they_come_back() -> None:
+    slots = slots_of(4)
+    held = [take(slots) for _ in range(3)]
+    filled(slots, "idle")
+
+    slots.resize(permits=2, kept=2)
+
+    assert [each.name for each in slots.surplus()] == ["idle"]
+    assert [slots.give_back(each, time.monotonic()) for each in held] == [False, False, False]
+    for each in held[1:]:
+        close(slots, each)
+    give_back(slots, held[0])
+    assert (slots.in_use, list(slots.idle)) == (0, [held[0]])
+    assert_whole(slots, [])
+
+
+def test_the_longest_unused_goes_first() -> None:
+    slots = filled(slots_of(3), "a", "b", "c")
+
+    slots.resize(permits=3, kept=1)
+
+    assert [each.name for each in slots.surplus()] == ["a", "b"]
+
+
+def test_what_the_server_allows_stays_so() -> None:
+    slots = slots_of(5)
+    slots.keep_to(3)
+
+    slots.resize(permits=9, kept=9)
+    assert slots.limit == 3
+    slots.resize(permits=2, kept=2)
+    assert slots.limit == 2
+    slots.resize(permits=9, kept=9)
+    assert slots.limit == 9, "a pool that met no limit has none"
+
+
+def test_what_is_closed_keeps_none_until_it_is_opened_again() -> None:
+    slots = slots_of(2)
+    first = take(slots)
+    list(slots.close())
+
+    slots.resize(permits=3, kept=3)
+
+    assert not slots.give_back(first, time.monotonic())
+    close(slots, first)
+    slots.open_again()
+    give_back(slots, take(slots))
+    assert len(slots.idle) == 1
+
+
 # ---- looking after ----
 
 
@@ -329,9 +395,10 @@ def test_no_connection_that_there_is_now_is_used_again_but_one_that_is_being_mad
 
     reasons = [each.condemned for each in (in_use, idle, connecting, worn)]
     assert reasons == ["invalidated", "invalidated", None, "expired"]
+    slots.condemn("drained", unmade=True)
+    assert connecting.condemned == "drained"
     connecting.made(inf)
-    slots.condemn("error")
-    assert connecting.condemned == "error"
+    assert connecting.why_over(time.monotonic()) == "drained"
 
 
 def test_what_is_told_of_one_moment() -> None:
@@ -626,6 +693,13 @@ def closing(slots: Slots[Made]) -> list[Made]:
     return list(slots.close())
 
 
+def shrinking(slots: Slots[Made]) -> list[Made]:
+    slots.resize(permits=2, kept=1)
+    taken_out = list(slots.surplus())
+    slots.resize(permits=3, kept=8)
+    return taken_out
+
+
 LOOKS: dict[str, Looks] = {
     "all": Slots.all,
     "uses": Slots.uses,
@@ -638,6 +712,7 @@ LOOKS: dict[str, Looks] = {
     "evict none": lambda slots: list(slots.evict(lambda *_: None)),
     "evict all": sorting_out,
     "close": closing,
+    "resize": shrinking,
 }
 
 
@@ -660,7 +735,7 @@ def test_what_the_garbage_collector_gives_back_does_not_disturb_who_looks_after_
             with collected_at_line(line, slots, forgotten) as where:
                 seen = LOOKS[look](slots)
             met.extend(where)
-            if LOOKS[look] in (sorting_out, closing):
+            if LOOKS[look] in (sorting_out, closing, shrinking):
                 assert isinstance(seen, list)
                 taken_out.extend(seen)
 

@@ -72,6 +72,7 @@ def test_whatever_becomes_of_connections_nothing_is_lost_or_lent_twice(stress: S
     assert stress.acquired["PoolExhaustedError"] > 0
     assert set(stress.done) >= {ENDS_IN.get(way, way) for way in WAYS}
     assert stress.done.total() - stress.done["leaked"] == number
+    pool.resize(SIZE)
     with ExitStack() as held:
         lent = [held.enter_context(stress.engine.connect()) for _ in range(SIZE)]
         assert len({id(each.connection.dbapi_connection) for each in lent}) == SIZE

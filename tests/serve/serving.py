@@ -88,10 +88,17 @@ class Serving:
         raise AssertionError(f"no answer after {seconds} s:\n{self.log.read_text()}")
 
     def get(self, path: str, **headers: str) -> Answer:
+        return self._ask("GET", path, None, headers)
+
+    def post(self, path: str, form: str, **headers: str) -> Answer:
+        """Return the answer to a form, as it is sent: a=b&c=d."""
+        return self._ask("POST", path, form, {"Content-Type": "application/x-www-form-urlencoded", **headers})
+
+    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request("GET", path, headers={"Connection": "close", **named})
+            connection.request(method, path, body, {"Connection": "close", **named})
             return Answer(connection.getresponse())
         finally:
             connection.close()

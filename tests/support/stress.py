@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import threading
@@ -36,6 +37,8 @@ WAYS = {
     "raw": 4,
     "dropped": 5,
     "dropped_in_a_circle": 2,
+    "drain": 1,
+    "resize": 2,
     "dispose": 0.3,
     "fork": 0.2,
 }
@@ -86,6 +89,12 @@ class Stress(Endings):
     def fresh(self) -> None:
         with self._acquire(lambda: connect_anew(self.engine)) as connection:
             self._ask(connection)
+
+    def drain(self) -> None:
+        steady(self.engine).drain()
+
+    def resize(self) -> None:
+        steady(self.engine).resize(random.randrange(1, 6), random.randrange(3))
 
     def dispose(self) -> None:
         with self._lock:

@@ -80,6 +80,8 @@ ALLOWED: dict[str, set[str]] = {
     "app.schema": {"steadypool"},
     "app.operations": {"app.operations", "steadypool", "app.extensions", "app.schema", "config", *TOOLS},
     "app.commands": COMMANDS,
+    # What leads to the server that runs.
+    "app.commands.orders": COMMANDS | {"serving.run_directory"},
     "steadypool": {"steadypool"},
     # Three rings; an arrow points inwards only.
     "steadypool.drivers": {"steadypool.core", "steadypool.drivers"},

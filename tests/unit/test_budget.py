@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import make_url
 
-from app.operations.budget import RESERVE, Budget, Fleet, Limit, Terms, budgets, has_limits, server_of, terms_of
+from app.operations.budget import RESERVE, Budget, Fleet, Terms, budgets, surprises, terms_of
+from app.operations.limits import Limit, Seen, has_limits, server_of
+from app.operations.presence import Presence
 from config import Settings
 
 READS: Terms = (("POOL_SIZE", 8),)
@@ -55,7 +57,7 @@ def test_all_instances_are_counted_and_those_that_are_there_while_others_are_rep
 
     assert "WORKERS 1 x (POOL_SIZE 4 + WRITER_POOL_SIZE 1) x (INSTANCES 6 + INSTANCE_SURGE 1) + 5" in budget.arithmetic
     assert budget.remedy.startswith("lower INSTANCES, WORKERS, POOL_SIZE or") or fits
-    assert (not budget.remedy, budget.fits_usually) == (fits, fits_usually)
+    assert (not budget.remedy, budget.fits_usually, budget.share) == (fits, fits_usually, 5)
 
 
 def test_two_servers_have_each_their_own_sum() -> None:
@@ -116,6 +118,39 @@ def test_without_a_pool_each_thread_has_one(make_settings: Callable[..., Setting
     terms = terms_of(make_settings(POOL_STRATEGY="request", THREADS=16))
 
     assert needed([(each, [MAX]) for each in terms.values()]) == {"db:3306": 2 * 16}
+
+
+def the_surprises(there: Presence | None, fleet: Fleet, *, surge: bool = False) -> list[tuple[str, str]]:
+    """Return what is said of them, where reader and writer are one user of one server."""
+    seen = Seen("db:3306 for u", [], there)
+    return list(surprises([(READS, seen), (WRITES, seen)], fleet, surge=surge))
+
+
+def test_more_instances_than_were_said_are_told() -> None:
+    told = the_surprises(Presence(20, 3), Fleet(1, 2, 1))
+
+    assert told == [
+        (
+            "db:3306 for u: 3 instances with 20 connections are there, and INSTANCES=2",
+            "raise INSTANCES to 3, unless some are just being replaced",
+        )
+    ]
+    assert not the_surprises(Presence(20, 3), Fleet(1, 2, 1), surge=True), "at a start one is being replaced"
+    assert the_surprises(Presence(20, 4), Fleet(1, 2, 1), surge=True)
+    assert not the_surprises(Presence(20, 2), Fleet(1, 2, 1))
+
+
+@pytest.mark.parametrize(("connections", "is_told"), [(3 * 2 * 10 + RESERVE, False), (3 * 2 * 10 + RESERVE + 1, True)])
+def test_where_instances_are_not_told_their_connections_are_counted(connections: int, is_told: bool) -> None:
+    told = the_surprises(Presence(connections, None), Fleet(2, 2, 1))
+
+    assert [text for text, _ in told] == [
+        "db:3306 for u: 66 connections are there, and by the settings there are 65 at the most"
+    ] * is_told
+
+
+def test_who_is_not_known_is_no_surprise() -> None:
+    assert not the_surprises(None, Fleet(1))
 
 
 def test_a_file_has_no_limits() -> None:

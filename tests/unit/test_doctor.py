@@ -9,7 +9,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from app.commands import checks, doctor, rights
-from app.operations.budget import Fleet, Limit, budgets
+from app.operations.budget import Fleet, budgets
+from app.operations.limits import Limit
 from config import Settings
 from steadypool import Role
 

@@ -17,7 +17,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.extensions import db
-from app.operations import totals
+from app.operations import files, totals
+from app.operations.orders import BUDGETS, Order, drain, give, resize
 from app.operations.overview import overview
 from app.operations.reports import (
     HISTORY,
@@ -137,6 +138,36 @@ def test_a_worker_that_hangs_is_missed(
 
     assert [each["worker"] for each in workers] == shown
     assert [bool(each["pools"]) for each in workers] == [True, seconds < SILENT_AFTER_SECONDS][: len(shown)]
+
+
+@pytest.mark.parametrize(("order", "holds"), [(drain(), "asked"), (resize("reader", 3, 0), "ordered")])
+def test_the_budget_is_the_last_one_that_was_asked_for_unless_another_size_was_ordered(
+    make_app: Callable[..., Flask], url: str, directory: Path, order: Order, holds: str
+) -> None:
+    files.replace(directory / BUDGETS, [{"limit": "ordered"}], "test")
+    give(directory, order)
+    app = make_app(DATABASE_URL=url)
+    reporter: Reporter = app.extensions["reporter"]
+    reporter.budgets = [{"limit": "asked"}]
+
+    reporter.join(directory, 1)
+
+    assert reporter.budgets == [{"limit": holds}]
+    end(app)
+
+
+def test_an_order_that_fails_is_tried_again_and_the_others_are_obeyed(worker: Worker, directory: Path) -> None:
+    app = worker(1)
+    give(directory, Order("resize-reader", -1))
+    give(directory, resize("writer", 4, 1))
+
+    reporter: Reporter = app.extensions["reporter"]
+    assert eventually(lambda: set(reporter.obedience.obeyed) == {"resize-writer"}, 20)
+    give(directory, resize("reader", 3, 0))
+
+    assert eventually(lambda: set(reporter.obedience.obeyed) == {"resize-reader", "resize-writer"}, 20)
+    with app.app_context():
+        assert (steady(db.engine).size(), steady(db.engines["reader"]).size()) == (4, 3)
 
 
 def test_no_counter_falls_when_a_pool_is_replaced(worker: Worker) -> None:

@@ -96,25 +96,32 @@ class TestRunDirectory:
         monkeypatch.delenv(run_directory.VARIABLE)
 
     def test_it_is_made_once_named_in_the_environment_and_removed(self, tmp_path: Path) -> None:
-        made = run_directory.the_run_directory(str(tmp_path))
+        made = run_directory.the_run_directory(str(tmp_path), 8000)
 
         assert made.parent == tmp_path
-        assert made == run_directory.the_run_directory(str(tmp_path)) == Path(os.environ[run_directory.VARIABLE])
+        assert made == run_directory.the_run_directory(str(tmp_path), 8000) == Path(os.environ[run_directory.VARIABLE])
         run_directory.remove(made)
         assert not made.exists()
 
     def test_what_servers_that_were_killed_have_left_is_removed(self, tmp_path: Path) -> None:
-        left, alive = tmp_path / f"gunicorn-run-{NO_PROCESS}-a", tmp_path / f"gunicorn-run-{os.getppid()}-b"
-        init = tmp_path / "gunicorn-run-1-c"  # perhaps somebody else's, whom we may not signal
+        left, alive = tmp_path / f"gunicorn-run-8000-{NO_PROCESS}-a", tmp_path / f"gunicorn-run-8000-{os.getppid()}-b"
+        init = tmp_path / "gunicorn-run-8000-1-c"  # perhaps somebody else's, whom we may not signal
         for folder in (left, alive, init):
             folder.mkdir()
 
-        run_directory.the_run_directory(str(tmp_path))
+        run_directory.the_run_directory(str(tmp_path), 8000)
 
         assert [folder.exists() for folder in (left, alive, init)] == [False, True, True]
 
     def test_one_of_somebody_s_choice_is_emptied_of_counts_alone_and_kept(self, tmp_path: Path) -> None:
-        for name in ("histogram_1.db", "worker-1.json", "history.json", "notes.txt"):
+        for name in (
+            "histogram_1.db",
+            "worker-1.json",
+            "history.json",
+            "order-drain.json",
+            "budgets.json",
+            "notes.txt",
+        ):
             (tmp_path / name).touch()
 
         run_directory.begin_counting_anew(tmp_path)
