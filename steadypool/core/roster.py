@@ -16,6 +16,7 @@ class Roster(Generic[C]):
     """The connections of one pool. Those that are out are in use, or being made."""
 
     permits: int
+    most_kept: int
 
     def __init__(self, stats: Stats) -> None:
         self._stats, self._lock = stats, stats.lock
@@ -107,5 +108,6 @@ class Roster(Generic[C]):
         """Return gauges and what is counted, of one moment."""
         with self._lock:
             self.count()
-            gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "pending": self.pending}
-            return gauges | self._stats.snapshot(now)
+            limits = {"size": self.permits, "idle_max": self.most_kept}
+            gauges = {"in_use": self.in_use, "idle": len(self.idle), "pending": self.pending}
+            return limits | gauges | self._stats.snapshot(now)

@@ -43,7 +43,7 @@ class Slots(Roster[C]):
         self.limit = permits
         """As many as may be out: fewer where the server allows for fewer connections."""
         self._make, self._next = make, reversed if lifo else iter
-        self._kept = self._most_kept = kept
+        self._kept = self.most_kept = kept
         self._grow_at, self._pause = 0.0, GROW_AFTER_SECONDS[0]
 
     # ---- acquire ----
@@ -216,7 +216,7 @@ class Slots(Roster[C]):
     def open_again(self) -> None:
         """Keep connections, if it was closed."""
         with self._lock:
-            self._kept = self._most_kept
+            self._kept = self.most_kept
 
     # ---- what the server allows ----
 
