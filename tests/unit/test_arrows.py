@@ -58,8 +58,8 @@ COMMANDS = {
 ALLOWED: dict[str, set[str]] = {
     "wsgi": {"app"},
     "gunicorn.conf": {"config", "serving"},
-    # The budget is asked for in a worker, which has loaded the application.
-    "serving": {"config", "serving", "app.operations.budget"},
+    # In a worker, which has loaded the application, the budget is asked for, and telemetry begins.
+    "serving": {"config", "serving", "app.operations.budget", "app.telemetry"},
     "config": {"settings"},
     # Beside config.py, and imported by it alone.
     "settings": {"settings"},
@@ -78,6 +78,7 @@ ALLOWED: dict[str, set[str]] = {
     "app.schema": {"steadypool"},
     "app.operations": {"app.operations", "steadypool", "app.extensions", "app.schema", "config", *TOOLS},
     "app.commands": COMMANDS,
+    "app.telemetry": {"app.extensions", "app.operations.totals", "app.telemetry", "config", "steadypool"},
     "steadypool": {"steadypool"},
     # Three rings; an arrow points inwards only.
     "steadypool.drivers": {"steadypool.core", "steadypool.drivers"},
@@ -123,8 +124,15 @@ FLASK_FREE = (
     *(f"{room}.{file}" for room in ROOMS for file in ("queries", "changes", "models", "names", "layout", "spellings")),
 )
 VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages", "writing")}
-# No settings: whoever started Gunicorn hands its sockets over that way, and the folder is prometheus_client's to know.
-READ_THE_ENVIRONMENT = {"config", "settings.sources", "serving.addresses", "serving.run_directory"}
+# No settings: whoever started Gunicorn hands its sockets over that way; the folder is prometheus_client's to know, and
+# where to send is OpenTelemetry's.
+READ_THE_ENVIRONMENT = {
+    "config",
+    "settings.sources",
+    "serving.addresses",
+    "serving.run_directory",
+    "app.telemetry.sending",
+}
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
 POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypool"}
 
