@@ -26,7 +26,7 @@ def start(app: Flask) -> None:
         remedy = "install requirements-otel.txt, or leave out OTEL_EXPORTER_OTLP_ENDPOINT"
         log.warning("no telemetry is sent: a package is missing", package=error.name, remedy=remedy)
         return
-    app.extensions["stop_telemetry"] = sending.start(app, settings.otel_exporter_otlp_endpoint)
+    app.extensions["stop_telemetry"] = sending.begin_sending(app, settings.otel_exporter_otlp_endpoint)
 
 
 def stop(app: Flask) -> None:

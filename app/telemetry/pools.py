@@ -38,7 +38,7 @@ POOL, STATE = "db.client.connection.pool.name", "db.client.connection.state"
 PREFIX = "db.client.connection."
 
 Snapshot = Mapping[str, Any]
-Pools = Callable[[], Mapping[str, Snapshot]]
+Look = Callable[[], Mapping[str, Snapshot]]
 """Returns a snapshot of each pool, by name."""
 
 # Each is (unit, what it says, where that stands in a snapshot).
@@ -62,7 +62,7 @@ def engines(app: Flask) -> dict[str, Engine]:
         return {"reader": db.engines["reader"], "writer": db.engine}
 
 
-def of(app: Flask) -> Pools:
+def looks_at(app: Flask) -> Look:
     """Return what looks at the application's pools; `engine.dispose()` may put another in one's place."""
     known = engines(app)
 
@@ -73,7 +73,7 @@ def of(app: Flask) -> Pools:
     return look
 
 
-def observe(meter: Meter, pools: Pools) -> None:
+def observe(meter: Meter, pools: Look) -> None:
     """Have all that is a number observed each time that metrics are sent."""
 
     def value(key: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
@@ -98,7 +98,7 @@ class WithHistograms(MetricExporter):
     Cumulative, or what is new since the last time, as OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE says.
     """
 
-    def __init__(self, exporter: MetricExporter, pools: Pools) -> None:
+    def __init__(self, exporter: MetricExporter, pools: Look) -> None:
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._exporter, self._pools, self._began = exporter, pools, time_ns()
         self._scope = InstrumentationScope("steadypool", schema_url=SCHEMA)

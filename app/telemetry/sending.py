@@ -27,7 +27,7 @@ CONVENTIONS = "http,database"
 """Attributes by the conventions that are stable, not those from before, which the packages still take unasked."""
 
 
-def start(app: Flask, endpoint: str) -> Callable[[], None]:
+def begin_sending(app: Flask, endpoint: str) -> Callable[[], None]:
     """Send what is seen of the application from now on; return what ends that."""
     # The SDK reads its variables by itself, and so would not hear of what stands in .env alone.
     os.environ.setdefault("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -36,7 +36,7 @@ def start(app: Flask, endpoint: str) -> Callable[[], None]:
     resource = Resource.create({SERVICE_VERSION: VERSION, SERVICE_INSTANCE_ID: str(uuid4())})
     traces = TracerProvider(resource=resource, shutdown_on_exit=False)
     traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    exporter = pools.WithHistograms(OTLPMetricExporter(), pools.of(app))
+    exporter = pools.WithHistograms(OTLPMetricExporter(), pools.looks_at(app))
     meters = MeterProvider([PeriodicExportingMetricReader(exporter)], resource, shutdown_on_exit=False)
     # For spans and metrics of the application's own.
     trace.set_tracer_provider(traces)

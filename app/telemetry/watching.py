@@ -36,7 +36,7 @@ def watch(app: Flask, traces: TracerProvider, meters: MeterProvider) -> None:
     for name, engine in pools.engines(app).items():
         EngineTracer(tracer, engine, NOT_COUNTED, settings.sql_comments, COMMENT)  # type: ignore[no-untyped-call] # theirs
         _watch_connections(engine, name, tracer)
-    pools.observe(meters.get_meter("steadypool", schema_url=pools.SCHEMA), pools.of(app))
+    pools.observe(meters.get_meter("steadypool", schema_url=pools.SCHEMA), pools.looks_at(app))
 
 
 def _watch_connections(engine: Engine, name: str, tracer: Tracer) -> None:

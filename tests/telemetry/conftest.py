@@ -56,7 +56,9 @@ class Seen:
         self.spans, self.traces, self._kept = InMemorySpanExporter(), TracerProvider(), Kept(temporality)
         self.traces.add_span_processor(SimpleSpanProcessor(self.spans))
         # Sends when it is told to.
-        self._reader = PeriodicExportingMetricReader(pools.WithHistograms(self._kept, pools.of(app)), float("inf"))
+        self._reader = PeriodicExportingMetricReader(
+            pools.WithHistograms(self._kept, pools.looks_at(app)), float("inf")
+        )
         meters = MeterProvider([self._reader], shutdown_on_exit=False)
         watching.watch(app, self.traces, meters)
 
