@@ -38,7 +38,7 @@ def said(span: ReadableSpan, name: str) -> object:
 
 def own(span: ReadableSpan) -> int:
     assert span.context
-    return span.context.span_id
+    return int(span.context.span_id)
 
 
 @ON_SQLITE
