@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from app.errors import Problem
 from app.media_types import TEXT
 from app.operations.access import require_operator
-from app.parameters import read_query, whole_number
+from app.parameters import read_query, refusal, whole_number
 
 EVERY_SECONDS, LONGEST_SECONDS = 0.01, 30
 ROOTS = sorted({str(Path(path)) for path in sys.path if path}, key=len, reverse=True)
@@ -38,17 +38,19 @@ _one_at_a_time = Lock()
 class HowLong(BaseModel):
     """The parameter of the address."""
 
+    # No default: it takes a thread for that long, which is nothing to happen by the way.
     seconds: Annotated[
-        int,
-        Field(ge=1, le=LONGEST_SECONDS, description=f"a whole number from 1 to {LONGEST_SECONDS}"),
+        int | None,
+        Field(description=f"a whole number from 1 to {LONGEST_SECONDS}"),
         BeforeValidator(whole_number(1, LONGEST_SECONDS)),
-    ] = 5
+    ] = None
 
 
 @bp.get("/pool/profile")
 def show_profile() -> Response:
     """Return the stacks of so many seconds, those seen most often first; Problem (409) while another is made."""
-    seconds = read_query(HowLong).seconds
+    if (seconds := read_query(HowLong).seconds) is None:
+        raise refusal("seconds", "is missing", HowLong)
     if not _one_at_a_time.acquire(blocking=False):
         raise Problem("conflict", "This worker is being profiled already; ask again when that is done.")
     try:

@@ -76,6 +76,10 @@ def test_how_long_is_bounded(client: FlaskClient, seconds: str) -> None:
     assert_problem(client.get(f"/pool/profile?seconds={seconds}", headers=JSON), 400, "bad-request")
 
 
+def test_how_long_has_to_be_said(client: FlaskClient) -> None:
+    assert_problem(client.get("/pool/profile", headers=JSON), 400, "bad-request", "is missing")
+
+
 def test_it_is_for_who_has_the_token(make_app: Callable[..., Flask]) -> None:
     client = make_app(OPS_TOKEN=TOKEN).test_client()
 
