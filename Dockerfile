@@ -3,8 +3,11 @@ FROM python:3.14-slim AS build
 # A mirror of the package index, if there is one: docker build --build-arg PIP_INDEX_URL=...
 ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements.txt .
-RUN python -m venv /venv && /venv/bin/pip install --no-deps --require-hashes -r requirements.txt
+# What sends to an OpenTelemetry collector, if it is wanted: docker build --build-arg OTEL=1
+ARG OTEL
+COPY requirements.txt requirements-otel.txt ./
+RUN python -m venv /venv && \
+    /venv/bin/pip install --no-deps --require-hashes -r requirements.txt ${OTEL:+-r requirements-otel.txt}
 
 FROM python:3.14-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=8000 ENVIRONMENT=production \

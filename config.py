@@ -20,7 +20,7 @@ from settings.problems import BadSetting, SettingsError
 from settings.secrets import put_secrets_in, shown_setting
 from settings.sources import from_process, given
 from settings.url_files import URLFile
-from settings.values import Certificates, Host, Token
+from settings.values import Certificates, Endpoint, Host, Token
 
 __all__ = ["ROOT", "VERSION", "Settings", "load_settings", "load_settings_or_exit", "wants_colour"]
 
@@ -107,6 +107,12 @@ class Settings(BaseModel):
     ops_token: Token | None = None
     # Without it nobody changes anything over HTTP.
     api_token: Token | None = None
+    # The collector that spans and metrics are sent to. Its other variables (OTEL_…) OpenTelemetry's SDK reads itself.
+    otel_exporter_otlp_endpoint: Endpoint | None = None
+    # Send nothing all the same.
+    otel_sdk_disabled: bool = False
+    # Whether each statement says in a comment to which span it belongs.
+    sql_comments: bool = False
 
     _url_files: dict[str, URLFile] = PrivateAttr(default_factory=dict)
 

@@ -6,7 +6,7 @@ from app import bodies, errors, extensions, logging, middleware, openapi
 from app.application import Application
 from app.cities import init_app as init_cities
 from app.commands import doctor, orders, seed
-from app.operations import dashboard, health, metrics, reports, steering
+from app.operations import dashboard, health, metrics, profiling, reports, steering
 from config import Settings, load_settings_or_exit
 
 
@@ -32,5 +32,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(metrics.bp)
     app.register_blueprint(dashboard.bp)
     app.register_blueprint(steering.bp)
+    app.register_blueprint(profiling.bp)
 
     return app

@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {
     "not-found": Kind(404, "Not found", "Nothing has this address, this id or this name."),
     "method-not-allowed": Kind(405, "Method not allowed", "The address exists; the Allow header lists its methods."),
     "not-acceptable": Kind(406, "Not acceptable", "The Accept header allows no representation that we have."),
-    "conflict": Kind(409, "Conflict", "What the database has does not allow it; the detail says why."),
+    "conflict": Kind(409, "Conflict", "What is there already does not allow it; the detail says why."),
     "schema-unsupported": Kind(409, "Schema unsupported", "Somebody else made this database; here it is only read."),
     "precondition-failed": Kind(412, "Precondition failed", "If-Match or If-None-Match does not hold: it was changed."),
     "content-too-large": Kind(413, "Content too large", "The body is longer than this service reads."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import access_log, bodies, consistency, logging, security
+from app import access_log, bodies, consistency, logging, security, server_timing
 from app.operations import metrics
 from config import Settings
 from steadypool import deadline
@@ -60,6 +60,8 @@ def around_flask(app: Flask, settings: Settings) -> "list[Wrapper]":
 def after_views(app: Flask, settings: Settings) -> list[Callable[[Response], Response]]:
     """Return what looks at each answer, an error's too, in the order in which it does."""
     return [
+        # Not even asked for where it has nothing to say.
+        *([server_timing.tell_browsers] if settings.environment == "development" else []),
         metrics.counting_answers(app),
         # The last, so that its line tells what leaves.
         access_log.logging_answers(settings),

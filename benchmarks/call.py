@@ -71,7 +71,8 @@ def _ours() -> Flask:
     from app import create_app
     from config import load_settings
 
-    return create_app(load_settings({"DATABASE_URL": os.environ["DATABASE_URL"], "ACCESS_LOG": "off"}))
+    settings = {"DATABASE_URL": os.environ["DATABASE_URL"], "ACCESS_LOG": "off", "ENVIRONMENT": "production"}
+    return create_app(load_settings(settings))
 
 
 if __name__ == "__main__":

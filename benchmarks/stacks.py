@@ -144,7 +144,7 @@ FASTAPI = [
 OURS = [sys.executable, "-m", "gunicorn"]
 
 # The same work as the peers: no line a request, and no worker that is replaced by a fresh one.
-LIKE_THE_PEERS = {"ACCESS_LOG": "off", "MAX_REQUESTS": "0"}
+LIKE_THE_PEERS = {"ACCESS_LOG": "off", "MAX_REQUESTS": "0", "ENVIRONMENT": "production"}
 
 _ALL = [
     Stack("floor", "no database (the floor)", _gunicorn("floor")),
@@ -169,7 +169,7 @@ _ALL = [
     ),
     Stack("fastapi-async", "FastAPI, async SQLAlchemy, asyncmy", FASTAPI, is_async=True),
     Stack("ours", "**this application**", OURS, LIKE_THE_PEERS),
-    Stack("ours-as-shipped", "**this application**, as shipped", OURS),
+    Stack("ours-as-shipped", "**this application**, as shipped", OURS, {"ENVIRONMENT": "production"}),
     Stack("ours-mysqlclient", "**this application**, mysqlclient", OURS, LIKE_THE_PEERS, "mysql+mysqldb"),
     Stack(
         "ours-request",

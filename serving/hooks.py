@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gunicorn.arbiter import Arbiter as GunicornsArbiter
@@ -80,6 +81,7 @@ class Hooks:
             _check_budget(worker)
         worker.wsgi.extensions["reporter"].join(self.directory, worker.number)
         worker.wsgi.extensions["notice"] = run_directory.notice_in(self.directory)
+        _telemetry().start(worker.wsgi)
         if worker.age == 1:
             suggest_a_command(worker)
 
@@ -91,6 +93,7 @@ class Hooks:
         app = getattr(worker, "wsgi", None)
         if app is not None:  # it could be loaded
             _say_goodbye(app)
+            _telemetry().stop(app)
             atexit.register(_say_goodbye, app)
 
     def on_exit(self, server: Arbiter) -> None:
@@ -113,6 +116,12 @@ def _check_budget(worker: Worker) -> None:
 
     if not may_start(worker.wsgi, worker.cfg.workers) and worker.age == 1:
         sys.exit(GunicornsArbiter.WORKER_BOOT_ERROR)
+
+
+def _telemetry() -> ModuleType:
+    from app import telemetry  # as above; it has threads, so it begins after the fork
+
+    return telemetry
 
 
 def _say_goodbye(app: "Flask") -> None:

@@ -45,6 +45,13 @@ def _check_token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _parse_endpoint(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+\S*", value):
+        raise RefusedError("is not an address of HTTP", "write http://host:4318, without /v1/traces")
+    return value
+
+
 Host = Annotated[str, AfterValidator(_parse_host)]
+Endpoint = Annotated[str, AfterValidator(_parse_endpoint)]
 Certificates = Annotated[Path, AfterValidator(_parse_ca)]
 Token = Annotated[SecretStr, AfterValidator(_check_token)]

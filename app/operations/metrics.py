@@ -40,6 +40,9 @@ POOL, STATE = "db_client_connection_pool_name", "db_client_connection_state"
 # they are the counts of two histograms.
 GAUGES = {
     "db_client_connection_limit": ("size", "Connections that the pools may have open at once."),
+    "db_client_connection_idle_max": ("idle_max", "Connections that may be idle at once."),
+    # Never in a snapshot, so 0: nothing is opened before somebody needs it.
+    "db_client_connection_idle_min": ("idle_min", "Connections that are kept open though nobody needs them."),
     "db_client_connection_pending_requests": ("pending", "Threads that wait for a connection."),
 }
 COUNTERS = {

@@ -14,7 +14,7 @@ from steadypool import State
 
 Totals = dict[str, Any]
 
-GAUGES = ("size", "in_use", "idle", "pending", "breaker")
+GAUGES = ("size", "idle_max", "in_use", "idle", "pending", "breaker")
 STATES: tuple[State, ...] = get_args(State)
 """Of the breaker, the better first."""
 

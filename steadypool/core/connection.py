@@ -156,9 +156,8 @@ class Connection:
         """Begin anew: nothing is known of the one that was here before."""
         self.state: ConnectionState = "connecting"
         self.wire: Wire | None = None
-        self.uses = 0
+        self.uses, self.is_counted = 0, False
         self.opened = self.used = 0.0
-        self.is_counted = False
         self.expires = inf
         self.wait_timeout: float | None = None
         """For how many seconds the server keeps an idle client."""

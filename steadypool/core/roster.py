@@ -24,9 +24,9 @@ class Roster(Generic[C]):
 
     permits: int
     limit: int
+    most_kept: int
     _kept: int
     """As many may be idle; 0 while it is closed."""
-    _most_kept: int
 
     def __init__(self, stats: Stats) -> None:
         self._stats, self._lock = stats, stats.lock
@@ -171,7 +171,7 @@ class Roster(Generic[C]):
     def open_again(self) -> None:
         """Keep connections, if it was closed."""
         with self._lock:
-            self._kept = self._most_kept
+            self._kept = self.most_kept
 
     def note_dropped(self, use: Use) -> None:
         """Count a connection that was recovered which its holder forgot, and warn of it."""
@@ -188,5 +188,6 @@ class Roster(Generic[C]):
         """Return gauges and what is counted, of one moment."""
         with self._lock:
             self.count()
-            gauges = {"size": self.permits, "in_use": self.in_use, "idle": len(self.idle), "pending": self.pending}
-            return gauges | self._stats.snapshot(now)
+            limits = {"size": self.permits, "idle_max": self.most_kept}
+            gauges = {"in_use": self.in_use, "idle": len(self.idle), "pending": self.pending}
+            return limits | gauges | self._stats.snapshot(now)

@@ -43,7 +43,7 @@ class Slots(Roster[C]):
         self.limit = permits
         """As many as may be out: fewer where the server allows for fewer connections."""
         self._make, self._next = make, reversed if lifo else iter
-        self._kept = self._most_kept = kept
+        self._kept = self.most_kept = kept
         self._grow_at, self._pause = 0.0, GROW_AFTER_SECONDS[0]
 
     # ---- acquire ----
@@ -193,7 +193,7 @@ class Slots(Roster[C]):
         with self._lock:
             # What the server allows is no more than that for having asked.
             self.limit = permits if self.limit == self.permits else min(self.limit, permits)
-            self.permits, self._most_kept = permits, kept
+            self.permits, self.most_kept = permits, kept
             self._kept = kept if self._kept else 0  # it is closed
             self.serve()
 

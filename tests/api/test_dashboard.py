@@ -35,7 +35,7 @@ SLEEP = {"mariadb": "sleep(1)", "postgresql": "pg_sleep(1)"}
 
 TIMES = {"count", "mean_seconds", "p50_seconds", "p99_seconds"}
 BUSY, BREAKER = {"size": 8, "idle": 3, "pending": 2}, ("closed", "half-open", "open")
-NOW = {"size", "in_use", "idle", "pending", "breaker"}
+NOW = {"size", "idle_max", "in_use", "idle", "pending", "breaker"}
 COUNTED = {"acquired", "opened", "closed", "timeouts", *TROUBLE}
 RECENT = COUNTED | {"wait_time", "use_time", "create_time", "idle_ratio"}
 

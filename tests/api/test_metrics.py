@@ -22,7 +22,10 @@ POOLS = {"reader", "writer"}
 VOCABULARY = {
     "http_request_duration_seconds": "histogram",
     # OpenTelemetry's
-    **{f"db_client_connection_{name}": "gauge" for name in ("count", "limit", "pending_requests")},
+    **{
+        f"db_client_connection_{name}": "gauge"
+        for name in ("count", "limit", "idle_max", "idle_min", "pending_requests")
+    },
     "db_client_connection_timeouts": "counter",
     **{f"db_client_connection_{name}_time_seconds": "histogram" for name in ("wait", "use", "create")},
     # ours
@@ -58,8 +61,16 @@ def test_every_series_of_the_pools_is_there_before_anything_happens(client: Flas
     assert set(series(client, "db_pool_closed_total")) == {(p, r) for p in POOLS for r in get_args(CloseReason)}
     assert {pool for pool, _ in series(client, "db_pool_breaker")} == POOLS
     assert set(series(client, "db_client_connection_count")) == {(p, s) for p in POOLS for s in ("idle", "used")}
-    for name in ("client_connection_limit", "pool_rejected_total", "client_connection_wait_time_seconds_count"):
+    for name in ("client_connection_idle_min", "pool_rejected_total", "client_connection_wait_time_seconds_count"):
         assert {labels[0] for labels in series(client, f"db_{name}")} == POOLS, name
+
+
+def test_the_bounds_of_a_pool(database: Database, make_app: Callable[..., Flask]) -> None:
+    client = make_app(DATABASE_URL=database.url, POOL_SIZE="3", POOL_MAX_OVERFLOW="4").test_client()
+
+    assert series(client, "db_client_connection_limit") == {("reader",): 7, ("writer",): 6}
+    assert series(client, "db_client_connection_idle_max") == {("reader",): 3, ("writer",): 2}
+    assert series(client, "db_client_connection_idle_min") == {("reader",): 0, ("writer",): 0}
 
 
 def test_answers_are_counted_by_route_and_status(client: FlaskClient) -> None:

@@ -19,7 +19,7 @@ from tests.support.counters import TROUBLE
 from tests.support.pools import steady
 
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
-GAUGES = {"size", "in_use", "idle", "pending", "breaker"}
+GAUGES = {"size", "idle_max", "in_use", "idle", "pending", "breaker"}
 COUNTERS = {"acquired", "opened", "closed", "timeouts", *TROUBLE}
 HISTOGRAMS = {"wait_time", "use_time", "create_time"}
 TIMES = {"connection_seconds", "busy_seconds", "idle_ratio"}

@@ -58,8 +58,8 @@ COMMANDS = {
 ALLOWED: dict[str, set[str]] = {
     "wsgi": {"app"},
     "gunicorn.conf": {"config", "serving"},
-    # The budget is asked for in a worker, which has loaded the application.
-    "serving": {"config", "serving", "app.operations.budget"},
+    # In a worker, which has loaded the application, the budget is asked for, and telemetry begins.
+    "serving": {"config", "serving", "app.operations.budget", "app.telemetry"},
     "config": {"settings"},
     # Beside config.py, and imported by it alone.
     "settings": {"settings"},
@@ -82,6 +82,7 @@ ALLOWED: dict[str, set[str]] = {
     "app.commands": COMMANDS,
     # What leads to the server that runs.
     "app.commands.orders": COMMANDS | {"serving.run_directory"},
+    "app.telemetry": {"app.extensions", "app.operations.totals", "app.telemetry", "config", "steadypool"},
     "steadypool": {"steadypool"},
     # Three rings; an arrow points inwards only.
     "steadypool.drivers": {"steadypool.core", "steadypool.drivers"},
@@ -100,9 +101,11 @@ ALLOWED: dict[str, set[str]] = {
         "app.logging",
         "app.operations.metrics",
         "app.security",
+        "app.server_timing",
         "config",
         "steadypool",
     },
+    "app.server_timing": {"app.logging", "steadypool"},
     "app.negotiation": TOOLS,
     "app.parameters": TOOLS | {"app.characters"},
     "app.characters": set(),
@@ -130,8 +133,15 @@ FLASK_FREE = (
     *(f"{room}.{file}" for room in ROOMS for file in ("queries", "changes", "models", "names", "layout", "spellings")),
 )
 VIEWS = {f"{room}.{file}" for room in ROOMS for file in ("api", "pages", "writing")}
-# No settings: whoever started Gunicorn hands its sockets over that way, and the folder is prometheus_client's to know.
-READ_THE_ENVIRONMENT = {"config", "settings.sources", "serving.addresses", "serving.run_directory"}
+# No settings: whoever started Gunicorn hands its sockets over that way; the folder is prometheus_client's to know, and
+# where to send is OpenTelemetry's.
+READ_THE_ENVIRONMENT = {
+    "config",
+    "settings.sources",
+    "serving.addresses",
+    "serving.run_directory",
+    "app.telemetry.sending",
+}
 READS = re.compile(r"\bos\.environ|\bgetenv\b|import environ\b")
 POOL_NEEDS = {"sqlalchemy", "pymysql", "MySQLdb", "mysql", "psycopg", "steadypool"}
 

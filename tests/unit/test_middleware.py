@@ -40,15 +40,22 @@ def name_of(layer: Any) -> str:
     return f"{made.__module__.rpartition('.')[2]}.{made.__qualname__.partition('.')[0]}"
 
 
-def test_who_looks_at_every_request_and_every_answer(make_app: Callable[..., Flask]) -> None:
-    app = make_app()
+@pytest.mark.parametrize(
+    ("environment", "first"), [("development", ["tell_browsers"]), ("production", [])], ids=["here", "in production"]
+)
+def test_who_looks_at_every_request_and_every_answer(
+    make_app: Callable[..., Flask], environment: str, first: list[str]
+) -> None:
+    app = make_app(ENVIRONMENT=environment)
 
     before = [check.__name__ for check in app.before_request_funcs[None]]
-    after: list[Any] = [look_at.func for look_at in reversed(app.after_request_funcs[None])]
+    after: list[Any] = [getattr(look_at, "func", look_at) for look_at in reversed(app.after_request_funcs[None])]
 
     assert before == ["refuse_cut", "refuse_malformed_query"]
     # The log is the last one: its line tells what leaves.
-    assert [look_at.__module__ for look_at in after] == [counting_answers.__module__, logging_answers.__module__]
+    last = [counting_answers.__module__, logging_answers.__module__]
+    assert [look_at.__name__ for look_at in after[:-2]] == first
+    assert [look_at.__module__ for look_at in after[-2:]] == last
 
 
 @pytest.mark.parametrize("query", ["name=some", "name=%ff"])

@@ -280,7 +280,8 @@ def test_an_application_alone_reports_for_itself(make_app: Callable[..., Flask],
 
     document = overview(app.extensions["reporter"])
 
-    assert document["pools"]["reader"]["now"] == {"size": 8, "in_use": 0, "idle": 1, "pending": 0, "breaker": "closed"}
+    now = {"size": 8, "idle_max": 8, "in_use": 0, "idle": 1, "pending": 0, "breaker": "closed"}
+    assert document["pools"]["reader"]["now"] == now
     assert document["pools"]["reader"]["recent"]["acquired"] == 1
     assert [(seen["state"], seen["uses"]) for seen in document["connections"]] == [("idle", 1)]
 
@@ -369,5 +370,5 @@ def busy_snapshot() -> dict[str, Any]:
     stats = Stats()
     for _ in range(3):
         stats.note_use(0.001, 0.001, 0.0)
-    gauges = {"size": 8, "in_use": 2, "idle": 0, "pending": 0, "breaker": "closed"}
+    gauges = {"size": 8, "idle_max": 8, "in_use": 2, "idle": 0, "pending": 0, "breaker": "closed"}
     return gauges | {"probes": 0} | stats.snapshot(now=1.0)

@@ -19,6 +19,7 @@ IN_WORDS = {
     "DATABASE_TLS_CA": "none, which means those of the system",
     "WORKERS": "one for each CPU",
     "OPS_TOKEN": "none, which means that only this machine",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "none, which means that nothing is sent",
     "API_TOKEN": "none, which means that nobody may write",
 }
 
