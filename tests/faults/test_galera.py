@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from app.schema import KEPT_ANSWERS, TABLES
 from migrations import lease, lock
@@ -51,8 +51,9 @@ def test_of_two_that_begin_at_once_on_two_nodes_one_works_at_a_time(
     def migrate_often(url: str) -> None:
         for _ in range(ROUNDS):
             beginning.wait(60)
-            with migration_lock(plain_engine(url)):
+            with migration_lock(plain_engine(url)) as connection:
                 met.append(not inside.acquire(blocking=False))
+                connection.execute(text("DO SLEEP(0.5)"))  # long enough for one who does not wait
                 if not met[-1]:
                     inside.release()
 
