@@ -36,7 +36,12 @@ TOKEN_HEADER: Document = {
     "description": "where reads go to a replica: send it with a read that is to see this write",
     "schema": {"type": "string", "pattern": f"^{PATTERN}$"},
 }
-BRINGS_TOKEN: Document = {"name": HEADER, "in": "header", **TOKEN_HEADER, "description": "of the answer to a write"}
+BRINGS_TOKEN: Document = {
+    "name": HEADER,
+    "in": "header",
+    "description": "of the answer to a write; another one is as good as none",
+    "schema": {"type": "string"},
+}
 
 
 def parameters(rule: Rule) -> list[Document]:
