@@ -80,8 +80,9 @@ def room_for(order: Order, standing: list[Order], workers: int) -> list[Budget]:
     if (told := ask(app)) is None:
         return []
     made = budgets([(terms[role], seen.limits) for role, seen in told.items()], Fleet.of(settings, workers))
-    if made[0].remedy and settings.pool_budget == "refuse" and order.size + order.max_overflow > before:
-        raise NoRoomError(f"POOL_BUDGET=refuse: {made[0].arithmetic}; {made[0].remedy}.")
+    exceeded = [f"{budget.arithmetic}; {budget.remedy}" for budget in made if budget.remedy]
+    if exceeded and settings.pool_budget == "refuse" and order.size + order.max_overflow > before:
+        raise NoRoomError(f"POOL_BUDGET=refuse: {exceeded[0]}.")
     return made
 
 

@@ -51,12 +51,12 @@ def _number(name: str, default: str = "") -> int:
 
 
 def _ordered(order: Order, budgets: list[Budget]) -> AnyResponse:
+    media_type = negotiation.chosen()  # first: who is refused has ordered nothing
     current_app.extensions["reporter"].order(order, budgets)
     warnings = [f"{budget.arithmetic}; {budget.remedy}" for budget in budgets if budget.remedy]
     log.info("order given", order=str(order))
     for warning in warnings:
         log.warning("connection budget exceeded", detail=warning)
-    media_type = negotiation.chosen()
     if media_type == HTML:
         return redirect(url_for("dashboard.show_pool"), 303)
     said = f"Ordered: {order}. All workers obey within two seconds."

@@ -123,6 +123,14 @@ def test_a_pool_that_keeps_none_has_no_size(make_app: Callable[..., Flask]) -> N
     assert_problem(answer, 400, "bad-request")
 
 
+def test_who_takes_no_answer_has_ordered_nothing(app: Flask, client: FlaskClient) -> None:
+    use(app)
+
+    assert client.post("/pool/drain", headers=ASKED | {"Accept": "image/png"}).status_code == 406
+
+    assert closed(app) == {}
+
+
 @pytest.mark.parametrize("address", ["/pool/drain", "/pool/resize"])
 class TestWhoMay:
     def test_nobody_without_the_token(self, app: Flask, client: FlaskClient, address: str) -> None:
