@@ -13,8 +13,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def start(app: Flask) -> None:
-    """Send from this process on, if the settings name a collector and the packages are there; not before a fork.
+    """Send from this process on, if the settings name a collector; not before a fork.
 
+    Where that cannot be done the log says why, and the application goes on without.
     `app.extensions["stop_telemetry"]` is what ends it.
     """
     settings: Settings = app.extensions["settings"]
@@ -26,7 +27,10 @@ def start(app: Flask) -> None:
         remedy = "install requirements-otel.txt, or leave out OTEL_EXPORTER_OTLP_ENDPOINT"
         log.warning("no telemetry is sent: a package is missing", package=error.name, remedy=remedy)
         return
-    app.extensions["stop_telemetry"] = sending.begin_sending(app, settings.otel_exporter_otlp_endpoint)
+    try:
+        app.extensions["stop_telemetry"] = sending.begin_sending(app, settings.otel_exporter_otlp_endpoint)
+    except Exception:  # the SDK's own variables are checked only now
+        log.exception("no telemetry is sent: OpenTelemetry cannot begin")
 
 
 def stop(app: Flask) -> None:

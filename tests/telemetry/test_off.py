@@ -39,3 +39,12 @@ def test_missing_packages_are_told_and_keep_nobody_from_starting() -> None:
 
     assert "no telemetry is sent: a package is missing" in done.stderr
     assert "install requirements-otel.txt" in done.stderr
+
+
+def test_what_the_sdk_cannot_use_is_told_and_keeps_nobody_from_starting() -> None:
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR, "OTEL_METRIC_EXPORT_INTERVAL": "-1"}
+
+    done = started(START.format(before="pass"), **environ)
+
+    assert "no telemetry is sent: OpenTelemetry cannot begin" in done.stderr
+    assert "-1.0 is invalid" in done.stderr
