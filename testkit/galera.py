@@ -19,6 +19,7 @@ from docker.models.networks import Network
 from sqlalchemy import URL
 
 from testkit.containers import MARIADB118_IMAGE
+from testkit.containers import Container as Control
 from testkit.processes import free_port
 from testkit.servers import DRIVERS
 from testkit.yard import Member, Yard, wait_for, yard
@@ -26,6 +27,19 @@ from testkit.yard import Member, Yard, wait_for, yard
 HAPROXY_IMAGE = "haproxy:3.2"
 NODES = ("node1", "node2", "node3")
 """Their names on the network for all; on their own they have others, and meet nowhere else."""
+
+def _among_themselves(name: str) -> str:
+    return f"inner-{name}"
+
+
+PEERS = f"gcomm://{','.join(map(_among_themselves, NODES))}"
+START = """
+first=
+if [[ ${IS_FIRST:-} && ! -e /started ]]; then first=--wsrep-new-cluster; fi
+touch /started
+exec docker-entrypoint.sh "$@" $first
+"""
+"""A new cluster is begun once: the node that did comes back to the others, as any other does."""
 
 OPTIONS = (
     "--wsrep-on=ON",
@@ -70,6 +84,11 @@ class Node(Member):
     name: str
     inside: Container
 
+    @property
+    def control(self) -> Control:
+        """What can be done to it; its data stays."""
+        return Control(self.inside)
+
     def status(self, name: str) -> str:
         """Return one of the server's counters, "" while it does not answer."""
         try:
@@ -100,12 +119,32 @@ class Cluster:
     @contextmanager
     def cut(self, node: Node) -> Iterator[None]:
         """Take a node off the network of the cluster during the block; it may still be reached."""
-        self.network.disconnect(node.inside)
+        self.take_off(node)
         try:
             yield
         finally:
-            self.network.connect(node.inside, aliases=[_among_themselves(node.name)])
+            self.put_back(node)
             self.wait_until_whole()
+
+    def take_off(self, node: Node) -> None:
+        """Take a node off the network of the cluster."""
+        self.network.disconnect(node.inside)
+
+    def put_back(self, node: Node) -> None:
+        """Put it on the network of the cluster again."""
+        self.network.connect(node.inside, aliases=[_among_themselves(node.name)])
+
+    def repair(self) -> None:
+        """Let all nodes run and belong together, whatever was done to them."""
+        self.network.reload()
+        at_home = {container.id for container in self.network.containers}
+        for node in self.nodes:
+            node.control.thaw()
+            if not node.control.is_running():
+                node.control.start()
+            elif node.inside.id not in at_home:
+                self.put_back(node)
+        self.wait_until_whole()
 
     def wait_until_whole(self) -> None:
         """Return once all three belong together and serve."""
@@ -125,15 +164,15 @@ def _start(yard: Yard) -> Cluster:
     nodes = []
     for name in NODES:
         own, port = _among_themselves(name), free_port()
-        place = f"--wsrep-node-address={own}", f"--wsrep-cluster-address={_peers(name)}"
+        place = f"--wsrep-node-address={own}", f"--wsrep-cluster-address={PEERS}"
         made = yard.container(
             MARIADB118_IMAGE,
             name,
             {3306: port},
+            entrypoint=["bash", "-c", START, "start"],
             command=["mariadbd", *OPTIONS, f"--wsrep-node-name={name}", *place],
             # An image that knows the second word leaves out what a state transfer replaces.
-            environment={"MARIADB_ROOT_PASSWORD": password, **({} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"})},
-            tmpfs={"/var/lib/mysql": ""},
+            environment={"MARIADB_ROOT_PASSWORD": password, **({"IS_FIRST": "1"} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"})},
         )
         inner.connect(made, aliases=[own])
         nodes.append(Node(password, port, name, made))
@@ -150,15 +189,6 @@ def _start(yard: Yard) -> Cluster:
     proxy.start()
     wait_for(lambda: Node(password, reader_port, "", proxy).status("wsrep_ready") == "ON", "be seen by HAProxy")
     return cluster
-
-
-def _among_themselves(name: str) -> str:
-    return f"inner-{name}"
-
-
-def _peers(name: str) -> str:
-    # The others take their data from the first; among each other they would wait for one that has any.
-    return "gcomm://" if name == NODES[0] else f"gcomm://{_among_themselves(NODES[0])}"
 
 
 def _archive(name: str, text: str) -> bytes:

@@ -5,3 +5,4 @@ from benchmarks.faults.incidents.scene import INCIDENTS as INCIDENTS
 from benchmarks.faults.incidents.scene import Incident as Incident
 from benchmarks.faults.incidents.scene import Player as Player
 from benchmarks.faults.incidents.scene import Scene as Scene
+from benchmarks.faults.incidents.scene import ServerScene as ServerScene

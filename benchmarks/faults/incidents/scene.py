@@ -47,25 +47,29 @@ class Audience(Protocol):
         """Ask for this, and do not wait for the answer."""
 
 
-class Master(Protocol):
-    """The process that takes the signals."""
+class Instance(Protocol):
+    """The processes of a stack."""
 
-    pid: int
+    def signal(self, number: int) -> None:
+        """Send the first of them a signal."""
 
-    def send_signal(self, sig: int) -> None:
-        """Send it a signal."""
+    def kill(self) -> None:
+        """Kill them all."""
+
+    def start_again(self) -> None:
+        """Start them again at the same address; return once somebody listens there."""
 
 
 @dataclass
 class Player:
-    """One stack on the scene: its database, its proxy, its clients, its first process."""
+    """One stack on the scene: its database, its clients, its processes, its proxy if it has one."""
 
     key: str
     url: str = field(repr=False)
     """The database's address, past the proxy; nobody else uses the database, nor its user."""
-    proxy: Proxy
     audience: Audience
-    master: Master
+    instance: Instance
+    proxy: Proxy | None = None
 
 
 class Network:
@@ -86,13 +90,10 @@ class Network:
         self.cut(when, direction, holding=holding)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Scene:
     """The stacks that an incident happens to, all at the same time, and since when the database was away."""
 
-    server: FaultServer
-    standby: FaultServer | None
-    """A second server with the same databases, where an incident needs one."""
     players: Sequence[Player]
     seconds: float
     """How long a fault lasts."""
@@ -102,9 +103,6 @@ class Scene:
     """When nobody could have been answered by the database."""
     write_outages: list[Interval] = field(default_factory=list)
     """When it took no writes, though it answered reads."""
-
-    def __post_init__(self) -> None:
-        self.network = Network([player.proxy for player in self.players])
 
     @contextmanager
     def outage(self) -> Iterator[None]:
@@ -128,30 +126,6 @@ class Scene:
         while time.monotonic() < end:
             fault()
             time.sleep(every)
-
-    def kill_connections(self) -> None:
-        """End all connections to the server that the stacks have now."""
-        for player in self.players:
-            self.server.kill_connections(make_url(player.url).username or "")
-
-    @contextmanager
-    def holding(self, order: str) -> Iterator[None]:
-        """Somebody else gives this order in each stack's database, and lets go of what they hold after the block."""
-        with ExitStack() as stack:
-            for player in self.players:
-                connection = stack.enter_context(plain_engine(player.url).connect())
-                connection.execute(text(order))
-            yield
-
-    @contextmanager
-    def no_connection_left(self) -> Iterator[None]:
-        """Somebody else holds every connection that the server would still have given away."""
-        with ExitStack() as stack:
-            engine = plain_engine(self.players[0].url)
-            with suppress(OperationalError):
-                while True:
-                    stack.enter_context(engine.connect())
-            yield
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -186,7 +160,7 @@ class Scene:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the first process of each stack."""
         for player in self.players:
-            player.master.send_signal(number)
+            player.instance.signal(number)
 
     @contextmanager
     def _noting(self, intervals: list[Interval]) -> Iterator[None]:
@@ -195,13 +169,49 @@ class Scene:
         intervals.append((began, time.monotonic()))
 
 
+@dataclass(kw_only=True)
+class ServerScene(Scene):
+    """One server, and the network before each stack."""
+
+    server: FaultServer
+    standby: FaultServer | None
+    """A second server with the same databases, where an incident needs one."""
+
+    def __post_init__(self) -> None:
+        self.network = Network([player.proxy for player in self.players if player.proxy])
+
+    def kill_connections(self) -> None:
+        """End all connections to the server that the stacks have now."""
+        for player in self.players:
+            self.server.kill_connections(make_url(player.url).username or "")
+
+    @contextmanager
+    def holding(self, order: str) -> Iterator[None]:
+        """Somebody else gives this order in each stack's database, and lets go of what they hold after the block."""
+        with ExitStack() as stack:
+            for player in self.players:
+                connection = stack.enter_context(plain_engine(player.url).connect())
+                connection.execute(text(order))
+            yield
+
+    @contextmanager
+    def no_connection_left(self) -> Iterator[None]:
+        """Somebody else holds every connection that the server would still have given away."""
+        with ExitStack() as stack:
+            engine = plain_engine(self.players[0].url)
+            with suppress(OperationalError):
+                while True:
+                    stack.enter_context(engine.connect())
+            yield
+
+
 @dataclass(frozen=True)
 class Incident:
     """One fault: its key, what happened in words, and how it is made to happen."""
 
     key: str
     story: str
-    play: Callable[[Scene], None]
+    play: Callable[[Any], None]
     touches_server: bool = False
     """It happens to everybody on that server."""
     hangs: bool = False
@@ -211,6 +221,8 @@ class Incident:
     variables: Mapping[str, int] = field(default_factory=dict)
     """What the server is set to before the stacks are started."""
     needs_standby: bool = False
+    writes_anywhere: bool = False
+    """On a cluster: each node is written to, and not one alone."""
     workers: int = 1
     preload: bool = False
     """The application is imported, and asks the database, before its workers are forked."""
@@ -228,12 +240,17 @@ INCIDENTS: dict[str, Incident] = {}
 """All of them, in the order of the table."""
 
 
-def incident(**options: Any) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
-    """Put a function among the incidents; its docstring is the story."""
+def incident(**options: Any) -> Callable[[Callable[[ServerScene], None]], Callable[[ServerScene], None]]:
+    """Put a function among the incidents."""
 
-    def enlist(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
-        key = play.__name__.replace("_", "-")
-        INCIDENTS[key] = Incident(key, (play.__doc__ or "").strip(), play, **options)
+    def enlist(play: Callable[[ServerScene], None]) -> Callable[[ServerScene], None]:
+        made = told(play, **options)
+        INCIDENTS[made.key] = made
         return play
 
     return enlist
+
+
+def told(play: Callable[[Any], None], **options: Any) -> Incident:
+    """Return a function as an incident: its name is the key, its docstring the story."""
+    return Incident(play.__name__.replace("_", "-"), (play.__doc__ or "").strip(), play, **options)
