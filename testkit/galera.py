@@ -1,7 +1,7 @@
 """A Galera cluster of three nodes of MariaDB behind HAProxy, in containers, on networks that can be cut.
 
 The nodes talk to each other on one network and are reached on another: a node that is taken off the first has lost its
-cluster, and still lets everybody in, HAProxy's health check as well.
+cluster, and still lets everybody in.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from sqlalchemy import URL
 
+from testkit import ROOT
 from testkit.containers import MARIADB118_IMAGE
 from testkit.containers import Container as Control
 from testkit.processes import free_port
@@ -52,29 +53,13 @@ OPTIONS = (
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=OFF",
     "--innodb-buffer-pool-size=64M",
+    # For HAProxy's health check.
+    "--extra-port=3305",
+    "--extra-max-connections=10",
 )
 
-HAPROXY = """
-defaults
-    mode tcp
-    timeout connect 1s
-    timeout client 1h
-    timeout server 1h
-    retries 3
-    option redispatch
-    option mysql-check user haproxy
-    default-server check inter 1s fall 2 rise 1
-listen writer
-    bind :3306
-    server node1 node1:3306
-    server node2 node2:3306 backup
-listen readers
-    bind :3307
-    balance roundrobin
-    server node1 node1:3306
-    server node2 node2:3306
-    server node3 node3:3306
-"""
+HAPROXY = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
+"""What runs here is what users run."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +169,12 @@ def _start(yard: Yard) -> Cluster:
     writer_port, reader_port = free_port(), free_port()
     cluster = replace(cluster, writer_port=writer_port, reader_port=reader_port)
     proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
-    proxy.put_archive("/usr/local/etc/haproxy", _archive("haproxy.cfg", HAPROXY))
-    nodes[0].ask("CREATE USER haproxy@'%'")
+    proxy.put_archive("/usr/local/etc/haproxy", _archive(HAPROXY.name, HAPROXY.read_text()))
+    nodes[0].ask("CREATE USER haproxy")
     proxy.start()
-    wait_for(lambda: Node(password, reader_port, "", proxy).status("wsrep_ready") == "ON", "be seen by HAProxy")
+    # The first that writes finds all of them, and so the first of them.
+    seen = [f"Server {port}/{name} is UP".encode() for port in ("writer", "readers") for name in NODES]
+    wait_for(lambda: all(line in proxy.logs() for line in seen), "be seen by HAProxy")
     return cluster
 
 
