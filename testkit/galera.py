@@ -11,7 +11,7 @@ import secrets
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pymysql
 from docker.models.containers import Container
@@ -29,11 +29,7 @@ HAPROXY_IMAGE = "haproxy:3.2"
 NODES = ("node1", "node2", "node3")
 """Their names on the network for all; on their own they have others, and meet nowhere else."""
 
-def _among_themselves(name: str) -> str:
-    return f"inner-{name}"
-
-
-PEERS = f"gcomm://{','.join(map(_among_themselves, NODES))}"
+PEERS = f"gcomm://{','.join(f'inner-{name}' for name in NODES)}"
 START = """
 first=
 if [[ ${IS_FIRST:-} && ! -e /started ]]; then first=--wsrep-new-cluster; fi
@@ -86,6 +82,10 @@ class Node(Member):
         """Whether it knows that it is outside the majority."""
         return self.status("wsrep_cluster_status") == "non-Primary"
 
+    def forget(self) -> None:
+        """Have it take what it has for nothing: when it comes back it is given all data anew."""
+        self.inside.exec_run("rm -f /var/lib/mysql/grastate.dat /var/lib/mysql/gvwstate.dat")
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -93,6 +93,8 @@ class Cluster:
 
     nodes: list[Node]
     network: Network
+    proxy: Container
+    """HAProxy."""
     password: str
     writer_port: int
     reader_port: int
@@ -136,6 +138,17 @@ class Cluster:
         wait_for(lambda: all(node.status("wsrep_cluster_size") == str(len(NODES)) for node in self.nodes), "join")
         wait_for(lambda: all(node.status("wsrep_ready") == "ON" for node in self.nodes), "sync")
 
+    def writer(self) -> Node:
+        """Return the node that HAProxy leads to who writes."""
+        ((name,),) = Node(self.password, self.writer_port, "", self.proxy).ask("SELECT @@wsrep_node_name")
+        return next(node for node in self.nodes if node.name == name)
+
+    def wait_for_haproxy(self) -> None:
+        """Return once HAProxy lets clients in on both ports."""
+        for port in (self.writer_port, self.reader_port):
+            through = Node(self.password, port, "", self.proxy)
+            wait_for(lambda: through.status("wsrep_ready") == "ON", "pass HAProxy")  # noqa: B023 -- called at once
+
 
 @contextmanager
 def galera() -> Iterator[Cluster]:
@@ -150,25 +163,24 @@ def _start(yard: Yard) -> Cluster:
     for name in NODES:
         own, port = _among_themselves(name), free_port()
         place = f"--wsrep-node-address={own}", f"--wsrep-cluster-address={PEERS}"
+        # An image that knows the second word leaves out what a state transfer replaces.
+        word = "IS_FIRST" if name == NODES[0] else "WSREP_SKIP_INIT"
         made = yard.container(
             MARIADB118_IMAGE,
             name,
             {3306: port},
             entrypoint=["bash", "-c", START, "start"],
             command=["mariadbd", *OPTIONS, f"--wsrep-node-name={name}", *place],
-            # An image that knows the second word leaves out what a state transfer replaces.
-            environment={"MARIADB_ROOT_PASSWORD": password, **({"IS_FIRST": "1"} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"})},
+            environment={"MARIADB_ROOT_PASSWORD": password, word: "1"},
         )
         inner.connect(made, aliases=[own])
         nodes.append(Node(password, port, name, made))
+    writer_port, reader_port = free_port(), free_port()
+    proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
+    cluster = Cluster(nodes, inner, proxy, password, writer_port, reader_port)
     for node in nodes:
         node.inside.start()
-    # Asked for only now: nobody else is to take them while the nodes find each other.
-    cluster = Cluster(nodes, inner, password, 0, 0)
     cluster.wait_until_whole()
-    writer_port, reader_port = free_port(), free_port()
-    cluster = replace(cluster, writer_port=writer_port, reader_port=reader_port)
-    proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
     proxy.put_archive("/usr/local/etc/haproxy", _archive(HAPROXY.name, HAPROXY.read_text()))
     nodes[0].ask("CREATE USER haproxy")
     proxy.start()
@@ -176,6 +188,10 @@ def _start(yard: Yard) -> Cluster:
     seen = [f"Server {port}/{name} is UP".encode() for port in ("writer", "readers") for name in NODES]
     wait_for(lambda: all(line in proxy.logs() for line in seen), "be seen by HAProxy")
     return cluster
+
+
+def _among_themselves(name: str) -> str:
+    return f"inner-{name}"
 
 
 def _archive(name: str, text: str) -> bytes:

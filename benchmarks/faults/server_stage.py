@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 
@@ -36,7 +37,7 @@ class ServerStage(Stage[Outcome]):
 
     def _perform(self, incident: Incident, keys: Sequence[str], pace: Pace) -> dict[str, Outcome]:
         server = self.ground.server
-        environ = {"ASK_AT_IMPORT": "1"} if incident.preload else {}
+        environ: dict[str, Any] = {"ASK_AT_IMPORT": "1"} if incident.preload else {}
         with ExitStack() as stack:
             if incident.variables:
                 stack.enter_context(server.set_globally(**incident.variables))

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from benchmarks.faults.crowd import Crowd
 from benchmarks.faults.incidents import Incident, Player, Scene
@@ -63,7 +63,7 @@ class Stage(ABC, Generic[T]):
 
     @contextmanager
     def _player(
-        self, incident: Incident, key: str, url: str, proxy: Proxy | None = None, *, writers: int = 0, **environ: str
+        self, incident: Incident, key: str, url: str, proxy: Proxy | None = None, *, writers: int = 0, **environ: Any
     ) -> Iterator[Player]:
         """Start a stack and its clients, some of whom write all the time."""
         through = proxy.url(url) if proxy else url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.faults.cluster.scene import INCIDENTS as INCIDENTS
 from benchmarks.faults.cluster.scene import ClusterScene, incident
 from testkit.yard import wait_for
 
@@ -56,8 +57,8 @@ def writer_cut_off(scene: ClusterScene) -> None:
 
 @incident()
 def majority_lost(scene: ClusterScene) -> None:
-    """All three nodes lose each other, so that none is of a majority and all refuse; then they find each other again."""
-    with scene.cut_off(*scene.cluster.nodes[1:]):
+    """All three nodes lose each other: none is of a majority, and all refuse; then they find each other again."""
+    with scene.cut_off(*scene.others):
         wait_for(lambda: scene.writer.has_left, "leave")
         scene.wait()
 
@@ -65,7 +66,7 @@ def majority_lost(scene: ClusterScene) -> None:
 @incident()
 def rolling_restart(scene: ClusterScene) -> None:
     """One node after the other is shut down in order and started again, the one that takes the writes last."""
-    for node in reversed(scene.cluster.nodes):
+    for node in (*scene.others, scene.writer):
         node.control.shut_down()
         scene.come_back(node)
 
@@ -80,7 +81,7 @@ def state_transfer(scene: ClusterScene) -> None:
 
 @incident()
 def flow_control(scene: ClusterScene) -> None:
-    """A node that is only read cannot apply what others write (FLUSH TABLES WITH READ LOCK), and has them wait for it."""
+    """A node that is only read cannot apply what is written (FLUSH TABLES WITH READ LOCK), and has all wait for it."""
     with scene.holding_on(scene.reader, "FLUSH TABLES WITH READ LOCK"):
         scene.wait()
 
@@ -117,7 +118,7 @@ def haproxy_killed(scene: ClusterScene) -> None:
 
 @incident()
 def instance_killed(scene: ClusterScene) -> None:
-    """The web instance dies with its workers (SIGKILL), and is started again three seconds later: a single point here."""
+    """The web instance dies with its workers (SIGKILL), and is started three seconds later: a single point here."""
     with scene.outage():
         for player in scene.players:
             player.instance.kill()

@@ -24,15 +24,10 @@ class ClusterScene(Scene):
 
     cluster: Cluster
 
-    @property
-    def writer(self) -> Node:
-        """The node that HAProxy has writes led to, as long as it is up."""
-        return self.cluster.nodes[0]
-
-    @property
-    def reader(self) -> Node:
-        """One of the others."""
-        return self.cluster.nodes[2]
+    def __post_init__(self) -> None:
+        self.writer = self.cluster.writer()
+        """The node that HAProxy leads those to who write; it stays that as long as it is up."""
+        self.reader, _ = self.others = [node for node in self.cluster.nodes if node != self.writer]
 
     @property
     def haproxy(self) -> Container:

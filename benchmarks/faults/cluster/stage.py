@@ -69,9 +69,7 @@ class ClusterStage(Stage[ClusterOutcome]):
         if incident.writes_anywhere:
             writer = reader
         if key == "ours":
-            player = self._player(
-                incident, key, writer, writers=WRITERS, DATABASE_READ_URL=reader, DATABASE_TLS="off"
-            )
+            player = self._player(incident, key, writer, writers=WRITERS, DATABASE_READ_URL=reader, DATABASE_TLS="off")
         else:
             player = self._player(incident, key, reader, writers=WRITERS, DATABASE_WRITER_URL=writer)
         with player as made:
@@ -109,9 +107,12 @@ def _kept_by(node: Node, database: str) -> Kept:
 @contextmanager
 def new_cluster_stage() -> Iterator[ClusterStage]:
     """Yield a stage with a cluster of its own."""
-    with tempfile.TemporaryDirectory(prefix="sakila-faults-") as folder, galera() as cluster:
-        with cluster_stage(cluster, Path(folder)) as stage:
-            yield stage
+    with (
+        tempfile.TemporaryDirectory(prefix="sakila-faults-") as folder,
+        galera() as cluster,
+        cluster_stage(cluster, Path(folder)) as stage,
+    ):
+        yield stage
 
 
 @contextmanager
