@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +43,13 @@ class ClusterScene(Scene):
     @contextmanager
     def cut_off(self, *nodes: Node) -> Iterator[None]:
         """Take nodes off the cluster's network during the block, each alone; all may still be reached."""
-        with ExitStack() as stack:
-            for node in nodes:
-                stack.enter_context(self.cluster.cut(node))
-            wait_for(lambda: all(node.has_left for node in nodes), "leave")
-            yield
+        for node in nodes:
+            self.cluster.take_off(node)
+        wait_for(lambda: all(node.has_left for node in nodes), "leave")
+        yield
+        for node in nodes:
+            self.cluster.put_back(node)
+        self.cluster.wait_until_whole()
 
     @contextmanager
     def holding_on(self, node: Node, order: str) -> Iterator[None]:
