@@ -8,7 +8,7 @@ to 0.3 s after each answer: twelve ask for random cities, four write a row and a
 transaction. The peers read by the second port and write by the first, as this application does with
 `DATABASE_READ_URL`.
 
-- **The cluster** is asked on every node past HAProxy, ten times a second, for a row and for a write. It is away for
+- **The cluster** is asked on every node past HAProxy, five times a second, for a row and for a write. It is away for
   reads, or takes no writes, where no node at all did so for longer than a second, from the last that was answered to
   the next. Where HAProxy or the web instance is what dies, all is away from then until it lets somebody in again.
 - **A read has failed** if it is not answered with 200. While a node answered, and from two seconds after one did again,

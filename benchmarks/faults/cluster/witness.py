@@ -21,7 +21,7 @@ STATEMENTS: dict[QuestionKind, str] = {
     "read": f"SELECT id FROM {DATABASE}.seen LIMIT 1",
     "write": f"INSERT INTO {DATABASE}.seen VALUES ()",
 }
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.2
 GAP_SECONDS = 1.0
 """So long nobody has to be answered for the cluster to be away: less may be this machine's."""
 
