@@ -81,8 +81,8 @@ def state_transfer(scene: ClusterScene) -> None:
 
 @incident()
 def flow_control(scene: ClusterScene) -> None:
-    """A node that is only read cannot apply what is written (FLUSH TABLES WITH READ LOCK), and has all wait for it."""
-    with scene.holding_on(scene.reader, "FLUSH TABLES WITH READ LOCK"):
+    """A node that is only read cannot apply what is written (LOCK TABLES), and has all who write wait for it."""
+    with scene.locking("visit", scene.reader):
         scene.wait()
 
 

@@ -52,10 +52,11 @@ class ClusterScene(Scene):
         self.cluster.wait_until_whole()
 
     @contextmanager
-    def holding_on(self, node: Node, order: str) -> Iterator[None]:
-        """Somebody gives this order on a node, and lets go of what they hold after the block."""
+    def locking(self, table: str, node: Node) -> Iterator[None]:
+        """Somebody holds a lock on a table on one node during the block; the node cannot apply what others write."""
+        tables = [f"{make_url(player.url).database}.{table} WRITE" for player in self.players]
         with node.connect() as connection:
-            connection.cursor().execute(order)
+            connection.cursor().execute(f"LOCK TABLES {', '.join(tables)}")
             yield
 
     def change_tables(self, *orders: str) -> None:
