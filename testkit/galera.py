@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pymysql
 from docker.models.containers import Container
@@ -29,22 +30,12 @@ NODES = ("node1", "node2", "node3")
 """Their names on the network for all; on their own they have others, and meet nowhere else."""
 
 OPTIONS = (
-    "--wsrep-on=ON",
-    "--wsrep-provider=/usr/lib/galera/libgalera_smm.so",
-    "--wsrep-cluster-name=sakila",
-    "--wsrep-provider-options=gcache.size=32M;pc.wait_prim_timeout=PT2M",
-    "--wsrep-sst-method=rsync",
-    "--binlog-format=ROW",
-    "--innodb-autoinc-lock-mode=2",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=OFF",
     "--innodb-buffer-pool-size=64M",
-    # For HAProxy's health check.
-    "--extra-port=3305",
-    "--extra-max-connections=10",
 )
 
-HAPROXY = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
+HAPROXY, START = ROOT / "deploy" / "haproxy" / "haproxy.cfg", ROOT / "deploy" / "galera" / "start"
 """What runs here is what users run."""
 
 
@@ -110,16 +101,19 @@ def _start(yard: Yard) -> Cluster:
     nodes = []
     for name in NODES:
         own, port = _among_themselves(name), free_port()
-        place = f"--wsrep-node-address={own}", f"--wsrep-cluster-address={_peers(name)}"
         made = yard.container(
             MARIADB118_IMAGE,
             name,
             {3306: port},
-            command=["mariadbd", *OPTIONS, f"--wsrep-node-name={name}", *place],
-            # An image that knows the second word leaves out what a state transfer replaces.
-            environment={"MARIADB_ROOT_PASSWORD": password, **({} if name == NODES[0] else {"WSREP_SKIP_INIT": "1"})},
-            tmpfs={"/var/lib/mysql": ""},
+            entrypoint=["bash", f"/srv/{START.name}"],
+            command=[*OPTIONS, f"--wsrep-node-name={name}"],
+            environment={
+                "MARIADB_ROOT_PASSWORD": password,
+                "NODE": own,
+                "NODES": " ".join(map(_among_themselves, NODES)),
+            },
         )
+        made.put_archive("/srv", _archive(START))
         inner.connect(made, aliases=[own])
         nodes.append(Node(password, port, name, made))
     for node in nodes:
@@ -130,7 +124,7 @@ def _start(yard: Yard) -> Cluster:
     writer_port, reader_port = free_port(), free_port()
     cluster = replace(cluster, writer_port=writer_port, reader_port=reader_port)
     proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
-    proxy.put_archive("/usr/local/etc/haproxy", _archive(HAPROXY.name, HAPROXY.read_text()))
+    proxy.put_archive("/usr/local/etc/haproxy", _archive(HAPROXY))
     nodes[0].ask("CREATE USER haproxy")
     proxy.start()
     # The first that writes finds all of them, and so the first of them.
@@ -143,16 +137,10 @@ def _among_themselves(name: str) -> str:
     return f"inner-{name}"
 
 
-def _peers(name: str) -> str:
-    # The others take their data from the first; among each other they would wait for one that has any.
-    return "gcomm://" if name == NODES[0] else f"gcomm://{_among_themselves(NODES[0])}"
-
-
-def _archive(name: str, text: str) -> bytes:
-    content = text.encode()
-    with io.BytesIO() as file:
-        with tarfile.open(fileobj=file, mode="w") as archive:
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-        return file.getvalue()
+def _archive(path: Path) -> bytes:
+    with io.BytesIO() as made, path.open("rb") as file:
+        with tarfile.open(fileobj=made, mode="w") as archive:
+            entry = archive.gettarinfo(arcname=path.name, fileobj=file)
+            entry.mode |= 0o444  # whoever runs there is somebody else
+            archive.addfile(entry, file)
+        return made.getvalue()
