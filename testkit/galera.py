@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pymysql
 from docker.models.containers import Container
@@ -29,32 +30,13 @@ HAPROXY_IMAGE = "haproxy:3.2"
 NODES = ("node1", "node2", "node3")
 """Their names on the network for all; on their own they have others, and meet nowhere else."""
 
-PEERS = f"gcomm://{','.join(f'inner-{name}' for name in NODES)}"
-START = """
-first=
-if [[ ${IS_FIRST:-} && ! -e /started ]]; then first=--wsrep-new-cluster; fi
-touch /started
-exec docker-entrypoint.sh "$@" $first
-"""
-"""A new cluster is begun once: the node that did comes back to the others, as any other does."""
-
 OPTIONS = (
-    "--wsrep-on=ON",
-    "--wsrep-provider=/usr/lib/galera/libgalera_smm.so",
-    "--wsrep-cluster-name=sakila",
-    "--wsrep-provider-options=gcache.size=32M;pc.wait_prim_timeout=PT2M",
-    "--wsrep-sst-method=rsync",
-    "--binlog-format=ROW",
-    "--innodb-autoinc-lock-mode=2",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=OFF",
     "--innodb-buffer-pool-size=64M",
-    # For HAProxy's health check.
-    "--extra-port=3305",
-    "--extra-max-connections=10",
 )
 
-HAPROXY = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
+HAPROXY, START = ROOT / "deploy" / "haproxy" / "haproxy.cfg", ROOT / "deploy" / "galera" / "start"
 """What runs here is what users run."""
 
 
@@ -135,11 +117,10 @@ class Cluster:
 
     def wait_until_whole(self) -> None:
         """Return once all three belong together and serve."""
-        wait_for(lambda: all(node.status("wsrep_cluster_size") == str(len(NODES)) for node in self.nodes), "join")
-        wait_for(lambda: all(node.status("wsrep_ready") == "ON" for node in self.nodes), "sync")
+        _wait_until_whole(self.nodes)
 
     def writer(self) -> Node:
-        """Return the node that HAProxy leads to who writes."""
+        """Return the node that HAProxy leads those to who write."""
         ((name,),) = Node(self.password, self.writer_port, "", self.proxy).ask("SELECT @@wsrep_node_name")
         return next(node for node in self.nodes if node.name == name)
 
@@ -162,26 +143,29 @@ def _start(yard: Yard) -> Cluster:
     nodes = []
     for name in NODES:
         own, port = _among_themselves(name), free_port()
-        place = f"--wsrep-node-address={own}", f"--wsrep-cluster-address={PEERS}"
-        # An image that knows the second word leaves out what a state transfer replaces.
-        word = "IS_FIRST" if name == NODES[0] else "WSREP_SKIP_INIT"
         made = yard.container(
             MARIADB118_IMAGE,
             name,
             {3306: port},
-            entrypoint=["bash", "-c", START, "start"],
-            command=["mariadbd", *OPTIONS, f"--wsrep-node-name={name}", *place],
-            environment={"MARIADB_ROOT_PASSWORD": password, word: "1"},
+            entrypoint=["bash", f"/srv/{START.name}"],
+            command=[*OPTIONS, f"--wsrep-node-name={name}"],
+            environment={
+                "MARIADB_ROOT_PASSWORD": password,
+                "NODE": own,
+                "NODES": " ".join(map(_among_themselves, NODES)),
+            },
         )
+        made.put_archive("/srv", _archive(START))
         inner.connect(made, aliases=[own])
         nodes.append(Node(password, port, name, made))
+    for node in nodes:
+        node.inside.start()
+    _wait_until_whole(nodes)
+    # Asked for only now: nobody else is to take them while the nodes find each other.
     writer_port, reader_port = free_port(), free_port()
     proxy = yard.container(HAPROXY_IMAGE, "haproxy", {3306: writer_port, 3307: reader_port})
     cluster = Cluster(nodes, inner, proxy, password, writer_port, reader_port)
-    for node in nodes:
-        node.inside.start()
-    cluster.wait_until_whole()
-    proxy.put_archive("/usr/local/etc/haproxy", _archive(HAPROXY.name, HAPROXY.read_text()))
+    proxy.put_archive("/usr/local/etc/haproxy", _archive(HAPROXY))
     nodes[0].ask("CREATE USER haproxy")
     proxy.start()
     # The first that writes finds all of them, and so the first of them.
@@ -190,15 +174,19 @@ def _start(yard: Yard) -> Cluster:
     return cluster
 
 
+def _wait_until_whole(nodes: list[Node]) -> None:
+    wait_for(lambda: all(node.status("wsrep_cluster_size") == str(len(NODES)) for node in nodes), "join")
+    wait_for(lambda: all(node.status("wsrep_ready") == "ON" for node in nodes), "sync")
+
+
 def _among_themselves(name: str) -> str:
     return f"inner-{name}"
 
 
-def _archive(name: str, text: str) -> bytes:
-    content = text.encode()
-    with io.BytesIO() as file:
-        with tarfile.open(fileobj=file, mode="w") as archive:
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-        return file.getvalue()
+def _archive(path: Path) -> bytes:
+    with io.BytesIO() as made, path.open("rb") as file:
+        with tarfile.open(fileobj=made, mode="w") as archive:
+            entry = archive.gettarinfo(arcname=path.name, fileobj=file)
+            entry.mode |= 0o444  # whoever runs there is somebody else
+            archive.addfile(entry, file)
+        return made.getvalue()
