@@ -54,8 +54,15 @@ class Node(Member):
 
     def status(self, name: str) -> str:
         """Return one of the server's counters, "" while it does not answer."""
+        return self._value(f"SHOW STATUS LIKE '{name}'")
+
+    def variable(self, name: str) -> str:
+        """Return one of the server's settings, "" while it does not answer."""
+        return self._value(f"SHOW VARIABLES LIKE '{name}'")
+
+    def _value(self, question: str) -> str:
         try:
-            return str(self.ask(f"SHOW STATUS LIKE '{name}'")[0][1])
+            return str(self.ask(question)[0][1])
         except (pymysql.Error, IndexError):
             return ""
 
@@ -120,15 +127,26 @@ class Cluster:
         _wait_until_whole(self.nodes)
 
     def writer(self) -> Node:
-        """Return the node that HAProxy leads those to who write."""
-        ((name,),) = Node(self.password, self.writer_port, "", self.proxy).ask("SELECT @@wsrep_node_name")
+        """Return the node that HAProxy leads those to who write, once it does."""
+        name = self._behind(self.writer_port)
         return next(node for node in self.nodes if node.name == name)
 
     def wait_for_haproxy(self) -> None:
         """Return once HAProxy lets clients in on both ports."""
         for port in (self.writer_port, self.reader_port):
-            through = Node(self.password, port, "", self.proxy)
-            wait_for(lambda: through.status("wsrep_ready") == "ON", "pass HAProxy")  # noqa: B023 -- called at once
+            self._behind(port)
+
+    def _behind(self, port: int) -> str:
+        """Return the name of a node that HAProxy leads to there."""
+        through, name = Node(self.password, port, "", self.proxy), ""
+
+        def is_told() -> bool:
+            nonlocal name
+            name = through.variable("wsrep_node_name")
+            return name != ""
+
+        wait_for(is_told, "pass HAProxy")
+        return name
 
 
 @contextmanager
