@@ -22,7 +22,7 @@ COMMANDS = re.compile(
 )
 """So do these files: commands, clusters in containers, packages, what is measured."""
 
-FAULTS = re.compile(r"tests/(\w+/)?faults/|benchmarks/tests/test_matrix")
+FAULTS = re.compile(r"tests/(\w+/)?faults/|benchmarks/tests/test_(cluster_)?matrix")
 """What watches the clock."""
 
 

@@ -3,7 +3,7 @@
 # = Measure it
 #: bench [--quick]   compare with what people use instead; needs wrk
 #:                   (--help: the options)
-#: faults [--quick]  break the database under it and four others
-#:                   (--help: the options)
+#: faults [--quick]  break the database under it and four others, or with
+#:                   --cluster three nodes and HAProxy (--help: the options)
 #: then [--quick]    measure a new connection for each request, as in the
 #:                   2010s, beside kept ones; needs siege and MariaDB

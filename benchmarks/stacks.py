@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,6 +19,7 @@ import psutil
 from testkit import ROOT
 from testkit.databases import environment
 from testkit.processes import free_port
+from testkit.waiting import eventually
 
 START_SECONDS = 40
 STOP_SECONDS = 15
@@ -26,15 +29,18 @@ class NotStartedError(Exception):
     """A stack did not answer; the first line says how, the others are the end of its log."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     """A stack that answers."""
 
     port: int
-    process: subprocess.Popen[bytes]
     log: Path
     counts_master: bool
     """Whether the process that was started answers requests by itself."""
+    begin: Callable[[], subprocess.Popen[bytes]]
+
+    def __post_init__(self) -> None:
+        self.process = self.begin()
 
     @property
     def url(self) -> str:
@@ -47,6 +53,30 @@ class Running:
             return [self.process.pid]
         children = psutil.Process(self.process.pid).children()
         return sorted(child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline()))
+
+    def signal(self, number: int) -> None:
+        """Send the first process a signal."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill all its processes: nobody waits for those that are stuck."""
+        with suppress(psutil.NoSuchProcess):
+            master = psutil.Process(self.process.pid)
+            for process in (master, *master.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    def start_again(self) -> None:
+        """Start it again at the same address; return once somebody listens there, and raise if nobody does in time."""
+        self.process.wait()
+        self.process = self.begin()
+        if not eventually(self._is_listening, START_SECONDS):
+            raise NotStartedError(f"nobody listened after {START_SECONDS} s")
+
+    def _is_listening(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
 
 
 @dataclass(frozen=True)
@@ -76,18 +106,18 @@ class Stack:
         # uvicorn's words for these
         asked |= {"UVICORN_PORT": str(port), "UVICORN_WORKERS": str(workers)} if self.is_async else {}
         url = f"{self.driver}://{database_url.partition('://')[2]}"
-        process = _start(self.command, self.root, log, environment(url, **asked | self.environ | environ))
+        begin = partial(_start, self.command, self.root, log, environment(url, **asked | self.environ | environ))
+        running = Running(port, log, self.is_async and workers == 1, begin)
         try:
-            running = Running(port, process, log, counts_master=self.is_async and workers == 1)
             _wait_for_answer(running)
             yield running
         finally:
-            _stop(process)
+            _stop(running.process)
 
 
 def _start(command: list[str], root: Path, log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
     leash = ["setpriv", "--pdeathsig", "TERM"] if sys.platform == "linux" and shutil.which("setpriv") else []
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         # A session of its own keeps Ctrl-C from it: we stop it in order.
         return subprocess.Popen(
             [*leash, *command],

@@ -20,7 +20,7 @@ from sqlalchemy import URL
 from testkit.containers import LABEL, me, remove_orphans
 from testkit.servers import DRIVERS, MissingError
 
-START_SECONDS = 120
+START_SECONDS = 600
 
 
 @dataclass(frozen=True)

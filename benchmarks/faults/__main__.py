@@ -6,13 +6,16 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from benchmarks.faults import report
-from benchmarks.faults.incidents import INCIDENTS
-from benchmarks.faults.outcome import Outcome
-from benchmarks.faults.pace import FULL, QUICK, Pace
-from benchmarks.faults.rule import colour_of
-from benchmarks.faults.stage import ROUTES, Stage, new_stage
+from benchmarks.faults.cluster.report import CLUSTER
+from benchmarks.faults.cluster.stage import STACKS, new_cluster_stage
+from benchmarks.faults.pace import FULL, ON_A_CLUSTER, QUICK, Pace
+from benchmarks.faults.report import Form
+from benchmarks.faults.server_stage import new_stage
+from benchmarks.faults.stage import ROUTES, Stage
 
 SIGNS = {"green": "+", "yellow": "~", "red": "!"}
 ANSI = {"green": "\033[32m", "yellow": "\033[33m", "red": "\033[31m"}
@@ -21,25 +24,41 @@ ANSI = {"green": "\033[32m", "yellow": "\033[33m", "red": "\033[31m"}
 def main() -> None:
     """Perform what the command line asks for; Ctrl-C keeps what is done."""
     asked = _arguments()
-    done: report.Matrix = {}
+    if asked.cluster:
+        _make(CLUSTER, new_cluster_stage(), STACKS, ON_A_CLUSTER, asked)
+    else:
+        _make(report.SERVER, new_stage(), tuple(ROUTES), QUICK if asked.quick else FULL, asked)
+
+
+def _make(
+    form: Form[Any],
+    opened: AbstractContextManager[Stage[Any]],
+    all_stacks: Sequence[str],
+    pace: Pace,
+    asked: argparse.Namespace,
+) -> None:
+    only, stacks = asked.only or list(form.incidents), asked.stacks or list(all_stacks)
+    done: dict[str, dict[str, Any]] = {}
     began, code = time.monotonic(), 0
     try:
-        with new_stage() as stage:
-            code = _perform_all(stage, asked.only, asked.stacks, QUICK if asked.quick else FULL, done)
+        with opened as stage:
+            code = _perform_all(form, stage, only, stacks, pace, done)
     except KeyboardInterrupt:
         print("\nInterrupted; what is done is kept.")
         code = 130
     if done:
-        is_whole = set(done) == set(INCIDENTS) and set(asked.stacks) == set(ROUTES) and not asked.quick
-        minutes, folder = (time.monotonic() - began) / 60, report.DOCS if is_whole else report.PARTS
-        print(f"Written: {report.write(done, minutes=minutes, into=folder)}")
+        is_whole = set(done) == set(form.incidents) and set(stacks) == set(all_stacks) and not asked.quick
+        minutes = (time.monotonic() - began) / 60
+        print(f"Written: {report.write(form, done, minutes=minutes, is_whole=is_whole)}")
     sys.exit(code)
 
 
-def _perform_all(stage: Stage, only: Sequence[str], stacks: list[str], pace: Pace, done: report.Matrix) -> int:
+def _perform_all(
+    form: Form[Any], stage: Stage[Any], only: Sequence[str], stacks: list[str], pace: Pace, done: dict[str, Any]
+) -> int:
     """Perform them one after the other into `done`; return 1 if one could not be performed."""
     code = 0
-    for number, incident in enumerate((INCIDENTS[key] for key in only), start=1):
+    for number, incident in enumerate((form.incidents[key] for key in only), start=1):
         print(f"[{number:2}/{len(only)}] {incident.key}: {incident.story}", flush=True)
         try:
             done[incident.key] = stage.perform(incident, stacks, pace)
@@ -48,23 +67,24 @@ def _perform_all(stage: Stage, only: Sequence[str], stacks: list[str], pace: Pac
             code = 1
             continue
         for key, outcome in done[incident.key].items():
-            print(f"        {_line(key, outcome)}", flush=True)
+            print(f"        {_line(form, key, outcome)}", flush=True)
     return code
 
 
-def _line(key: str, outcome: Outcome) -> str:
-    colour = colour_of(outcome)
-    text = f"{SIGNS[colour]} {key:26} {report.cell(outcome)}"
+def _line(form: Form[Any], key: str, outcome: Any) -> str:
+    colour = form.colour_of(outcome)
+    text = f"{SIGNS[colour]} {key:26} {form.cell(outcome)}"
     return f"{ANSI[colour]}{text}\033[0m" if sys.stdout.isatty() else text
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run faults", description=__doc__)
     parser.add_argument(
-        "--only", type=_keys(INCIDENTS), default=list(INCIDENTS), metavar="FAULT,…", help="these faults"
+        "--only", type=_keys([*report.SERVER.incidents, *CLUSTER.incidents]), metavar="FAULT,…", help="these faults"
     )
-    parser.add_argument("--stacks", type=_keys(ROUTES), default=list(ROUTES), metavar="STACK,…", help="these stacks")
+    parser.add_argument("--stacks", type=_keys(ROUTES), metavar="STACK,…", help="these stacks")
     parser.add_argument("--quick", action="store_true", help="shorter faults, all stacks at once: six minutes")
+    parser.add_argument("--cluster", action="store_true", help="those of a Galera cluster behind HAProxy instead")
     return parser.parse_args()
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import quote
 
 from benchmarks import sakila
@@ -22,9 +23,10 @@ GIVEN_UP_SECONDS = 60
 class Crowd(Clients):
     """So many clients, each a thread with a connection that it keeps, pausing for a random while after each answer."""
 
-    def __init__(self, port: int, pause: tuple[float, float], readers: int = 16) -> None:
+    def __init__(self, port: int, pause: tuple[float, float], writers: int = 0, number: int = 16) -> None:
         super().__init__(lambda: KeptAlive(port, GIVEN_UP_SECONDS), pause=pause, seed=port)
-        self.begin(readers, read)
+        self.begin(number - writers, read)
+        self.begin(writers, write_in_order)
 
     @contextmanager
     def visiting(self, path: str, clients: int) -> Iterator[None]:
@@ -58,7 +60,13 @@ def read(_: int, dice: random.Random) -> Question:
 def write(_: int, __: random.Random) -> Question:
     """Write what nobody else writes: it is judged by what was kept."""
     nonce = secrets.token_hex(10)
-    return Question(f"/visits?nonce={nonce}", nonce, kind="write")
+    return Question(f"/visits?nonce={nonce}", nonce, kind="write", accept="application/json")
+
+
+def write_in_order(place: int, dice: random.Random) -> Question:
+    """Write what others cannot get in the way of for good: all take the rows in the same order."""
+    question = write(place, dice)
+    return replace(question, path=f"{question.path}&rows=up")
 
 
 def other(path: str) -> Choice:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import URL, make_url
 
@@ -22,17 +23,23 @@ class Ground:
     @contextmanager
     def copy(self, token: str) -> Iterator[str]:
         """Yield the address of a copy, with a user of its own; the same token makes the same names."""
-        user, database, order = f"app_{token}", PREFIX + token, self.server.admin
-        order(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
-        order(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{token}'")
-        order(f"GRANT ALL PRIVILEGES ON {database}.* TO '{user}'@'%'")
-        for (table,) in order(f"SHOW TABLES FROM {self.template.database}"):
-            order(f"CREATE TABLE {database}.{table} LIKE {self.template.database}.{table}")
-            order(f"INSERT INTO {database}.{table} SELECT * FROM {self.template.database}.{table}")
-        url = self.template.set(username=user, password=token, database=database)
-        yield url.render_as_string(hide_password=False)
-        order(f"DROP DATABASE {database}")
-        order(f"DROP USER '{user}'@'%'")
+        with copy_of(self.template, token, self.server.admin) as url:
+            yield url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def copy_of(template: URL, token: str, order: Callable[[str], list[tuple[Any, ...]]]) -> Iterator[URL]:
+    """Yield the address of a copy of a database, with a user of its own; `order` runs a statement there."""
+    user, database = f"app_{token}", PREFIX + token
+    order(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
+    order(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{token}'")
+    order(f"GRANT ALL PRIVILEGES ON {database}.* TO '{user}'@'%'")
+    for (table,) in order(f"SHOW TABLES FROM {template.database}"):
+        order(f"CREATE TABLE {database}.{table} LIKE {template.database}.{table}")
+        order(f"INSERT INTO {database}.{table} SELECT * FROM {template.database}.{table}")
+    yield template.set(username=user, password=token, database=database)
+    order(f"DROP DATABASE {database}")
+    order(f"DROP USER '{user}'@'%'")
 
 
 @contextmanager

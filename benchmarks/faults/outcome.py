@@ -62,8 +62,8 @@ def measure(
     requests: Iterable[Request], times: Times, reconnects: int, kept: Sequence[str], *, cuts_writes: bool = False
 ) -> Outcome:
     """Count."""
-    counted = [each for each in list(requests) if each.kind != "other" and _matters(each, times)]
-    failed = [each for each in counted if _has_ended(each, times) and not _is_good(each)]
+    counted = [each for each in list(requests) if each.kind != "other" and matters(each, times)]
+    failed = [each for each in counted if has_ended(each, times) and not is_good(each)]
     cut = [each for each in failed if cuts_writes and each.kind == "write"]
     blamed = [each for each in failed if not (cuts_writes and each.kind == "write") and not each.is_wrong]
     down = [each for each in blamed if times.was_down(each)]
@@ -75,46 +75,49 @@ def measure(
         failed_down=len(down),
         writes_cut=len(cut),
         wrong=sum(each.is_wrong for each in counted) + _wrong_writes(counted, Counter(kept)),
-        worst_seconds=max((_seconds(each, times) for each in counted), default=0.0),
+        worst_seconds=max((seconds(each, times) for each in counted), default=0.0),
         first_good_seconds=_first_good(counted, times),
         reconnects=reconnects,
-        stuck=sum(not _has_ended(each, times) and each.began < times.recovered for each in counted),
+        stuck=sum(not has_ended(each, times) and each.began < times.recovered for each in counted),
         failures=dict(Counter(in_words(each) for each in failed).most_common()),
     )
 
 
-def _matters(request: Request, times: Times) -> bool:
+def matters(request: Request, times: Times) -> bool:
+    """Tell whether it was under way at some time that counts."""
     return request.began <= times.closed and (request.ended is None or request.ended >= times.opened)
 
 
-def _is_good(request: Request) -> bool:
+def is_good(request: Request) -> bool:
     """Tell whether it was answered with what was asked for, right or wrong."""
     return request.status == 200
 
 
-def _has_ended(request: Request, times: Times) -> bool:
+def has_ended(request: Request, times: Times) -> bool:
+    """Tell whether it was answered before the end of all."""
     return request.ended is not None and request.ended <= times.closed
 
 
-def _seconds(request: Request, times: Times) -> float:
-    return _ended(request, times) - request.began
+def seconds(request: Request, times: Times) -> float:
+    """Return how long it took; without an answer, until the end of all."""
+    return ended(request, times) - request.began
 
 
-def _ended(request: Request, times: Times) -> float:
+def ended(request: Request, times: Times) -> float:
     """Return when it was answered, at the latest at the end of all."""
     return times.closed if request.ended is None else min(request.ended, times.closed)
 
 
 def _first_good(requests: Iterable[Request], times: Times) -> float | None:
     """Return after how long both reads and, where writes were refused, writes were well again; None for never."""
-    good = [each for each in requests if _is_good(each) and _has_ended(each, times)]
+    good = [each for each in requests if is_good(each) and has_ended(each, times)]
     outages = {"read": times.outages, "write": times.write_outages}
     backs: list[float] = []
     for kind, intervals in outages.items():
         if not intervals and kind == "write":
             continue
         up = max((end for _, end in intervals), default=times.recovered)
-        later = [_ended(each, times) - up for each in good if each.kind == kind and _ended(each, times) >= up]
+        later = [ended(each, times) - up for each in good if each.kind == kind and ended(each, times) >= up]
         if not later:
             return None
         backs.append(min(later))
@@ -123,4 +126,4 @@ def _first_good(requests: Iterable[Request], times: Times) -> float | None:
 
 def _wrong_writes(requests: Iterable[Request], kept: Counter[str]) -> int:
     writes = [each for each in requests if each.kind == "write" and each.ended is not None]
-    return sum(kept[each.question.about] > 1 or (_is_good(each) and kept[each.question.about] != 1) for each in writes)
+    return sum(kept[each.question.about] > 1 or (is_good(each) and kept[each.question.about] != 1) for each in writes)

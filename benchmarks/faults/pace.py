@@ -17,3 +17,5 @@ class Pace:
 
 
 FULL, QUICK = Pace(), Pace(fault=4.0, before=1.0, after=2.0, together=5)
+ON_A_CLUSTER = Pace(fault=8.0, before=2.0)
+"""Longer than a silent node is waited for by the others, 5 s and more."""

@@ -1,68 +1,72 @@
-"""The matrix as Markdown."""
+"""A matrix as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from benchmarks.faults.incidents import INCIDENTS
+from benchmarks.faults.incidents import INCIDENTS, Incident
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.remarks import LEGEND, REMARKS
 from benchmarks.faults.rule import RULE, Colour, colour_of, shortcomings
-from benchmarks.publishing import circumstances, in_words, table
+from benchmarks.publishing import circumstances, in_words, publish, table
 from benchmarks.stacks import STACKS
 from testkit import ROOT
 
-Matrix = dict[str, dict[str, Outcome]]
+T = TypeVar("T")
+
+Matrix = Mapping[str, Mapping[str, T]]
 """Incident -> stack -> figures."""
 
-DOCS, PARTS = ROOT / "docs", ROOT / "benchmarks" / "results" / "partial"
+DOCUMENT, PARTS = ROOT / "docs" / "fault-matrix.md", ROOT / "benchmarks" / "results" / "partial"
 """Where the whole matrix goes, and where a part of it."""
-NAME = "fault-matrix.md"
 MARKS: dict[Colour, str] = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
-COLUMNS = (
-    "requests",
-    "failed, database up",
-    "failed in the first second after",
-    "failed, database down",
-    "wrong",
-    "worst latency",
-    "first 200",
-    "connections opened",
-    "stuck",
-)
 
 
-def write(matrix: Matrix, *, minutes: float, into: Path) -> str:
-    """Write the document; return its name."""
-    where = circumstances("DBUtils", "fastapi", "uvicorn", "asyncmy") | {"minutes": round(minutes, 1)}
-    into.mkdir(parents=True, exist_ok=True)
-    file = into / NAME
-    file.write_text(markdown(matrix, where), encoding="utf-8")
+@dataclass(frozen=True)
+class Form(Generic[T]):
+    """One kind of matrix: what may happen in it, how a cell is judged, and what the document says in words."""
+
+    key: str
+    """Its place in the document."""
+    incidents: Mapping[str, Incident]
+    legend: str
+    rule: Mapping[Colour, str]
+    colour_of: Callable[[T], Colour]
+    cell: Callable[[T], str]
+    """What the overview says: what keeps it from being green, or how long the slowest took."""
+    remarks: Mapping[str, str]
+    """Why this application is not green, by incident."""
+    columns: Sequence[str]
+    figures: Callable[[T], Sequence[str]]
+
+
+def write(form: Form[T], matrix: Matrix[T], *, minutes: float, is_whole: bool) -> str:
+    """Write it into the document, or a part of it into a file of its own; return the file's name."""
+    where = circumstances("DBUtils", "fastapi", "uvicorn", "asyncmy")
+    text = markdown(form, matrix, minutes)
+    if is_whole:
+        publish(form.key, text, where, DOCUMENT)
+        return str(DOCUMENT.relative_to(ROOT))
+    PARTS.mkdir(parents=True, exist_ok=True)
+    file = PARTS / f"fault-matrix-{form.key}.md"
+    file.write_text(f"{text}\n\n{in_words(where)}\n", encoding="utf-8")
     return str(file.relative_to(ROOT))
 
 
-def cell(outcome: Outcome) -> str:
-    """Return what a cell of the overview says: what keeps it from being green, or how long the slowest took."""
-    lacks = shortcomings(outcome)
-    return ", ".join(lacks) if lacks else f"worst {outcome.worst_seconds:.1f} s"
-
-
-def markdown(matrix: Matrix, where: dict[str, Any]) -> str:
-    """Return the document."""
+def markdown(form: Form[T], matrix: Matrix[T], minutes: float) -> str:
+    """Return its part of the document."""
     parts = [
-        "# The fault matrix",
-        LEGEND,
-        "\n".join(f"- {MARKS[colour]} **{colour}**: {meaning}." for colour, meaning in RULE.items()),
-        f"{in_words(where)} MariaDB on the same machine; it took {where['minutes']} minutes.",
-        "## Overview",
-        _overview(matrix),
-        *(_explanations(matrix)),
-        "## Every figure",
-        *(_details(key, row) for key, row in matrix.items()),
+        form.legend,
+        "\n".join(f"- {MARKS[colour]} **{colour}**: {meaning}." for colour, meaning in form.rule.items()),
+        _overview(form, matrix),
+        *_explanations(form, matrix),
+        "### Every figure",
+        *(_details(form, key, row) for key, row in matrix.items()),
+        f"MariaDB on the same machine; it took {minutes:.1f} minutes.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def titled(key: str) -> str:
@@ -70,35 +74,45 @@ def titled(key: str) -> str:
     return key.replace("-", " ")
 
 
-def stacks_of(matrix: Matrix) -> list[str]:
-    """Return the titles of the columns."""
-    return [_plain(key) for key in next(iter(matrix.values()))]
-
-
-def _overview(matrix: Matrix) -> str:
+def _overview(form: Form[T], matrix: Matrix[T]) -> str:
+    stacks = list(next(iter(matrix.values())))
     rows = [
-        [f"[{titled(key)}](#{key})", *(f"{MARKS[colour_of(outcome)]} {cell(outcome)}" for outcome in row.values())]
+        [
+            f"[{titled(key)}](#{key})",
+            *(f"{MARKS[form.colour_of(outcome)]} {form.cell(outcome)}" for outcome in row.values()),
+        ]
         for key, row in matrix.items()
     ]
-    colours = [[_colours(row)[place] for row in matrix.values()] for place in range(len(stacks_of(matrix)))]
-    counted = [" ".join(f"{MARKS[name]} {column.count(name)}" for name in RULE) for column in colours]
-    head = ["what happens", *stacks_of(matrix)]
+    colours = [[form.colour_of(row[stack]) for row in matrix.values()] for stack in stacks]
+    counted = [" ".join(f"{MARKS[name]} {column.count(name)}" for name in form.rule) for column in colours]
+    head = ["what happens", *map(_plain, stacks)]
     return table(head, [*rows, ["**all**", *counted]], texts=len(head))
 
 
-def _explanations(matrix: Matrix) -> Sequence[str]:
+def _explanations(form: Form[T], matrix: Matrix[T]) -> Sequence[str]:
     ours = {key: row["ours"] for key, row in matrix.items() if "ours" in row}
     told = [
-        f"- **{titled(key)}** ({cell(outcome)}): {REMARKS.get(key, 'not explained yet')}"
+        f"- **{titled(key)}** ({form.cell(outcome)}): {form.remarks.get(key, 'not explained yet')}"
         for key, outcome in ours.items()
-        if colour_of(outcome) != "green"
+        if form.colour_of(outcome) != "green"
     ]
-    return ["## Where this application is not green", "\n".join(told)] if told else []
+    return ["### Where this application is not green", "\n".join(told)] if told else []
 
 
-def _details(key: str, row: dict[str, Outcome]) -> str:
-    rows = [[f"{MARKS[colour_of(outcome)]} {_plain(stack)}", *_figures(outcome)] for stack, outcome in row.items()]
-    return f"### {titled(key)}\n\n{INCIDENTS[key].story}\n\n{table(['', *COLUMNS], rows)}"
+def _details(form: Form[T], key: str, row: Mapping[str, T]) -> str:
+    rows = [
+        [f"{MARKS[form.colour_of(outcome)]} {_plain(stack)}", *form.figures(outcome)] for stack, outcome in row.items()
+    ]
+    return f"#### {titled(key)}\n\n{form.incidents[key].story}\n\n{table(['', *form.columns], rows)}"
+
+
+def _plain(stack: str) -> str:
+    return STACKS[stack].title.replace("*", "").replace("`", "")
+
+
+def in_a_cell(lacks: Sequence[str], worst_seconds: float) -> str:
+    """Return what keeps a cell from being green, or how long the slowest took."""
+    return ", ".join(lacks) if lacks else f"worst {worst_seconds:.1f} s"
 
 
 def _figures(outcome: Outcome) -> list[str]:
@@ -114,9 +128,24 @@ def _figures(outcome: Outcome) -> list[str]:
     ]
 
 
-def _colours(row: dict[str, Outcome]) -> list[Colour]:
-    return [colour_of(outcome) for outcome in row.values()]
-
-
-def _plain(stack: str) -> str:
-    return STACKS[stack].title.replace("*", "").replace("`", "")
+SERVER = Form(
+    key="server",
+    incidents=INCIDENTS,
+    legend=LEGEND,
+    rule=RULE,
+    colour_of=colour_of,
+    cell=lambda outcome: in_a_cell(shortcomings(outcome), outcome.worst_seconds),
+    remarks=REMARKS,
+    columns=(
+        "requests",
+        "failed, database up",
+        "failed in the first second after",
+        "failed, database down",
+        "wrong",
+        "worst latency",
+        "first 200",
+        "connections opened",
+        "stuck",
+    ),
+    figures=_figures,
+)

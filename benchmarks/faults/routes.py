@@ -34,7 +34,7 @@ def add_routes(
     @app.post("/visits")
     def visit() -> str:
         nonce = request.args["nonce"]
-        write(nonce, next(orders))
+        write(nonce, ROWS.get(request.args.get("rows", "")) or next(orders))
         return f"kept {nonce}\n"
 
     @app.get("/slow")

@@ -2,17 +2,21 @@
 
 import os
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from benchmarks.faults import routes
-from benchmarks.peers.flask_sqlalchemy import app, db, find_id
+from benchmarks.peers import address
+from benchmarks.peers.flask_sqlalchemy import app, db, find_id, options
+
+# On a cluster there is another address for writing.
+WRITER = {} if address.WRITER_URL == address.URL else {"bind": create_engine(address.WRITER_URL, **options)}
 
 
 def write(nonce: str, order: tuple[int, int]) -> None:
     """Keep a visit and count it twice, in one transaction."""
-    db.session.execute(text(routes.INSERT), {"nonce": nonce})
+    db.session.execute(text(routes.INSERT), {"nonce": nonce}, bind_arguments=WRITER)
     for row in order:
-        db.session.execute(text(routes.COUNT), {"id": row})
+        db.session.execute(text(routes.COUNT), {"id": row}, bind_arguments=WRITER)
     db.session.commit()
 
 

@@ -2,16 +2,27 @@
 
 import os
 
+import pymysql
+from dbutils.persistent_db import PersistentDB
+
 from benchmarks.faults import routes
+from benchmarks.peers import address
 from benchmarks.peers.persistent_db import app, find_id, persistent
 
 INSERT = "INSERT INTO visit (nonce) VALUES (%s)"
 COUNT = "UPDATE counter SET visits = visits + 1 WHERE id = %s"
 
+# On a cluster there is another address for writing.
+writer = (
+    persistent
+    if address.WRITER_URL == address.URL
+    else PersistentDB(pymysql, **address.server(address.WRITER_URL), **address.tls(), autocommit=True)
+)
+
 
 def write(nonce: str, order: tuple[int, int]) -> None:
     """Keep a visit and count it twice, in one transaction."""
-    connection = persistent.connection()
+    connection = writer.connection()
     connection.begin()
     try:
         with connection.cursor() as cursor:

@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 URL = os.environ["DATABASE_URL"]
+WRITER_URL = os.environ.get("DATABASE_WRITER_URL", URL)
+"""Where a cluster takes writes; DATABASE_URL is where it is read then."""
 WANTS_TLS = os.environ.get("DATABASE_TLS") == "require"
 
 
@@ -19,9 +21,9 @@ def tls() -> dict[str, Any]:
     return {"ssl": context}
 
 
-def server() -> dict[str, Any]:
+def server(url: str = URL) -> dict[str, Any]:
     """Return the arguments that every MySQL driver of Python shares."""
-    parts = urlsplit(URL)
+    parts = urlsplit(url)
     return {
         "host": parts.hostname,
         "port": parts.port or 3306,

@@ -23,9 +23,10 @@ def test_colours_are_counted_and_a_row_that_is_not_won_is_explained(
     from benchmarks.faults import report
 
     monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(report, "PARTS", tmp_path / "partial")
     monkeypatch.setitem(remarks.REMARKS, "leak", "for this reason.")
 
-    text = (tmp_path / report.write(MATRIX, minutes=7.0, into=tmp_path)).read_text()
+    text = (tmp_path / report.write(report.SERVER, MATRIX, minutes=7.0, is_whole=False)).read_text()
 
     assert "| [crash](#crash) | 🔴 16 stuck | 🟢 worst 3.1 s |" in text
     assert "| **all** | 🟢 1 🟡 0 🔴 1 | 🟢 1 🟡 1 🔴 0 |" in text

@@ -23,7 +23,7 @@ from testkit.leaving_out import leave_out
 from testkit.servers import MissingError
 
 if TYPE_CHECKING:
-    from benchmarks.faults.stage import Stage
+    from benchmarks.faults.server_stage import ServerStage
 
 SHORT = Pace(fault=1.6, before=0.6, after=1.3)
 # Longer than the deadline, or a hang would pass for patience.
@@ -37,7 +37,7 @@ class Performances:
     """What the chosen incidents did, each performed once, in the background."""
 
     def __init__(self, keys: list[str], closing: ExitStack) -> None:
-        from benchmarks.faults.stage import new_stage
+        from benchmarks.faults.server_stage import new_stage
 
         # The stages are closed after the threads have ended.
         shared, other = (closing.enter_context(new_stage()) for _ in range(2))
@@ -56,7 +56,7 @@ def disturbs_others(incident: Incident) -> bool:
     return incident.touches_server or incident.one_at_a_time
 
 
-def perform(stage: Stage, incident: Incident) -> Outcome:
+def perform(stage: ServerStage, incident: Incident) -> Outcome:
     return stage.perform(incident, ["ours"], LONG if incident.hangs else SHORT)["ours"]
 
 

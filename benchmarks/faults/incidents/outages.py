@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.faults.incidents.scene import Scene, incident
+from benchmarks.faults.incidents.scene import ServerScene, incident
 
 
 @incident(touches_server=True)
-def restart(scene: Scene) -> None:
+def restart(scene: ServerScene) -> None:
     """The server is shut down in order and started again a while later."""
     with scene.outage():
         scene.server.stop()
@@ -15,7 +15,7 @@ def restart(scene: Scene) -> None:
 
 
 @incident(touches_server=True)
-def crash(scene: Scene) -> None:
+def crash(scene: ServerScene) -> None:
     """The server dies (SIGKILL) and is started again a while later."""
     with scene.outage():
         scene.server.kill()
@@ -24,7 +24,7 @@ def crash(scene: Scene) -> None:
 
 
 @incident(touches_server=True, hangs=True)
-def frozen_server(scene: Scene) -> None:
+def frozen_server(scene: ServerScene) -> None:
     """The server stops answering (SIGSTOP); connections stay open, new ones are accepted by the kernel."""
     with scene.outage():
         scene.server.freeze()
@@ -33,7 +33,7 @@ def frozen_server(scene: Scene) -> None:
 
 
 @incident(hangs=True)
-def table_locked(scene: Scene) -> None:
+def table_locked(scene: ServerScene) -> None:
     """Somebody holds a lock on the table (LOCK TABLES, a long ALTER): every lookup waits, all else works."""
     with scene.outage(), scene.holding("LOCK TABLES city WRITE"):
         scene.wait()

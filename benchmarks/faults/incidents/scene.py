@@ -5,94 +5,24 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
-from testkit.clients import Request
+from benchmarks.faults.incidents.cast import Network, Player
 from testkit.databases import plain_engine
 from testkit.fault_servers import FaultServer
-from testkit.packets import Cut, Direction
-from testkit.proxy import Proxy
 
 Interval = tuple[float, float]
 
 
-class Audience(Protocol):
-    """Those who ask one stack."""
-
-    @property
-    def requests(self) -> Sequence[Request]:
-        """All that was asked so far."""
-
-    def rest(self) -> None:
-        """Ask nothing new for a while."""
-
-    def go_on(self) -> None:
-        """Ask again."""
-
-    def end(self) -> None:
-        """Ask nothing new for good."""
-
-    def visiting(self, path: str, clients: int) -> AbstractContextManager[None]:
-        """Let so many more ask for this during the block."""
-
-    def writing(self, clients: int) -> AbstractContextManager[None]:
-        """Let so many more write during the block."""
-
-    def ask_once(self, path: str) -> None:
-        """Ask for this, and do not wait for the answer."""
-
-
-class Master(Protocol):
-    """The process that takes the signals."""
-
-    pid: int
-
-    def send_signal(self, sig: int) -> None:
-        """Send it a signal."""
-
-
-@dataclass
-class Player:
-    """One stack on the scene: its database, its proxy, its clients, its first process."""
-
-    key: str
-    url: str = field(repr=False)
-    """The database's address, past the proxy; nobody else uses the database, nor its user."""
-    proxy: Proxy
-    audience: Audience
-    master: Master
-
-
-class Network:
-    """The proxies of all players as if they were one; each has its own, so no one's traffic is in another's way."""
-
-    def __init__(self, proxies: Sequence[Proxy]) -> None:
-        self._proxies = proxies
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        def all_of_them(*values: Any, **options: Any) -> None:
-            for proxy in self._proxies:
-                getattr(proxy, name)(*values, **options)
-
-        return all_of_them
-
-    def cut_one(self, when: Cut, direction: Direction = "to server", *, holding: bytes = b"") -> None:
-        """Cut one connection of each player, once, at the next packet that holds this."""
-        self.cut(when, direction, holding=holding)
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Scene:
     """The stacks that an incident happens to, all at the same time, and since when the database was away."""
 
-    server: FaultServer
-    standby: FaultServer | None
-    """A second server with the same databases, where an incident needs one."""
     players: Sequence[Player]
     seconds: float
     """How long a fault lasts."""
@@ -102,9 +32,6 @@ class Scene:
     """When nobody could have been answered by the database."""
     write_outages: list[Interval] = field(default_factory=list)
     """When it took no writes, though it answered reads."""
-
-    def __post_init__(self) -> None:
-        self.network = Network([player.proxy for player in self.players])
 
     @contextmanager
     def outage(self) -> Iterator[None]:
@@ -128,30 +55,6 @@ class Scene:
         while time.monotonic() < end:
             fault()
             time.sleep(every)
-
-    def kill_connections(self) -> None:
-        """End all connections to the server that the stacks have now."""
-        for player in self.players:
-            self.server.kill_connections(make_url(player.url).username or "")
-
-    @contextmanager
-    def holding(self, order: str) -> Iterator[None]:
-        """Somebody else gives this order in each stack's database, and lets go of what they hold after the block."""
-        with ExitStack() as stack:
-            for player in self.players:
-                connection = stack.enter_context(plain_engine(player.url).connect())
-                connection.execute(text(order))
-            yield
-
-    @contextmanager
-    def no_connection_left(self) -> Iterator[None]:
-        """Somebody else holds every connection that the server would still have given away."""
-        with ExitStack() as stack:
-            engine = plain_engine(self.players[0].url)
-            with suppress(OperationalError):
-                while True:
-                    stack.enter_context(engine.connect())
-            yield
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -186,7 +89,7 @@ class Scene:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the first process of each stack."""
         for player in self.players:
-            player.master.send_signal(number)
+            player.instance.signal(number)
 
     @contextmanager
     def _noting(self, intervals: list[Interval]) -> Iterator[None]:
@@ -195,13 +98,49 @@ class Scene:
         intervals.append((began, time.monotonic()))
 
 
+@dataclass(kw_only=True)
+class ServerScene(Scene):
+    """One server, and the network before each stack."""
+
+    server: FaultServer
+    standby: FaultServer | None
+    """A second server with the same databases, where an incident needs one."""
+
+    def __post_init__(self) -> None:
+        self.network = Network([player.proxy for player in self.players if player.proxy])
+
+    def kill_connections(self) -> None:
+        """End all connections to the server that the stacks have now."""
+        for player in self.players:
+            self.server.kill_connections(make_url(player.url).username or "")
+
+    @contextmanager
+    def holding(self, order: str) -> Iterator[None]:
+        """Somebody else gives this order in each stack's database, and lets go of what they hold after the block."""
+        with ExitStack() as stack:
+            for player in self.players:
+                connection = stack.enter_context(plain_engine(player.url).connect())
+                connection.execute(text(order))
+            yield
+
+    @contextmanager
+    def no_connection_left(self) -> Iterator[None]:
+        """Somebody else holds every connection that the server would still have given away."""
+        with ExitStack() as stack:
+            engine = plain_engine(self.players[0].url)
+            with suppress(OperationalError):
+                while True:
+                    stack.enter_context(engine.connect())
+            yield
+
+
 @dataclass(frozen=True)
 class Incident:
     """One fault: its key, what happened in words, and how it is made to happen."""
 
     key: str
     story: str
-    play: Callable[[Scene], None]
+    play: Callable[[Any], None]
     touches_server: bool = False
     """It happens to everybody on that server."""
     hangs: bool = False
@@ -211,6 +150,8 @@ class Incident:
     variables: Mapping[str, int] = field(default_factory=dict)
     """What the server is set to before the stacks are started."""
     needs_standby: bool = False
+    writes_anywhere: bool = False
+    """On a cluster: each node is written to, and not one alone."""
     workers: int = 1
     preload: bool = False
     """The application is imported, and asks the database, before its workers are forked."""
@@ -228,12 +169,17 @@ INCIDENTS: dict[str, Incident] = {}
 """All of them, in the order of the table."""
 
 
-def incident(**options: Any) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
-    """Put a function among the incidents; its docstring is the story."""
+def incident(**options: Any) -> Callable[[Callable[[ServerScene], None]], Callable[[ServerScene], None]]:
+    """Put a function among the incidents."""
 
-    def enlist(play: Callable[[Scene], None]) -> Callable[[Scene], None]:
-        key = play.__name__.replace("_", "-")
-        INCIDENTS[key] = Incident(key, (play.__doc__ or "").strip(), play, **options)
+    def enlist(play: Callable[[ServerScene], None]) -> Callable[[ServerScene], None]:
+        made = told(play, **options)
+        INCIDENTS[made.key] = made
         return play
 
     return enlist
+
+
+def told(play: Callable[[Any], None], **options: Any) -> Incident:
+    """Return a function as an incident: its name is the key, its docstring the story."""
+    return Incident(play.__name__.replace("_", "-"), (play.__doc__ or "").strip(), play, **options)
