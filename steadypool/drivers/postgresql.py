@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from steadypool.core.classify import ErrorKind
@@ -75,8 +76,9 @@ class PostgreSQL(Driver):
         which may still be on its way, is passed over: so it is sent in three tries.
         """
         for cancel in list(sessions):
-            cancel()
-            self._sent[cancel] += 1
+            with suppress(Exception):  # the next one may be heard
+                cancel()
+                self._sent[cancel] += 1
             if self._sent[cancel] == TIMES:
                 del self._sent[cancel]
                 sessions.remove(cancel)
