@@ -51,7 +51,9 @@ class Endings:
             if not self._try.is_over:
                 return
             self._learn_from(self._try, now)
-        self._waiting += [Orphan(each, now) for each in self._slots.take_orphans()]
+        if new := [Orphan(each, now) for each in self._slots.take_orphans()]:
+            self._waiting += new
+            self._next_try, self._pause = 0.0, PAUSE_SECONDS[0]
         if self.attempt is not None and self._waiting and now >= self._next_try:
             self._begin(self.attempt)
 

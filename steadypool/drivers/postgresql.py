@@ -1,11 +1,14 @@
 """What all drivers of PostgreSQL share."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from steadypool.core.classify import ErrorKind
-from steadypool.drivers.driver import WITHOUT_CODE, Driver
+from steadypool.core.policy import PoolPolicy
+from steadypool.drivers.driver import WITHOUT_CODE, Driver, Role
 
 # Appendix A, SQLSTATE
 KINDS: dict[int | str, ErrorKind] = {
@@ -46,12 +49,19 @@ REFUSES_LOGIN_IN_WORDS = re.compile(
 )
 """The same, as libpq passes it on."""
 
+TIMES = 3
+"""How often a cancel request is sent."""
+
 
 class PostgreSQL(Driver):
     """PostgreSQL, which is told of its limits in the connection's start-up packet."""
 
     kinds = KINDS
     login_codes = REFUSES_LOGIN
+
+    def __init__(self, policy: PoolPolicy, role: Role) -> None:
+        super().__init__(policy, role)
+        self._sent: Counter[Any] = Counter()
 
     @property
     def statement_timeout(self) -> str:
@@ -62,11 +72,16 @@ class PostgreSQL(Driver):
         """Send a cancel request for each: what a driver makes a session of does so.
 
         It bears the key that the server gave that connection alone, so no other server heeds it; and it needs neither a
-        login nor one of the server's connections. There is no answer to it.
+        login nor one of the server's connections. There is no answer to it, and one that comes before the statement,
+        which may still be on its way, is passed over: so it is sent in three tries.
         """
         for cancel in list(sessions):
-            cancel()
-            sessions.remove(cancel)
+            with suppress(Exception):  # the next one may be heard
+                cancel()
+                self._sent[cancel] += 1
+            if self._sent[cancel] == TIMES:
+                del self._sent[cancel]
+                sessions.remove(cancel)
 
     def reached(self, position: str, seconds: float, *, is_mariadb: bool) -> tuple[str, tuple[Any, ...]]:
         """Return what tells it at once: there is no statement that waits."""

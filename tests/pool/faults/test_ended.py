@@ -29,7 +29,7 @@ POLICY_SECONDS = 60.0
 """The server's own limits are so far off that they have no part in this."""
 SHORT_SECONDS = 0.3
 THREADS = 16
-PROMISED_SECONDS = 1.0
+PROMISED_SECONDS = 1.0 if CUTS >= 1000 else 5.0
 PATIENT_SECONDS = 5.0
 
 
