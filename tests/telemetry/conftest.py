@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConventionStability as Stability
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -79,7 +80,10 @@ class Seen:
 @pytest.fixture
 def watched(database: Database, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     """Make an application with these settings, on which everything is seen."""
+    # As app/telemetry/sending.py has it. The packages read that once a process: other tests are to find it unread.
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
+    monkeypatch.setattr(Stability, "_initialized", False)
+    monkeypatch.setattr(Stability, "_OTEL_SEMCONV_STABILITY_SIGNAL_MAPPING", {})
     made: list[Flask] = []
 
     def make(temporality: dict[type, AggregationTemporality] | None = None, **settings: str) -> tuple[Flask, Seen]:
