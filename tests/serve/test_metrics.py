@@ -62,7 +62,7 @@ def workers_of(server: Serving) -> list[int]:
 
 
 def run_directory(server: Serving) -> Path:
-    [found] = Path("/dev/shm").glob(f"gunicorn-run-{server.process.pid}-*")
+    [found] = Path("/dev/shm").glob(f"gunicorn-run-{server.port}-{server.process.pid}-*")
     return found
 
 
