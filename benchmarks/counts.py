@@ -24,6 +24,7 @@ from testkit import ROOT
 from testkit.databases import environment
 
 OURS, RAW = "ours", "raw"
+GIVEN = ("DATABASE_URL", "ACCESS_LOG", "ENVIRONMENT")
 OWN = tuple(str(ROOT / name) for name in ("app", "steadypool", "serving", "settings", "config.py"))
 TRIES = 5
 """The least of so many counts: the collector may come by."""
@@ -76,7 +77,7 @@ def both() -> dict[str, Counts]:
 
 def _in_a_process(url: str, name: str, *options: str) -> Any:
     command = [sys.executable, "-m", "benchmarks.counts", "--of", name, *options]
-    environ = environment(url, ACCESS_LOG="off")
+    environ = environment(url, ACCESS_LOG="off", ENVIRONMENT="production")
     done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -108,7 +109,7 @@ def _warm(name: str) -> Callable[[], object]:
         from app import create_app
         from config import load_settings
 
-        app = create_app(load_settings({name: os.environ[name] for name in ("DATABASE_URL", "ACCESS_LOG")}))
+        app = create_app(load_settings({name: os.environ[name] for name in GIVEN}))
     asked = EnvironBuilder("/", query_string={"city": "London"}, headers=[("Accept", "*/*")]).get_environ()
 
     def answer() -> None:

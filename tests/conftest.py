@@ -13,11 +13,11 @@ import pytest
 from testkit import databases, servers
 from testkit.databases import Database
 from testkit.fleet import Fleet
-from testkit.leaving_out import leave_out
-from testkit.servers import MissingError, Server
+from testkit.servers import Server
 from testkit.waiting import eventually
 from tests.support.breakable import breakable, fault_server, proxy, user
 from tests.support.clusters import cluster
+from tests.support.sharing import fleet, obtain_or_skip
 
 if TYPE_CHECKING:  # those of the pool are run where there is neither
     from flask import Flask
@@ -25,10 +25,7 @@ if TYPE_CHECKING:  # those of the pool are run where there is neither
 
     from config import Settings
 
-__all__ = ["breakable", "cluster", "fault_server", "proxy", "user"]
-
-
-fleet = pytest.StashKey[Fleet[str, Server]]()
+__all__ = ["breakable", "cluster", "fault_server", "obtain_or_skip", "proxy", "user"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,13 +62,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def server(request: pytest.FixtureRequest) -> Server:
     """Each kind of database server in turn."""
     return obtain_or_skip(request.config, request.param)
-
-
-def obtain_or_skip(config: pytest.Config, name: str) -> Server:
-    try:
-        return config.stash[fleet].get(name)
-    except MissingError as error:
-        leave_out(name, error)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 from app.commands.manners import Command, announce
 from app.operations import orders
 from app.operations.budget import Budget
-from app.operations.orders import Order, RefusedError
+from app.operations.orders import Order, OrderRefusedError
 from app.operations.reports import Report, read_reports
 from config import Settings
 from serving import run_directory
@@ -28,22 +28,22 @@ class OrderError(click.ClickException):
 
 def init_app(app: Flask) -> None:
     """Add both commands."""
-    app.cli.add_command(drain)
-    app.cli.add_command(resize)
+    app.cli.add_command(drain_server)
+    app.cli.add_command(resize_server)
 
 
 @click.command("drain", cls=Command, short_help="Have the server that runs here replace all its connections.")
 @with_appcontext
-def drain() -> None:
+def drain_server() -> None:
     """Have every connection replaced that the running server has: idle ones now, those in use when they come back."""
-    _give(_directory(), orders.drain(), [])
+    _give(_directory(), orders.to_drain(), [])
 
 
 @click.command("resize", cls=Command, short_help="Give a pool of the server that runs here another size.")
 @click.argument("pool", type=click.Choice(["reader", "writer"]))
 @click.argument("size", metavar="SIZE[+OVERFLOW]")
 @with_appcontext
-def resize(pool: str, size: str) -> None:
+def resize_server(pool: str, size: str) -> None:
     """Give a pool of the running server another size, in each worker, until it is reloaded or started anew."""
     if not (numbers := re.fullmatch(r"([0-9]{1,5})(?:\+([0-9]{1,5}))?", size)):
         raise click.UsageError(f"{size!r} is no SIZE+OVERFLOW such as 12 or 8+4")
@@ -51,9 +51,9 @@ def resize(pool: str, size: str) -> None:
     workers = sum(report.is_alive for report in read_reports(directory))
     announce("Asking the databases for their limits …")
     try:
-        order = orders.resize(pool, int(numbers[1]), int(numbers[2] or 0))
+        order = orders.to_resize(pool, int(numbers[1]), int(numbers[2] or 0))
         made = orders.room_for(order, orders.read_orders(directory), workers)
-    except RefusedError as error:
+    except OrderRefusedError as error:
         raise OrderError(str(error)) from None
     for budget in made:
         if budget.remedy:

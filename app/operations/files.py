@@ -20,7 +20,7 @@ def replace(path: Path, document: Any, by: str) -> None:
     scratch.replace(path)
 
 
-def read(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     """Return what is written there, None if that is nothing, or nothing that can be read."""
     try:
         return json.loads(path.read_bytes())

@@ -28,11 +28,11 @@ MOST = 1000
 log = structlog.stdlib.get_logger(__name__)
 
 
-class RefusedError(Exception):
+class OrderRefusedError(Exception):
     """An order that makes no sense; the text says why, for whoever gave it."""
 
 
-class NoRoomError(RefusedError):
+class NoRoomError(OrderRefusedError):
     """A size for which a server has no room, where POOL_BUDGET refuses that."""
 
 
@@ -51,17 +51,17 @@ class Order:
         return self.name.replace("-", " ") + sizes
 
 
-def drain() -> Order:
+def to_drain() -> Order:
     """Return the order to have all connections replaced."""
     return Order("drain")
 
 
-def resize(pool: str, size: int, max_overflow: int) -> Order:
-    """Return the order to give a pool another size; raise RefusedError for one that no pool can have."""
+def to_resize(pool: str, size: int, max_overflow: int) -> Order:
+    """Return the order to give a pool another size; raise OrderRefusedError for one that no pool can have."""
     if pool not in ("reader", "writer"):
-        raise RefusedError(f"There is no pool {pool!r}: it is reader or writer.")
+        raise OrderRefusedError(f"There is no pool {pool!r}: it is reader or writer.")
     if not (1 <= size <= MOST and 0 <= max_overflow <= MOST):
-        raise RefusedError(f"A size is from 1 to {MOST}, an overflow from 0 to {MOST}.")
+        raise OrderRefusedError(f"A size is from 1 to {MOST}, an overflow from 0 to {MOST}.")
     return Order(f"resize-{pool}", size, max_overflow)
 
 
@@ -73,7 +73,7 @@ def room_for(order: Order, standing: list[Order], workers: int) -> list[Budget]:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined] # a documented method of the proxy
     settings: Settings = app.extensions["settings"]
     if settings.pool_strategy == "request":
-        raise RefusedError("POOL_STRATEGY=request keeps no connections: there is no size to change.")
+        raise OrderRefusedError("POOL_STRATEGY=request keeps no connections: there is no size to change.")
     terms, pool = terms_of(settings), order.name.removeprefix("resize-")
     before = sum(number for _, number in (terms | _terms(standing))[pool])
     terms |= _terms([*standing, order])
@@ -104,7 +104,7 @@ def give(directory: Path, order: Order, budgets: Sequence[Budget] = ()) -> None:
 
 def read_orders(directory: Path) -> list[Order]:
     """Return those that stand, by name."""
-    found = files.understood(Order, [files.read(path) for path in directory.glob("order-*.json")])
+    found = files.understood(Order, [files.read_json(path) for path in directory.glob("order-*.json")])
     return sorted(found, key=lambda order: order.name)
 
 

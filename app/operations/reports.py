@@ -129,7 +129,7 @@ class Reporter:
 
     def samples(self) -> list[Sample]:
         """Return the last five minutes of all workers, the oldest first; nothing until this one has joined them."""
-        return files.understood(Sample, files.read(self.directory / HISTORY)) if self.directory else []
+        return files.understood(Sample, files.read_json(self.directory / HISTORY)) if self.directory else []
 
     def orders(self) -> list[Order]:
         """Return those that stand, nothing until this one has joined the others."""
@@ -147,7 +147,7 @@ class Reporter:
     @property
     def budgets(self) -> list[dict[str, Any]]:
         """The budget of this server, as of its start, its reload or the last order."""
-        return self._budgets if self.directory is None else files.read(self.directory / BUDGETS) or []
+        return self._budgets if self.directory is None else files.read_json(self.directory / BUDGETS) or []
 
     @budgets.setter
     def budgets(self, budgets: list[dict[str, Any]]) -> None:
@@ -231,5 +231,5 @@ def lag_seconds(reports: Iterable[Report]) -> float | None:
 
 def read_reports(directory: Path) -> list[Report]:
     """Return the last report of each worker, also of those that are gone, by number."""
-    found = files.understood(Report, [files.read(path) for path in directory.glob("worker-*.json")])
+    found = files.understood(Report, [files.read_json(path) for path in directory.glob("worker-*.json")])
     return sorted(found, key=lambda report: report.worker)

@@ -14,7 +14,7 @@ from app.media_types import HTML, JSON, TEXT
 from app.operations import orders
 from app.operations.access import refuse_other_sites, require_operator
 from app.operations.budget import Budget
-from app.operations.orders import NoRoomError, Order, RefusedError
+from app.operations.orders import NoRoomError, Order, OrderRefusedError
 from app.operations.reports import Reporter
 
 log = structlog.stdlib.get_logger(__name__)
@@ -25,20 +25,20 @@ bp.before_request(refuse_other_sites)
 
 
 @bp.post("/pool/drain")
-def drain() -> AnyResponse:
+def order_drain() -> AnyResponse:
     """Have every connection that there is replaced, in all workers."""
-    return _ordered(orders.drain(), [])
+    return _ordered(orders.to_drain(), [])
 
 
 @bp.post("/pool/resize")
-def resize() -> AnyResponse:
+def order_resize() -> AnyResponse:
     """Give a pool another size in all workers: `pool`, `size` and, where it is not 0, `max_overflow`."""
     reporter: Reporter = current_app.extensions["reporter"]
     workers = sum(report.is_alive for report in reporter.all_reports())
     try:
-        order = orders.resize(request.form.get("pool", ""), _number("size"), _number("max_overflow", "0"))
+        order = orders.to_resize(request.form.get("pool", ""), _number("size"), _number("max_overflow", "0"))
         made = orders.room_for(order, reporter.orders(), workers)
-    except RefusedError as error:
+    except OrderRefusedError as error:
         raise Problem("conflict" if isinstance(error, NoRoomError) else "bad-request", str(error)) from error
     return _ordered(order, made)
 

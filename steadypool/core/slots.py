@@ -44,6 +44,7 @@ class Slots(Roster[C]):
         """As many as may be out: fewer where the server allows for fewer connections."""
         self._make, self._next = make, reversed if lifo else iter
         self._kept = self.most_kept = kept
+        self._was_larger = False  # there may be more than `permits`, from before `resize`
         self._grow_at, self._pause = 0.0, GROW_AFTER_SECONDS[0]
 
     # ---- acquire ----
@@ -130,8 +131,8 @@ class Slots(Roster[C]):
             use = connection.use
             if use is None or use.granted is None or use.was_cut or len(self.idle) >= self._kept:
                 return False
-            if len(self.idle) + len(self._out) - len(self._written_off) > self.permits:
-                return False  # there were more before `resize`
+            if self._was_larger and len(self.idle) + self.in_use > self.permits:
+                return False
             self.idle[connection] = None
             connection.state, connection.used, use.ended = "idle", now, now
             self.took.append((None, now - use.granted, use.busy))
@@ -193,6 +194,7 @@ class Slots(Roster[C]):
         with self._lock:
             # What the server allows is no more than that for having asked.
             self.limit = permits if self.limit == self.permits else min(self.limit, permits)
+            self._was_larger = self._was_larger or permits < self.permits
             self.permits, self.most_kept = permits, kept
             self._kept = kept if self._kept else 0  # it is closed
             self.serve()

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from app.extensions import db
 from app.operations import files, totals
-from app.operations.orders import BUDGETS, Order, drain, give, resize
+from app.operations.orders import BUDGETS, Order, give, to_drain, to_resize
 from app.operations.overview import overview
 from app.operations.reports import (
     HISTORY,
@@ -140,7 +140,7 @@ def test_a_worker_that_hangs_is_missed(
     assert [bool(each["pools"]) for each in workers] == [True, seconds < SILENT_AFTER_SECONDS][: len(shown)]
 
 
-@pytest.mark.parametrize(("order", "holds"), [(drain(), "asked"), (resize("reader", 3, 0), "ordered")])
+@pytest.mark.parametrize(("order", "holds"), [(to_drain(), "asked"), (to_resize("reader", 3, 0), "ordered")])
 def test_the_budget_is_the_last_one_that_was_asked_for_unless_another_size_was_ordered(
     make_app: Callable[..., Flask], url: str, directory: Path, order: Order, holds: str
 ) -> None:
@@ -159,11 +159,11 @@ def test_the_budget_is_the_last_one_that_was_asked_for_unless_another_size_was_o
 def test_an_order_that_fails_is_tried_again_and_the_others_are_obeyed(worker: Worker, directory: Path) -> None:
     app = worker(1)
     give(directory, Order("resize-reader", -1))
-    give(directory, resize("writer", 4, 1))
+    give(directory, to_resize("writer", 4, 1))
 
     reporter: Reporter = app.extensions["reporter"]
     assert eventually(lambda: set(reporter.obedience.obeyed) == {"resize-writer"}, 20)
-    give(directory, resize("reader", 3, 0))
+    give(directory, to_resize("reader", 3, 0))
 
     assert eventually(lambda: set(reporter.obedience.obeyed) == {"resize-reader", "resize-writer"}, 20)
     with app.app_context():

@@ -173,6 +173,9 @@ def test_what_is_taken_never_fails_but_for_want_of_a_server(driver: str) -> None
     assert set(taken) & {"init_command", "options", "time_zone"}
 
 
+NAMES = ("program_name", "fallback_application_name", "conn_attrs")
+
+
 def module_of(driver: str) -> str:
     return DRIVERS["postgresql" if driver == "psycopg" else "mysql"][driver][0]
 
@@ -189,6 +192,7 @@ def test_whatever_the_pool_sets_itself_is_refused_in_the_url(driver: str, role: 
     url = parse_database_url(url_of(driver, ""))
     set_here = driver_named(url.get_backend_name(), url.get_driver_name())(policy, role).arguments({})
 
-    for name in set_here.keys() - {"options", "charset"}:  # the first is added to, the second may only be the same
+    # The first is added to, the second may only be the same, and whoever says a name is called so.
+    for name in set_here.keys() - {"options", "charset", *NAMES}:
         with pytest.raises(RefusedError):
             parse_database_url(url_of(driver, f"{name}=7"))

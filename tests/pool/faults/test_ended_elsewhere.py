@@ -18,11 +18,11 @@ from testkit.fault_servers import FaultServer, Kind
 from testkit.proxy import Proxy
 from testkit.servers import Server
 from testkit.waiting import eventually
-from tests.conftest import obtain_or_skip
 from tests.pool.faults.test_ended import PATIENT_SECONDS, POLICY_SECONDS, SHORT_SECONDS, SLOW_WRITE, busy, cut, said
 from tests.pool.service import Service
 from tests.support.kinds import on, on_mysql_family, on_postgresql
 from tests.support.pools import steady
+from tests.support.sharing import obtain_or_skip
 
 NUMBER = said("SELECT CONNECTION_ID()")
 
