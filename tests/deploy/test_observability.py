@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from config import ROOT
-from tests.docker.test_compose import require_engine
+from tests.docker.stacks import require_engine
 
 pytestmark = pytest.mark.docker
 

@@ -1,0 +1,145 @@
+"""`docker compose -f compose.cluster.yaml up`: who answers, who writes, and what becomes of it when nodes fail."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from testkit.waiting import eventually
+from tests.docker.stacks import TOKEN, Stack, assert_can_do_little, stack_of
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+NODES = ["node1", "node2", "node3"]
+SECONDS = 90
+"""For what takes a few: this machine may be busy."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole cluster."""
+    with stack_of("compose.cluster.yaml", tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+def sql(stack: Stack, node: str, statement: str) -> str:
+    """Return what a node says, past HAProxy; empty where it does not."""
+    client = 'MYSQL_PWD="$MARIADB_ROOT_PASSWORD" mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --user=root'
+    command = f'{client} --batch --skip-column-names --execute="{statement}"'
+    return stack.compose("exec", "-T", node, "sh", "-c", command, check=False).strip()
+
+
+NAMES = """
+import os
+import sqlalchemy
+url = os.environ[{variable!r}].replace("mariadb:", "mariadb+pymysql:")
+engine = sqlalchemy.create_engine(url, pool_size=12)
+connections = [engine.connect() for _ in range(12)]
+print(*sorted({{each.exec_driver_sql("SELECT @@wsrep_node_name").scalar() for each in connections}}))
+"""
+
+
+def nodes_behind(stack: Stack, variable: str) -> list[str]:
+    """Return the nodes that a web instance meets on twelve connections to an address of its; none if one fails."""
+    script = NAMES.format(variable=variable)
+    return stack.compose("exec", "-T", "web", "python", "-c", script, check=False).split()
+
+
+def writer(stack: Stack) -> str:
+    assert eventually(lambda: len(nodes_behind(stack, "DATABASE_URL")) == 1, SECONDS)
+    [found] = nodes_behind(stack, "DATABASE_URL")
+    return found
+
+
+def assert_a_city_can_be_added_to_all(stack: Stack, name: str, nodes: list[str]) -> None:
+    """Add it as a client has to: again and again with the same key, until there is an answer."""
+    key = uuid.uuid4().hex
+    assert eventually(lambda: stack.add_city(name, TOKEN, key)[0] == 201, SECONDS)
+    count = f"SELECT COUNT(*) FROM sakila.city WHERE city = '{name}'"
+    for node in nodes:
+        assert eventually(lambda: sql(stack, node, count) == "1", SECONDS)  # noqa: B023 -- called at once
+
+
+def test_each_instance_answers_through_the_proxy(stack: Stack) -> None:
+    def who_answered() -> set[str]:
+        stack.ask("/?city=London")
+        return set(re.findall(r'^(web-\d).*"path": "/"', stack.compose("logs", "--no-color", "web"), re.MULTILINE))
+
+    assert eventually(lambda: stack.ask("/?city=London") == (200, 'City "London" is #312\n'), SECONDS)
+    assert eventually(lambda: who_answered() == {"web-1", "web-2"}, SECONDS)
+
+
+def test_what_is_written_is_on_every_node(stack: Stack) -> None:
+    assert stack.add_city("Refused", "", uuid.uuid4().hex)[0] == 401
+    assert_a_city_can_be_added_to_all(stack, "Everywhere", NODES)
+
+
+def test_one_node_takes_the_writes_and_all_are_read_from(stack: Stack) -> None:
+    assert eventually(lambda: nodes_behind(stack, "DATABASE_READ_URL") == NODES, SECONDS)
+    assert writer(stack) in NODES
+
+
+@pytest.mark.parametrize("service", [*NODES, "users", "haproxy", "migrate", "web", "proxy"])
+def test_a_container_can_do_little_and_only_the_proxy_is_published(stack: Stack, service: str) -> None:
+    containers = stack.inspect(service)
+
+    assert len(containers) == (2 if service == "web" else 1)
+    for container in containers:
+        assert_can_do_little(container)
+        published = {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}]} if service == "proxy" else {}
+        assert (container["HostConfig"]["PortBindings"] or {}) == published
+
+
+def test_a_node_that_has_lost_its_cluster_is_read_from_no_more_and_again_when_it_is_back(stack: Stack) -> None:
+    """It lets everybody in all the time; so a login would not tell."""
+    lost = next(node for node in reversed(NODES) if node != writer(stack))
+    others = [node for node in NODES if node != lost]
+
+    sql(stack, lost, "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=1'")
+    assert eventually(lambda: "non-Primary" in sql(stack, lost, "SHOW STATUS LIKE 'wsrep_cluster_status'"), SECONDS)
+    assert eventually(lambda: nodes_behind(stack, "DATABASE_READ_URL") == others, SECONDS)
+    assert_a_city_can_be_added_to_all(stack, "Without", others)
+
+    sql(stack, lost, "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=0'")
+    assert eventually(lambda: nodes_behind(stack, "DATABASE_READ_URL") == NODES, SECONDS)
+    assert_a_city_can_be_added_to_all(stack, "With", NODES)
+
+
+def test_a_killed_writer_is_replaced_and_comes_back_as_one_of_the_others(stack: Stack) -> None:
+    killed = writer(stack)
+    others = [node for node in NODES if node != killed]
+
+    stack.compose("kill", killed)
+    assert_a_city_can_be_added_to_all(stack, "Replaced", others)
+    new = writer(stack)
+    stack.compose("up", "--wait")
+
+    assert new in others
+    assert eventually(lambda: nodes_behind(stack, "DATABASE_READ_URL") == NODES, SECONDS)
+    assert writer(stack) == new
+    assert_a_city_can_be_added_to_all(stack, "Returned", NODES)
+
+
+def test_after_a_crash_of_all_nodes_they_find_each_other(stack: Stack) -> None:
+    stack.compose("kill", *NODES)
+    stack.compose("up", "--wait")
+
+    assert_a_city_can_be_added_to_all(stack, "Recovered", NODES)
+
+
+def test_the_last_one_down_and_up_again_keeps_the_data_and_nothing_is_left_in_the_end(stack: Stack) -> None:
+    stack.compose("down", "--timeout", "30")
+    stack.compose("up", "--wait")
+
+    names = "SELECT GROUP_CONCAT(city ORDER BY city_id) FROM sakila.city WHERE country_id = 1 AND city_id > 600"
+    for node in NODES:
+        assert sql(stack, node, names) == "Everywhere,Without,With,Replaced,Returned,Recovered"
+
+    stack.compose("down", "--volumes", "--timeout", "5")
+    of_ours = f"label=com.docker.compose.project={stack.project}"
+    for kind in (["ps", "--all"], ["network", "ls"], ["volume", "ls"]):
+        assert subprocess.check_output(["docker", *kind, "--quiet", "--filter", of_ours]) == b""
