@@ -36,7 +36,7 @@ def test_dependabot_looks_at_every_lock_action_and_image_once_a_week_in_one_go()
     updates = read(".github/dependabot.yml")["updates"]
 
     there = {(kind, folder) for kind, pattern in UPDATED.items() for folder in folders(pattern)}
-    assert {(each["package-ecosystem"], each["directory"]) for each in updates} == there
+    assert {(each["package-ecosystem"], folder) for each in updates for folder in each["directories"]} == there
     for each in updates:
         assert each["schedule"] == {"interval": "weekly"}
         assert [group["patterns"] for group in each["groups"].values()] == [["*"]]
