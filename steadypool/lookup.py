@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from steadypool import retry
 from steadypool.causal import AFTER
 from steadypool.core import deadline
-from steadypool.core.classify import TABLE
+from steadypool.core.classify import TABLE, Repeats
 from steadypool.core.connection import Hand, Use
 from steadypool.core.deadline import CURRENT
 from steadypool.drivers import sqlite
@@ -60,13 +60,14 @@ class Lookup(Generic[*Columns]):
             return lend(pool, send)
         except (pool.dialect.loaded_dbapi.Error, exc.DBAPIError) as error:  # the second, of the first connection
             is_dead = used is not None and pool.dialect.is_disconnect(error, used, None)
-            again = is_dead or (used is not None and TABLE[kind_of(error, pool.dialect)].read != "raise")
-        return self._fetch_by_core(engine, values, again=again)
+            says = TABLE[kind_of(error, pool.dialect)].read
+            met: Repeats | None = None if used is None else "once more" if is_dead else says
+        return self._fetch_by_core(engine, values, None if met == "raise" else met)
 
     def _fetch_by_core(
-        self, engine: Engine, values: Mapping[str, object], *, again: bool = False
+        self, engine: Engine, values: Mapping[str, object], met: Repeats | None = None
     ) -> "Sequence[tuple[*Columns]]":
-        return retry.read(engine, lambda connection: connection.execute(self.statement, values).all(), again=again)
+        return retry.read(engine, lambda connection: connection.execute(self.statement, values).all(), met=met)
 
     def _compile(self, pool: SteadyPool, connection: DBAPIConnection) -> "_Compiled":
         # Somebody is connected, so the dialect knows its server.

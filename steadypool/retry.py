@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, exc
 
 from steadypool import causal, events
 from steadypool.core import deadline
-from steadypool.core.classify import TABLE
+from steadypool.core.classify import TABLE, Repeats
 from steadypool.core.stats import Event
 from steadypool.errors import TransactionLostError
 from steadypool.pool import SteadyPool
@@ -27,16 +27,16 @@ TRIES = {"raise": 1, "once more": 2, "again": MOST_TRIES}
 LONGEST_PAUSE_SECONDS = 0.2
 
 
-def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False) -> T:
+def read(engine: Engine, work: Callable[[Connection], T], *, met: Repeats | None = None) -> T:
     """Return what the work returns, on a connection that goes back to the pool before that.
 
     The work must only read. If its connection is lost on the way, it is done once more, on a connection that is made
-    for it, and until the deadline while that leads to a node that has left its cluster; `again` says that this is
-    already that other time. Inside `after`, on an engine that waits, the work may go to the primary instead. Raises
-    PoolError, or the DBAPIError of the work.
+    for it, and until the deadline while that leads to a node that has left its cluster. `met` is for whoever has tried
+    once: what the table says of the error. Inside `after`, on an engine that waits, the work may go to the primary
+    instead. Raises PoolError, or the DBAPIError of the work.
     """
     if (wanted := causal.wanted_of(engine)) is None:
-        return _read(engine, work, again=again)
+        return _read(engine, work, met)
 
     def once_there(connection: Connection) -> T:
         if not causal.has_reached(connection, wanted.position):
@@ -45,19 +45,34 @@ def read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False
 
     if wanted.position:
         with suppress(causal.BehindError):
-            return _read(engine, once_there, again=again)
+            return _read(engine, once_there, met)
     _note(engine, "diverted")
-    return _read(wanted.primary, work)
+    return _read(wanted.primary, work, None)
 
 
-def _read(engine: Engine, work: Callable[[Connection], T], *, again: bool = False) -> T:
-    try:
-        if not again:
-            return _once(engine, work)
-    except exc.DBAPIError as error:
-        if TABLE[kind_of(error)].read == "raise" or deadline.is_over():
-            raise
-    return _again(engine, work)
+def _read(engine: Engine, work: Callable[[Connection], T], met: Repeats | None) -> T:
+    """Do a read, again where it may be: once after a loss, until the deadline while a node refuses.
+
+    A proxy's health check may think well of a node that refuses. Once it does not, it cuts off who is there: a loss.
+    """
+    pause, was_lost = 0.0, met == "once more"
+    while True:
+        if met is not None:
+            _note(engine, "retried")
+        try:
+            return _once(engine, work, fresh=met is not None)
+        except exc.DBAPIError as error:
+            says = TABLE[kind_of(error)].read
+            may = {
+                "raise": False,
+                "once more": not was_lost,
+                "until the deadline": met is None or deadline.current() is not None,
+            }
+            if not may[says] or deadline.is_over():
+                raise
+        if met is not None:
+            pause = _rest(pause)
+        met, was_lost = says, was_lost or says == "once more"
 
 
 def in_transaction(
@@ -81,19 +96,6 @@ def in_transaction(
         # At random, or the same two would meet again.
         time.sleep(deadline.seconds_for(DICE.uniform(0, LONGEST_PAUSE_SECONDS)))
     raise AssertionError("the last attempt returns or raises")
-
-
-def _again(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """Do a read on a connection that is made for it. A proxy's health check may think well of a node that refuses."""
-    pause = 0.0
-    while True:
-        _note(engine, "retried")
-        try:
-            return _once(engine, work, fresh=True)
-        except exc.DBAPIError as error:
-            if TABLE[kind_of(error)].read != "until the deadline" or deadline.current() is None or deadline.is_over():
-                raise
-        pause = _rest(pause)
 
 
 def _once(engine: Engine, work: Callable[[Connection], T], *, fresh: bool = False) -> T:

@@ -70,6 +70,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "`@Camel@",
     ),
     "docs/metrics.md": ("//@name@.example/",),
+    "docs/operations.md": ("//@name@.example/",),
     "tests/deploy/alerts.yml": ('job="@name@"', "job: @name@,", "alertname: @Camel@", 'alertname="@Camel@'),
     "tests/deploy/proxying.py": ('"@name@.example.org"', "/ssl/@name@/", "/@name@.log"),
     "tests/deploy/test_nginx.py": ("Host: @name@.example.org",),

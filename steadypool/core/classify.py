@@ -7,6 +7,7 @@ from steadypool.core.errors import DeadlineExceededError, OutcomeUnknownError, P
 from steadypool.core.stats import Event
 
 Phase = Literal["statement", "commit"]
+Repeats = Literal["raise", "once more", "until the deadline"]
 """When it came. A ping is a statement; so is a ROLLBACK: if that fails the connection is closed whatever it was."""
 
 
@@ -35,7 +36,7 @@ class Verdict(NamedTuple):
     """This connection; else it is kept."""
     condemns: bool
     """All that are open by now are closed before their next use."""
-    read: Literal["raise", "once more", "until the deadline"]
+    read: Repeats
     """A read changes nothing: it may be sent again, on a new connection, whatever became of the first time."""
     unit: Literal["raise", "once more", "again"]
     """A unit of work is begun again only where it is known that nothing of it was kept."""
