@@ -160,6 +160,8 @@ class Reporter:
         """Write this moment's report; what cannot be written is left, and the log says so once."""
         assert self.directory is not None  # noqa: S101 -- those who call have joined
         with self._lock:
+            if self._over.is_set() and not ended:
+                return  # its last one is written, or will be
             report = self._report(ended=ended)
             try:
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # some tidy up where they should not

@@ -210,6 +210,15 @@ def test_the_last_report_is_of_the_pools_that_are_there_then(worker: Worker, dir
     assert report.pools["reader"]["closed"] == {"disposed": 1}
 
 
+def test_nothing_is_reported_after_the_end(worker: Worker, directory: Path) -> None:
+    app = worker(1)
+    end(app)
+
+    app.extensions["reporter"].publish()  # as its thread does that had just looked whether it is over
+
+    assert [report.ended for report in read_reports(directory)] == [True]
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_child_process_does_not_report_in_its_parents_name(worker: Worker, directory: Path) -> None:
     app = worker(1)
