@@ -136,6 +136,10 @@ class Cluster:
         for port in (self.writer_port, self.reader_port):
             self._behind(port)
 
+    def wait_until_read(self, node: Node) -> None:
+        """Return once HAProxy leads readers to a node."""
+        wait_for(lambda: self._behind(self.reader_port) == node.name, "be read")
+
     def _behind(self, port: int) -> str:
         """Return the name of a node that HAProxy leads to there."""
         through, name = Node(self.password, port, "", self.proxy), ""

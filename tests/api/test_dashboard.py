@@ -182,7 +182,7 @@ def test_programs_get_the_same_as_json(workers: tuple[Flask, Flask]) -> None:
 
     told = document(workers[0])
 
-    assert set(told) == {"answered_by", "workers", "pools", "connections", "lag_seconds", "budgets"}
+    assert set(told) == {"answered_by", "workers", "pools", "connections", "lag_seconds", "orders", "budgets"}
     assert [worker["worker"] for worker in told["workers"]] == [1, 2]
     assert set(told["workers"][0]) == {"worker", "pid", "age_seconds", "heard_seconds_ago", "pools"}
     assert set(told["pools"]) == {"reader", "writer"}

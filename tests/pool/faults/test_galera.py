@@ -119,6 +119,7 @@ def test_no_read_fails_while_a_node_is_cut_off_from_its_cluster(
     """The cluster's majority is there all the time, so somebody can answer."""
     service, lost = make_service(), cluster.nodes[2]
     clients = Clients(service, 16)
+    cluster.wait_until_read(lost)
 
     with clients.running():
         assert eventually(lambda: len(clients.answers) > 50, 10)
@@ -128,7 +129,9 @@ def test_no_read_fails_while_a_node_is_cut_off_from_its_cluster(
 
     assert_all_well(clients, service)
     told = service.pool.snapshot()
-    assert told["retried"] > 0, "the node was not met: the test shows nothing"
+    # HAProxy may find out first, and cut off who is there: that is seen before the next use.
+    met = told["retried"] + told["closed"].get("stale", 0)
+    assert met > 0, f"the node was not met: the test shows nothing: {told}"
     # Each was closed when it had been refused, and none because others were.
     assert set(told["closed"]) <= {"error", "replaced", "stale", "surplus"}, told["closed"]
 

@@ -135,7 +135,7 @@ def test_a_primary_that_hands_over_fails_no_read_and_no_write_in_the_dark(
             began = time.monotonic()
             assert eventually(lambda: len(writing.done_after(began)) > 20, 20)  # noqa: B023 -- called at once
             hand_over(members, to)
-            assert_a_write_soon_after(time.monotonic(), writing, writers)
+            assert_a_write_soon_after(taken_by(members), writing, writers)
 
     assert_all_read(readers)
     assert set(writers.statuses) <= {"done", "down", "unknown"}, writers.statuses

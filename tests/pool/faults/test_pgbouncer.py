@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import delete, make_url, text
 
 from steadypool import read
 from testkit.databases import Database, administer, plain_engine
@@ -18,7 +18,7 @@ from testkit.waiting import eventually
 from tests.pool.service import Clients, Service
 from tests.pool.writing import Writing, kept_at
 from tests.support.kinds import on_postgresql
-from tests.support.ledger import metadata
+from tests.support.ledger import ledger, metadata
 
 pytestmark = on_postgresql
 
@@ -42,6 +42,8 @@ def test_many_of_our_connections_share_a_few_of_the_servers(
 ) -> None:
     """A statement that psycopg had prepared on one would, from its sixth use on, be looked for on another."""
     metadata.create_all(plain_engine(seeded.url))
+    with seeded.connect() as connection:
+        connection.execute(delete(ledger))  # other tests have written there
     with behind_pgbouncer(seeded) as url:
         service = make_service(url=url, strategy=strategy)
         writing = Writing(service.writer)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import exc, literal, select
 
 from steadypool import read
+from steadypool.drivers.postgresql import TIMES
 from testkit.databases import Database
 from testkit.fault_servers import FaultServer
 from testkit.proxy import Proxy
@@ -80,7 +81,8 @@ def test_a_statement_that_we_cut_costs_one_connection_and_a_probe(
     assert word == "too slow"
     assert took <= DEADLINE_SECONDS + SLACK_SECONDS
     assert pool.snapshot()["closed"] == {"overdue": 1}
-    assert counts.accepted <= 1 + pool.breaker.probes <= 3
+    assert 1 <= pool.breaker.probes <= 2
+    assert counts.accepted <= 1 + pool.breaker.probes + (1 if fault_server.is_mysql else TIMES)  # which end it there
     assert_nothing_is_lent(service.reader)
 
 
