@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # The others give a node that is silent up after five seconds.
 SHORT = Pace(fault=6.0, before=1.0, after=2.0)
-SHORT_FORM = pytest.mark.short_form("writer killed", "reader frozen", "reader cut off", "conflicts")
+SHORT_FORM = pytest.mark.short_form("writer killed", "reader cut off", "conflicts")
 
 
 def titled(key: str) -> str:

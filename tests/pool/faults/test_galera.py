@@ -171,7 +171,8 @@ def test_of_what_a_node_refuses_that_lost_its_cluster_its_caller_knows_what_beca
         refused.append(hasty.ask(by="read").word)
         took = time.monotonic() - began
 
-    assert refused == ["down"] * 3
+    assert refused[:2] == ["down"] * 2
+    assert refused[2] in ("down", "too slow")  # its deadline may end in the middle of a try
     assert left == 0, "a connection to a node that refuses was kept"
     assert [unit.begun for unit in (under_way, late, later)] == [1, 1, 1]
     assert [witness.times(unit) for unit in (late, later)] == [0, 0]
