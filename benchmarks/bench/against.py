@@ -31,7 +31,7 @@ smallest and the second largest. The true median lies between them 96 times in 1
 
 
 def plan_for(stacks: int, *, is_quick: bool) -> Plan:
-    """Return so many rounds with one client and with 16, in the quick form with 16 alone; `stacks` counts both trees'."""
+    """Return the rounds, with 16 clients and, unless quick, with one; `stacks` counts both trees'."""
     laps = QUICK_LAPS if is_quick else LAPS
     condition = replace(PLAIN, clients=(HEADLINE,) if is_quick else (1, HEADLINE))
     return Plan(stacks, (condition,), laps=laps, headline_laps=laps, headline_seconds=1 if is_quick else 2)
