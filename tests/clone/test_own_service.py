@@ -28,4 +28,6 @@ def test_the_sample_is_removed_as_the_document_says(walkable: Path) -> None:
 
     assert not (walkable / "app" / "cities").exists()
     kept = [path for folder in ("app", "testkit") for path in (walkable / folder).rglob("*.py")]
-    assert [path.name for path in kept if WORDS.search(path.read_text("utf-8"))] == []
+    # But for what the service is called, until `./run rename`.
+    texts = {path.name: path.read_text("utf-8").replace('SERVICE = "cities"', "") for path in kept}
+    assert [name for name, text in texts.items() if WORDS.search(text)] == []

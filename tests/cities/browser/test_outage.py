@@ -73,10 +73,10 @@ def test_the_page_looks_less_and_less_often_until_the_database_is_back(
     asked = looks(waiting)
     for pause in (2_000, 4_000, 8_000):
         asked.clear()
-        waiting.clock.run_for(int(pause * 0.74))
+        waiting.clock.run_for(int(pause * 0.55))
         assert asked == []
         with waiting.expect_response("**/?city=London"):
-            waiting.clock.run_for(int(pause * 0.52))
+            waiting.clock.run_for(int(pause * 0.75))
         assert len(asked) == 1
         waiting.wait_for_timeout(100)  # for the next look to be planned
 
