@@ -1,7 +1,6 @@
 """The only SELECTs of this room. Values in, values out; each docstring promises its round trips.
 
-`@reading` brings the connection: views call `find_city(312)`. The first read of an engine costs one round
-trip more, to learn which schema it has.
+`@reading` brings the connection: views call `find_city(312)`. An engine's first read costs one more, for its schema.
 """
 
 from collections.abc import Mapping, Sequence

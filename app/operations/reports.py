@@ -154,7 +154,7 @@ class Reporter:
         self._budgets = budgets
         if self.directory is not None:
             with suppress(OSError):
-                files.replace(self.directory / BUDGETS, budgets, f"worker-{self.worker}")
+                files.replace(self.directory / BUDGETS, budgets, f"budgets-{self.worker}")  # the thread has its own
 
     def publish(self, *, ended: bool = False) -> None:
         """Write this moment's report; what cannot be written is left, and the log says so once."""

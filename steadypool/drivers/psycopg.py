@@ -64,10 +64,8 @@ class Psycopg(PostgreSQL):
 
     def position(self, connection: Any, *, is_mariadb: bool) -> str | None:
         """Return where the log is written next: with `synchronous_commit=off` a COMMIT is answered before that."""
-        was, connection.autocommit = (
-            connection.autocommit,
-            True,
-        )  # else a BEGIN would be sent before; this sends nothing
+        was = connection.autocommit
+        connection.autocommit = True  # which sends nothing; else a BEGIN would be sent before
         try:
             (position,) = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
         finally:
