@@ -105,7 +105,7 @@ def make_lasting_app(make_settings: Callable[..., Settings]) -> Iterator[Callabl
 def nobody_goes_on_probing() -> Iterator[None]:
     """A pool that still looked for its database would be in the way of later tests, which count threads and time."""
     yield
-    assert eventually(lambda: not [thread for thread in enumerate_threads() if thread.name == "database-probe"], 5)
+    assert eventually(lambda: not [thread for thread in enumerate_threads() if thread.name == "database-probe"], 15)
 
 
 @pytest.fixture(autouse=True)
