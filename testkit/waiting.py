@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 2) -> bool:
-    """Return whether this becomes true within so many seconds."""
+def eventually(condition: Callable[[], Any], seconds: float = 20) -> bool:
+    """Return whether this becomes true within so many seconds: by default more than a slow machine needs."""
     end = time.monotonic() + seconds
     while not (is_true := bool(condition())) and time.monotonic() < end:
         time.sleep(0.01)

@@ -84,7 +84,7 @@ def test_a_package_that_is_missing_is_no_outage_and_no_storm(
     assert (ready.status_code, told["reader"], told["writer"]) == (503, "misconfigured", "misconfigured")
 
     administer(server.url, f"ALTER USER {needs_pynacl.username}@'%' IDENTIFIED BY '{PASSWORD}'")
-    assert eventually(lambda: app.test_client().get(LOOKUP).status_code == 200, 1.5)
+    assert eventually(lambda: app.test_client().get(LOOKUP).status_code == 200)
     dispose(app)
 
 

@@ -90,7 +90,7 @@ def test_a_file_that_comes_late_ends_the_outage(account: Account, file: Path, ap
     assert client.get(LOOKUP).status_code == 503
     file.write_text(account.address())
 
-    assert eventually(lambda: pool.breaker.state == "closed", 5)
+    assert eventually(lambda: pool.breaker.state == "closed")
     assert client.get(LOOKUP).status_code == 200
 
 

@@ -42,7 +42,7 @@ def ask(make_app: Callable[..., Flask], all_is_logged: None, capfd: pytest.Captu
                 answer = client.get(path, headers={"Accept": accept})
                 answers.append(f"{answer.status_code} {path} {answer.headers} {answer.text}")
         dispose(app)
-        assert eventually(lambda: "database-probe" not in [thread.name for thread in threading.enumerate()], 5)
+        assert eventually(lambda: "database-probe" not in [thread.name for thread in threading.enumerate()])
         assert answers[0].startswith(f"503 {LOOKUP}")
         logged = "".join(capfd.readouterr())
         assert '"event": "request"' in logged

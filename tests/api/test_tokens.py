@@ -140,7 +140,7 @@ def assert_it_comes_back(account: Account, engine: Engine, name: str) -> None:
 
     token = account.password
 
-    assert eventually(lambda: steady(engine).breaker.state == "closed", 1)
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
     assert ask(engine) == 1
 
 

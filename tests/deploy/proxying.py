@@ -64,7 +64,7 @@ class Nginx:
 
     def __enter__(self) -> Nginx:
         self._program.start()
-        assert eventually(self._answers, 10), self._program.log()
+        assert eventually(self._answers), self._program.log()
         return self
 
     def __exit__(self, *_: object) -> None:

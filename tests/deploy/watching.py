@@ -47,7 +47,7 @@ class Prometheus:
 
     def __enter__(self) -> Prometheus:
         self._program.start()
-        assert eventually(self._is_ready, 20), self._program.log()
+        assert eventually(self._is_ready), self._program.log()
         return self
 
     def __exit__(self, *_: object) -> None:

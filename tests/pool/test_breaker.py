@@ -80,7 +80,7 @@ class Database:
 
 
 def assert_soon(condition: Callable[[], bool]) -> None:
-    assert eventually(condition, 5), "it did not come to that"
+    assert eventually(condition), "it did not come to that"
 
 
 @pytest.fixture

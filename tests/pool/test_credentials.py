@@ -143,7 +143,7 @@ def test_a_wrong_login_opens_the_breaker_and_the_right_one_closes_it(
 
     given = account.credentials
 
-    assert eventually(lambda: steady(engine).breaker.state == "closed", 5)
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
     assert who(engine) == account.user
 
 
@@ -213,7 +213,7 @@ def test_a_slow_provider_is_left_at_the_deadline(account: Account, engine_of: Ca
     assert steady(engine).snapshot()["unavailable"] == 1
 
     go_on.set()
-    assert eventually(lambda: steady(engine).breaker.state == "closed", 10)
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
     assert who(engine) == account.user
 
 
@@ -246,7 +246,7 @@ def test_a_provider_that_fails_counts_as_a_connect_that_fails(
     assert steady(engine).breaker.state != "closed"
 
     is_closed = False
-    assert eventually(lambda: steady(engine).breaker.state == "closed", 5)
+    assert eventually(lambda: steady(engine).breaker.state == "closed")
     assert who(engine) == account.user
 
 

@@ -35,7 +35,7 @@ def test_what_is_released_while_the_pool_is_closed_is_closed_as_well(engine: Eng
     pool.slots.idle = Meanwhile()
     connection.close()
 
-    assert eventually(lambda: not pool.slots.idle, 1)
+    assert eventually(lambda: not pool.slots.idle)
     seen = pool.snapshot()
     assert seen["opened"] == sum(seen["closed"].values())
 

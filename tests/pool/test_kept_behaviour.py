@@ -102,7 +102,7 @@ def test_a_listener_that_ends_the_process_s_housekeeping_does_not(
     entry = next(iter(steady(engine).slots.idle))
     entry.expires = 0.0
     with caplog.at_level(logging.ERROR):
-        assert eventually(lambda: not steady(engine).slots.idle, 5)
+        assert eventually(lambda: not steady(engine).slots.idle)
     event.remove(engine, "close", leave)
 
     with engine.connect() as connection:

@@ -32,7 +32,7 @@ def raise_when_overdue(error: BaseException) -> Callable[..., None]:
 
     def take_and_wait(slots: Slots[Any], use: Use, seconds: float, **options: Any) -> None:
         take(slots, use, seconds, **options)
-        assert eventually(lambda: use.was_cut, 5), "the housekeeping sleeps"
+        assert eventually(lambda: use.was_cut), "the housekeeping sleeps"
         raise error
 
     return take_and_wait

@@ -87,5 +87,5 @@ def test_what_is_cut_is_ended_at_the_server(engine: Engine, empty_database: Data
         with pytest.raises(DeadlineExceededError), deadline.within(0.3):
             read(patient, lambda connection: connection.scalar(slow))
 
-        assert eventually(lambda: admin.scalar(running) == 0, 5)
+        assert eventually(lambda: admin.scalar(running) == 0)
     patient.dispose()

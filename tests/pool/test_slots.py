@@ -124,7 +124,7 @@ def test_a_newcomer_does_not_overtake_who_was_not_served_yet_though_a_permit_is_
     slots._grow_at = inf
     waiting = threading.Thread(target=slots.take, args=(waits, None), daemon=True)
     waiting.start()
-    assert eventually(lambda: slots.pending == 1, 5)
+    assert eventually(lambda: slots.pending == 1)
     slots.keep_to(2)
 
     with pytest.raises(PoolExhaustedError):
@@ -311,7 +311,7 @@ def test_who_waits_is_served_where_there_are_more() -> None:
     take(slots)
     waiting = threading.Thread(target=slots.take, args=(waits, None), daemon=True)
     waiting.start()
-    assert eventually(lambda: slots.pending == 1, 5)
+    assert eventually(lambda: slots.pending == 1)
 
     slots.resize(permits=2, kept=2)
 

@@ -250,7 +250,7 @@ def test_while_the_housekeeping_closes_one_the_others_are_there(make: Make) -> N
     assert closing.wait(5)
     assert pool.checkedin() == 2
     go_on.set()
-    assert eventually(lambda: closed(pool) == {"invalidated": 3}, seconds=5)
+    assert eventually(lambda: closed(pool) == {"invalidated": 3})
 
 
 def test_an_engine_of_sqlalchemys_reads_and_writes_on_it() -> None:

@@ -60,7 +60,7 @@ def stress(tmp_path: Path) -> Iterator[Stress]:
 def test_whatever_becomes_of_connections_nothing_is_lost_or_lent_twice(stress: Stress, number: int) -> None:
     stress.run(number, THREADS)
 
-    assert eventually(lambda: is_all_back(stress), 10), accounts(stress)
+    assert eventually(lambda: is_all_back(stress)), accounts(stress)
     pool, driver = steady(stress.engine), stress.driver
     seen = pool.snapshot()
     assert driver.wrong == []

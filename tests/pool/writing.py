@@ -77,7 +77,7 @@ def kept_at(url: str | URL) -> Counter[str]:
 
 
 def assert_a_write_soon_after(moment: float, writing: Writing, writers: Clients) -> None:
-    assert eventually(lambda: writing.done_after(moment), 20)
+    assert eventually(lambda: writing.done_after(moment))
     first = writing.done_after(moment)[0]
     assert first - moment - writers.standstills.within(moment, first) < FIRST_WRITE_SECONDS
 

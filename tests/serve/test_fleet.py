@@ -99,7 +99,7 @@ class Fleet:
         with ThreadPoolExecutor(len(self.servers)) as pool:
             asked = [pool.submit(server.get, f"/full?until={until}") for server in self.servers]
             try:
-                reached = eventually(lambda: connected(self._database) > len(self.servers) * EACH, 8)
+                reached = eventually(lambda: connected(self._database) > len(self.servers) * EACH)
             finally:
                 until.touch()
             assert [answer.result().text for answer in asked] == ["held"] * len(self.servers)

@@ -76,7 +76,7 @@ def test_all_workers_are_counted_and_go_on_counting_when_they_are_replaced(serve
 
     assert [count - before for count in seen] == [REPLACED_AFTER * (number + 1) for number in range(6)]
     assert len(workers_of(server)) >= started + 3
-    assert eventually(lambda: numbers(server)[READER_LOANS] >= seen[-1], seconds=5)
+    assert eventually(lambda: numbers(server)[READER_LOANS] >= seen[-1])
 
 
 def test_a_worker_that_is_killed_takes_no_request_with_it(server: Serving) -> None:

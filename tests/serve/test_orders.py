@@ -35,7 +35,7 @@ def all_report(server: Serving, workers: int) -> bool:
 def server(ready_tree: Path, serve: Callable[..., Serving]) -> Serving:
     """Two workers, of which both have reported."""
     started = serve(ready_tree, WORKERS="2")
-    assert eventually(lambda: all_report(started, 2), 20)
+    assert eventually(lambda: all_report(started, 2))
     return started
 
 
@@ -78,7 +78,7 @@ def test_a_worker_that_takes_anothers_place_obeys_too_and_a_reload_ends_it(serve
 
     server.process.send_signal(signal.SIGTTIN)
 
-    assert eventually(lambda: size(server) == 3 * 3, 20)
+    assert eventually(lambda: size(server) == 3 * 3)
     server.process.send_signal(signal.SIGHUP)
     assert eventually(lambda: has_reloaded(server), 60)
     assert overview(server)["orders"] == []
@@ -95,4 +95,4 @@ def test_from_the_page_all_workers_are_told(server: Serving) -> None:
     answer = server.post("/pool/resize", "pool=reader&size=5", Sec_Fetch_Site="same-origin")
 
     assert answer.status == 202
-    assert eventually(lambda: size(server) == 2 * 5, 20)
+    assert eventually(lambda: size(server) == 2 * 5)

@@ -112,7 +112,7 @@ def test_a_fail_over_loses_only_what_the_replica_had_not_received(pair: Pair) ->
     with pair.readers.running(), pair.writers.running():
         assert pair.has_written(SOME)
         pair.writers.rest()
-        assert eventually(lambda: len(pair.writers.answers) == len(pair.writers.requests), 20)
+        assert eventually(lambda: len(pair.writers.answers) == len(pair.writers.requests))
         pair.servers.catch_up()
         behind = time.monotonic()
         pair.servers.lag(LAG_SECONDS)

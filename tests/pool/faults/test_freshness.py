@@ -126,7 +126,7 @@ def test_closed_for_idling(
     with held(service.reader, 3) as connections:
         for connection in connections:
             connection.execute(shorten)  # the pool does not know, and has them down for half an hour
-    assert eventually(lambda: not fault_server.sessions(user) and have_heard(service), 10)
+    assert eventually(lambda: not fault_server.sessions(user) and have_heard(service))
 
     with without_a_retry(service), fault_server.counting("Com_admin_commands") as counted:
         ask(service)

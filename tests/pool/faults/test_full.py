@@ -41,10 +41,10 @@ def assert_all_served(service: Service, meanwhile: Callable[[], object] = lambda
     """Have many ask, before and after something happens; all are answered, and none too late."""
     clients = Clients(service, THREADS)
     with clients.running():
-        assert eventually(lambda: len(clients.answers) > THREADS, 10)
+        assert eventually(lambda: len(clients.answers) > THREADS)
         meanwhile()
         before = len(clients.answers)
-        assert eventually(lambda: len(clients.answers) > before + ENOUGH, 20)
+        assert eventually(lambda: len(clients.answers) > before + ENOUGH)
     assert set(clients.statuses) == {"found"}
     assert not clients.stuck
     assert not clients.wrong
@@ -70,7 +70,7 @@ def test_whoever_finds_no_connection_waits_for_a_return(
 
     def grow() -> None:
         limit(0)  # as many as you like
-        assert eventually(lambda: pool.checkedin() + pool.checkedout() > ROOM and pool.slots.limit == SIZE, 8)
+        assert eventually(lambda: pool.checkedin() + pool.checkedout() > ROOM and pool.slots.limit == SIZE)
 
     assert_all_served(service, meanwhile=grow)
 

@@ -122,7 +122,7 @@ def test_no_read_fails_while_a_node_is_cut_off_from_its_cluster(
     cluster.wait_until_read(lost)
 
     with clients.running():
-        assert eventually(lambda: len(clients.answers) > 50, 10)
+        assert eventually(lambda: len(clients.answers) > 50)
         with cluster.cut(lost):
             wait_until_it_refuses(lost)
             time.sleep(LONG_SECONDS)
@@ -235,7 +235,7 @@ def test_no_read_fails_when_a_node_is_killed(make_service: Callable[..., Service
     clients = Clients(service, 16)
 
     with clients.running():
-        assert eventually(lambda: len(clients.answers) > 50, 10)
+        assert eventually(lambda: len(clients.answers) > 50)
         cluster.nodes[2].inside.kill()
         time.sleep(LONG_SECONDS)
 

@@ -153,7 +153,7 @@ def test_when_the_primary_is_killed_the_next_one_has_all_that_was_acknowledged_a
     readers, writers = Clients(service, 8), Clients(service, 8, work=writing, pause=0.02)
 
     with readers.running(), writers.running():
-        assert eventually(lambda: len(writing.told) > 50, 20)
+        assert eventually(lambda: len(writing.told) > 50)
         killed.inside.kill()
         assert_a_write_soon_after(taken_by(left), writing, writers)
 

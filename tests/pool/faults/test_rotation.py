@@ -48,7 +48,7 @@ def asked_by_many(service: Service) -> Iterator[Clients]:
     """Have 16 clients ask all the time, on connections that live for a second; a slow machine has time for each."""
     clients = Clients(service, 16, pause=0.002)
     with clients.running():
-        assert eventually(lambda: service.pool.snapshot()["opened"] > 0, 10)
+        assert eventually(lambda: service.pool.snapshot()["opened"] > 0)
         yield clients
     assert (clients.wrong, clients.stuck) == ([], 0)
 
@@ -74,7 +74,7 @@ def test_while_the_old_one_is_valid_for_a_while_no_request_fails(
             opened = service.pool.snapshot()["opened"]
             time.sleep(every)
             assert eventually(lambda: service.pool.snapshot()["opened"] > opened + 1, 10)  # noqa: B023 -- asked here
-            assert eventually(lambda: not fault_server.sessions(before.user), 10), "old ones end with their lives"  # noqa: B023 -- as above
+            assert eventually(lambda: not fault_server.sessions(before.user)), "old ones end with their lives"  # noqa: B023 -- as above
 
     seen = service.pool.snapshot()
     assert clients.failed == []
@@ -101,7 +101,7 @@ def test_without_that_no_more_than_a_second_is_lost(
             given = account.credentials
             changes.append((began, time.monotonic()))
             time.sleep(every)
-        assert eventually(lambda: service.ask().word == "found", 10)
+        assert eventually(lambda: service.ask().word == "found")
 
     def is_late(moment: float) -> bool:
         return not any(
