@@ -23,7 +23,7 @@ settings = load_settings_or_exit()
 wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 
-worker_class = "gthread"
+worker_class = "serving.worker.GuardedWorker"  # gthread's, with what it lacks under too much load
 workers, threads = settings.workers, settings.threads
 
 # A worker that lives on is how a slow leak becomes an outage; jitter keeps them from going all at once.

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app import bodies, errors, extensions, logging, middleware, openapi
+from app import bodies, errors, extensions, logging, middleware, openapi, refusal
 from app.application import Application
 from app.cities import init_app as init_cities
 from app.commands import doctor, orders, seed
@@ -21,6 +21,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     reports.init_app(app)
     errors.init_app(app)
     middleware.init_app(app, settings)
+    refusal.init_app(app)
     bodies.init_app(app)
     seed.init_app(app)
     app.cli.add_command(doctor.command)

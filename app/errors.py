@@ -71,6 +71,9 @@ KINDS: dict[str, Kind] = {
     ),
     "database-busy": Kind(503, "Database busy", "Others hold what this needs; Retry-After says when."),
     "schema-missing": Kind(503, "Schema missing", "The database answers but has no tables yet."),
+    "overloaded": Kind(
+        503, "Overloaded", "More is asked than can be answered in time; Retry-After says when to ask again."
+    ),
     "pool-exhausted": Kind(503, "Pool exhausted", "All database connections are in use; Retry-After says when."),
     "deadline-exceeded": Kind(504, "Deadline exceeded", "The database did not answer within the request's deadline."),
 }

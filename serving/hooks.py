@@ -4,6 +4,7 @@ The arbiter is the process that starts the workers and sees to it that there are
 """
 
 import atexit
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from serving.addresses import exit_if_unusable
 from serving.draining import StopAfterNotice
 from serving.protocols import Arbiter, Worker
 from serving.reloading import ReloadIfSound
+from serving.worker import hand_over_with_a_question
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -41,6 +43,7 @@ class Hooks:
 
     def when_ready(self, server: Arbiter) -> None:
         """Have every SIGHUP tried out first, and SIGTERM wait for those who still send requests."""
+        hand_over_with_a_question(server.LISTENERS)
         server.handle_hup = ReloadIfSound(partial(self._reload, server.handle_hup), server.log)
         if seconds := self.settings.shutdown_delay_seconds:
             notice = run_directory.notice_in(self.directory)
@@ -61,7 +64,9 @@ class Hooks:
         Otherwise a mistake in .env would stop the service hours later, worker by worker.
         """
         config.load_settings_or_exit = lambda: self.settings
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the arbiter's handler, which would pass it over
+        # Until it has its own: the arbiter's handlers would pass them over, and it waited for the worker to end.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGQUIT, lambda *_: os._exit(0))
         # For all processes (a terminal that is closed, pkill) it is the arbiter's, too: a worker would just die. Taken
         # from what Gunicorn sets back, or it would while it imports the application.
         worker.SIGNALS = [number for number in worker.SIGNALS if number != signal.SIGHUP]

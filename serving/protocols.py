@@ -20,6 +20,16 @@ class Worker(Protocol):
     number: int
 
 
+class Refuser(Protocol):
+    """What is used of what the application says to those who are refused."""
+
+    def answer(self, method: str, path: str, accept: str) -> bytes:
+        """Return it, from the status line on."""
+
+    def note(self, method: str, waited: float) -> None:
+        """Count one, after so many seconds in the queue."""
+
+
 class Arbiter(Protocol):
     """What is used of Gunicorn's arbiter."""
 
@@ -28,4 +38,5 @@ class Arbiter(Protocol):
     handle_hup: Callable[[], None]
     handle_term: Callable[[], None]
     log: logging.Logger
+    LISTENERS: Sequence[Any]
     WORKERS: Mapping[int, Worker]

@@ -7,6 +7,7 @@ docs/metrics.md lists all of it and says what is meant.
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any, TypeVar, get_args
@@ -91,6 +92,12 @@ def _count(seconds: Histogram, response: Response) -> Response:
     except OSError as error:  # the folder is gone, or full
         log.warning("an answer was not counted", error=str(error))
     return response
+
+
+def count_refused(app: Flask, method: str, seconds: float) -> None:
+    """Count a request that waited so long for a thread and then was refused: its route was never looked for."""
+    with suppress(OSError):
+        _series(app.extensions["http_seconds"], method, "refused", 503).observe(seconds)
 
 
 @lru_cache(maxsize=1024)

@@ -46,7 +46,7 @@ def test_host_port_workers_and_threads_are_what_their_names_say_and_ctrl_c_ends_
     said = [event["event"] for event in server.events()]
     assert len([event for event in said if event.startswith("Booting worker")]) == 3
     assert [event for event in said if f"Listening at: http://127.0.0.1:{server.port}" in event]
-    assert "Using worker: gthread" in said
+    assert "Using worker: serving.worker.GuardedWorker" in said
     assert code in (0, 130)
     assert "Traceback" not in server.log.read_text()
     assert not [event for event in server.events() if event["level"] in ("error", "critical")]

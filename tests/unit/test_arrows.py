@@ -105,6 +105,7 @@ ALLOWED: dict[str, set[str]] = {
         "config",
         "steadypool",
     },
+    "app.refusal": {"app.errors", "app.operations.metrics", "app.security"},
     "app.server_timing": {"app.logging", "steadypool"},
     "app.negotiation": TOOLS,
     "app.parameters": TOOLS | {"app.characters"},

@@ -1,0 +1,129 @@
+"""Gunicorn's worker with threads, and what it lacks when it is asked for more than it can do.
+
+Its loop gives each request to a pool of threads, where it waits in a queue without an end, and probes with it.
+"""
+
+import re
+import socket as sockets
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from math import inf
+from socket import AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, socket
+from time import monotonic
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from serving.protocols import Refuser
+
+RESERVE = 4
+"""Threads that are kept for those who look after the service."""
+LOOKED_AFTER_BY = re.compile(rb"[A-Z]+ /(?:livez|readyz|metrics|pool)[ ?/]")
+
+TCP_DEFER_ACCEPT: int | None = getattr(sockets, "TCP_DEFER_ACCEPT", None)
+SILENT_SECONDS = 5
+
+LONGEST_HEAD = 8192
+PLAIN = re.compile(rb"(GET|HEAD) (\S+) HTTP/1\.1\r\n")
+ACCEPT = re.compile(rb"\r\naccept:[ \t]*([^\r\n]*)", re.IGNORECASE)
+NOT_PLAIN = re.compile(
+    rb"\r\n(?:content-length|transfer-encoding|upgrade|expect|connection:[ \t]*close)", re.IGNORECASE
+)
+
+
+class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
+    """Answers probes while all threads are busy, refuses whoever waited too long, and waits for nobody's goodbye."""
+
+    cfg: Any
+    alive: bool
+    wsgi: Any
+
+    def init_process(self) -> None:
+        """Begin."""
+        self.threads, self.busy = self.cfg.threads, 0  # asked of the configuration once: each look takes microseconds
+        self.longest_wait = inf  # until there is an application to say it
+        self.reserve = ThreadPoolExecutor(RESERVE, "reserve")
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Import the application."""
+        super().load_wsgi()
+        if settings := getattr(self.wsgi, "extensions", {}).get("settings"):
+            self.longest_wait = settings.queue_timeout_seconds
+
+    def handle_quit(self, sig: int, frame: object) -> None:
+        """Stop at once, for SIGQUIT and Ctrl-C: the loop ends, and waits for no connection.
+
+        Gunicorn's own raises SystemExit wherever the loop is. Where that is giving work to the pool of threads, a lock
+        is held for ever, or a thread is that nobody knows to end: the process stays.
+        """
+        self.cfg.worker_int(self)
+        self.cfg.set("graceful_timeout", 0)
+        self.handle_exit(sig, frame)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Give a connection on which something was asked to a thread; who looks after the service need not queue."""
+        conn.enqueued = monotonic()
+        is_watched = self.busy >= self.threads and LOOKED_AFTER_BY.match(_seen(conn.sock, 32))
+        self.busy += 1
+        asked: Future[object] = (self.reserve if is_watched else self.tpool).submit(self.handle, conn)
+        asked.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+
+    def finish_request(self, conn: TConn, asked: Future[object]) -> None:
+        """Have the loop look after the connection again."""
+        self.busy -= 1
+        super().finish_request(conn, asked)
+
+    def handle(self, conn: TConn) -> object:
+        """Answer what was asked, or refuse to; return whether the connection stays open."""
+        waited = monotonic() - conn.enqueued
+        stays = self._refuse(conn, waited) if waited > self.longest_wait else None
+        if stays is None:
+            stays = super().handle(conn)
+        if stays is False:
+            # Here and not in the loop, which would wait up to two seconds for a client that does not close its side.
+            conn.close(graceful=True)
+        return stays
+
+    def _refuse(self, conn: TConn, waited: float) -> bool | None:
+        """Refuse a plain question, which takes a tenth of answering it; return None where something else was asked.
+
+        Writes are never refused: they are fewer, and more is lost with them.
+        """
+        is_read_ahead = conn.parser is not None and (conn.is_http2 or conn.parser.unreader.buf.getvalue())
+        head = b"" if self.cfg.is_ssl or is_read_ahead else _seen(conn.sock, LONGEST_HEAD)
+        asked, wants = PLAIN.match(head), ACCEPT.search(head)
+        if asked is None or head.find(b"\r\n\r\n") != len(head) - 4 or NOT_PLAIN.search(head):
+            return None
+        if LOOKED_AFTER_BY.match(head):
+            return None
+        method, path = asked[1].decode(), asked[2].decode("latin-1")
+        refusals: Refuser = self.wsgi.extensions["refusals"]
+        conn.sock.setblocking(True)
+        conn.init()  # as the loop expects it
+        conn.sock.recv(len(head))
+        try:
+            conn.sock.sendall(refusals.answer(method, path, wants[1].decode("latin-1") if wants else ""))
+        except OSError:  # whoever asked has gone
+            return False
+        refusals.note(method, waited)
+        return self.alive
+
+
+def _seen(sock: socket, length: int) -> bytes:
+    """Return what has arrived, and leave it there."""
+    try:
+        return sock.recv(length, MSG_PEEK | MSG_DONTWAIT)
+    except OSError:
+        return b""
+
+
+def hand_over_with_a_question(listeners: Iterable[Any]) -> None:
+    """Have the kernel keep a new connection until something was asked on it, a few seconds at most (Linux).
+
+    Otherwise a thread waits for that, and nobody can see yet whether a probe has come.
+    """
+    for listener in listeners:
+        if listener.sock.family != AF_UNIX and TCP_DEFER_ACCEPT is not None:
+            listener.sock.setsockopt(IPPROTO_TCP, TCP_DEFER_ACCEPT, SILENT_SECONDS)
