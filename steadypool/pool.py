@@ -26,6 +26,7 @@ from steadypool.core.deadline import CURRENT
 from steadypool.core.errors import DatabaseDownError
 from steadypool.core.policy import PoolPolicy
 from steadypool.core.rounds import Rounds
+from steadypool.core.second_tries import SecondTries
 from steadypool.core.slots import Slots
 from steadypool.core.stats import CloseReason, Stats
 from steadypool.drivers import Driver
@@ -100,6 +101,7 @@ class SteadyPool(Life):
             most_pending=self.policy.max_pending,
             lifo=self.use_lifo,
         )
+        self.second_tries = SecondTries(stats)
         self.opener, self.came_back = Opener(self), deque[Entry]()
         self.rounds = Rounds(self.slots, self.breaker, self.policy, self._close, self._settle)
         self._is_awake = self._is_disposed = False

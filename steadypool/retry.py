@@ -13,7 +13,7 @@ from steadypool import causal, events
 from steadypool.core import deadline
 from steadypool.core.classify import TABLE, Repeats
 from steadypool.core.stats import Event
-from steadypool.errors import TransactionLostError
+from steadypool.errors import DatabaseDownError, TransactionLostError
 from steadypool.pool import SteadyPool
 from steadypool.recovery import kind_of
 
@@ -31,9 +31,10 @@ def read(engine: Engine, work: Callable[[Connection], T], *, met: Repeats | None
     """Return what the work returns, on a connection that goes back to the pool before that.
 
     The work must only read. If its connection is lost on the way, it is done once more, on a connection that is made
-    for it, and until the deadline while that leads to a node that has left its cluster. `met` is for whoever has tried
-    once: what the table says of the error. Inside `after`, on an engine that waits, the work may go to the primary
-    instead. Raises PoolError, or the DBAPIError of the work.
+    for it, unless so many were lost of late that second tries would be a load of their own (`core/second_tries.py`);
+    and until the deadline while it leads to a node that has left its cluster. `met` is for whoever has tried once: what
+    the table says of the error. Inside `after`, on an engine that waits, the work may go to the primary instead. Raises
+    PoolError, or the DBAPIError of the work.
     """
     if (wanted := causal.wanted_of(engine)) is None:
         return _read(engine, work, met)
@@ -57,6 +58,8 @@ def _read(engine: Engine, work: Callable[[Connection], T], met: Repeats | None) 
     """
     pause, was_lost = 0.0, met == "once more"
     while True:
+        if met == "once more" and not _may_try_again(engine):
+            raise DatabaseDownError("its connection was lost, as those of too many others before: no second try")
         if met is not None:
             _note(engine, "retried")
         try:
@@ -150,6 +153,13 @@ def connect_anew(engine: Engine) -> Connection:
     if not isinstance(engine.pool, SteadyPool):
         return engine.connect()
     return events.WatchedConnection(engine, events.acquired(engine, partial(engine.pool.connect, fresh=True)))
+
+
+def _may_try_again(engine: Engine) -> bool:
+    if not isinstance(engine.pool, SteadyPool):
+        return True
+    engine.pool.slots.count()
+    return engine.pool.second_tries.may()
 
 
 def _is_in_autocommit(connection: Connection) -> bool:

@@ -9,7 +9,8 @@ import pymysql
 import pytest
 from sqlalchemy import Connection, exc
 
-from steadypool import PoolPolicy, create_pool_engine, deadline, read
+from steadypool import DatabaseDownError, PoolPolicy, create_pool_engine, deadline, read
+from steadypool.core.second_tries import AT_ONCE, SHARE
 
 LOST, REFUSED, MISTAKE = 2013, 1047, 1064
 
@@ -62,3 +63,30 @@ def test_a_read_is_sent_again_as_often_as_may_be(
 
     assert work.sent == len(codes) + is_found
     engine.dispose()
+
+
+def test_second_tries_are_no_load_of_their_own(tmp_path: Path) -> None:
+    """A server that is sick loses every connection: it gets what the budget allows, and not twice the load."""
+    (tmp_path / "file").touch()
+    engine = create_pool_engine(f"sqlite:///{tmp_path}/file", PoolPolicy(), role="reader")
+    reads, sent, refused = 1000, 0, 0
+
+    for _ in range(reads):
+        work = Scripted(LOST, LOST)
+        with pytest.raises((exc.OperationalError, DatabaseDownError)) as raised:
+            read(engine, work)
+        sent, refused = sent + work.sent, refused + (raised.type is DatabaseDownError)
+
+    assert AT_ONCE <= sent - reads <= AT_ONCE + 2 * SHARE * reads
+    assert refused == 2 * reads - sent
+    for _ in range(int(1 / SHARE)):  # once it is well again, there is room for the next fail-over
+        assert read(engine, Scripted()) == "found"
+    assert read(engine, Scripted(LOST)) == "found"
+
+
+def test_a_fail_over_takes_no_more_than_there_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    engine = create_pool_engine(f"sqlite:///{tmp_path}/file", PoolPolicy(), role="reader")
+
+    for _ in range(AT_ONCE):
+        assert read(engine, Scripted(LOST)) == "found"

@@ -62,13 +62,14 @@ def other(extended: Path) -> Iterator[Serving]:
         yield server
 
 
-def test_a_worker_that_is_just_starting_does_not_hold_up_the_stop(ready_tree: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_just_starting_does_not_hold_up_the_stop(ready_tree: Path, how: signal.Signals) -> None:
     with (ready_tree / "gunicorn.conf.py").open("a") as file:
         file.write(SLOW_START)
     with Serving(ready_tree, WORKERS="1") as server:
         server.wait_for_events("sleeping", 1)
         began = time.monotonic()
-        code = server.stop(signal.SIGTERM)
+        code = server.stop(how)
 
     assert time.monotonic() - began < 3
     assert code == 0
