@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from flask import Response, request
+from werkzeug.datastructures import Headers
 from werkzeug.wsgi import ClosingIterator
 
 from app.application import this_request
@@ -13,6 +14,13 @@ from app.media_types import HTML, JSON, TEXT, accepted, preferred
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Sound(Headers):
+    """Headers made of what is known to be well-formed; the usual way looks at each name and value."""
+
+    def __init__(self, given: Iterable[tuple[str, str]] = ()) -> None:
+        self._list = list(given)
 
 
 class Whole(Response):
@@ -49,15 +57,15 @@ def answer(body: str, media_type: str, *, varies: bool = False) -> Response:
     other versions.
     """
     content = body.encode()
-    headers = {
-        "Content-Type": f"{media_type}; charset=utf-8" if media_type != JSON else JSON,
-        "Content-Length": str(len(content)),
-        "Cache-Control": "no-cache",
-        "ETag": tag_of(content),
-    }
+    headers = [
+        ("Content-Type", f"{media_type}; charset=utf-8" if media_type != JSON else JSON),
+        ("Content-Length", str(len(content))),
+        ("Cache-Control", "no-cache"),
+        ("ETag", tag_of(content)),
+    ]
     if varies:
-        headers["Vary"] = "Accept"
-    response = Whole([content], headers=headers)
+        headers.append(("Vary", "Accept"))
+    response = Whole([content], headers=Sound(headers))
     environ = this_request().environ
     # Few ask on a condition; to find that out costs Werkzeug 20 microseconds.
     if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MATCH" in environ:
