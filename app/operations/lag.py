@@ -27,6 +27,8 @@ class Lag:
         self._reader, self._writer = reader, writer
         self._position, self._asked = "", 0.0
         self.seconds: float | None = None
+        self.is_level = False
+        """Whether the last look found the replica as far as the primary had been."""
 
     def start(self, over: Event) -> None:
         """Look until it is over, if reads go to a server that may be behind."""
@@ -41,7 +43,7 @@ class Lag:
                 self._look()
         except Exception as error:
             log.debug("the lag could not be measured", error=str(error))
-            self._position, self.seconds = "", None
+            self._position, self.seconds, self.is_level = "", None, False
 
     def _look(self) -> None:
         if not self._position:
@@ -49,9 +51,9 @@ class Lag:
             with self._writer.connect() as connection:
                 self._position, self._asked = position_of(connection), asked
         with self._reader.connect() as connection:
-            is_there = bool(self._position) and has_reached(connection, self._position)
+            self.is_level = bool(self._position) and has_reached(connection, self._position)
         self.seconds = monotonic() - self._asked if self._position else None
-        if is_there:
+        if self.is_level:
             self._position = ""
 
     def _go_on(self, over: Event) -> None:
