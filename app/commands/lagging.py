@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from time import monotonic, sleep
 
 from app.commands.findings import Finding
 from app.extensions import db
@@ -33,6 +33,7 @@ def check_lag(settings: Settings, ends: float) -> Finding:
 def _look(lag: Lag, ends: float) -> None:
     lag.look()
     while not lag.is_level and lag.seconds is not None and monotonic() < ends:
+        sleep(lag.pause_seconds)
         lag.look()
 
 

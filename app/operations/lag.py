@@ -1,6 +1,7 @@
 """How far the server that is read from is behind: the time from asking the primary for its position to its being there.
 
-Nobody needs a right for that which readers do not have, and it counts the network as well. Two statements each time.
+Nobody needs a right for that which readers do not have, and it counts the network as well. Two statements each time,
+and one more for each further look at a replica that is behind.
 """
 
 from threading import Event
@@ -36,6 +37,12 @@ class Lag:
         if isinstance(pool, SteadyPool) and pool.policy.catch_up_seconds:
             start_thread("lag", self._go_on, over)
 
+    @property
+    def pause_seconds(self) -> float:
+        """Until the next look: short where one is behind, or what is a second would be told as five."""
+        behind = self.seconds is not None and not self.is_level
+        return min((self.seconds or 0) / 4, EVERY_SECONDS) if behind else EVERY_SECONDS
+
     def look(self) -> None:
         """Ask once; one that is away is for others to tell of."""
         try:
@@ -57,5 +64,5 @@ class Lag:
             self._position = ""
 
     def _go_on(self, over: Event) -> None:
-        while not over.wait(EVERY_SECONDS):
+        while not over.wait(self.pause_seconds):
             self.look()
