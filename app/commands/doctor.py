@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from app.commands import remedies
 from app.commands.checks import CHECKS
 from app.commands.findings import Finding, Level
+from app.commands.lagging import check_lag
 from app.commands.manners import Command, announce
 from app.extensions import db
 from app.operations.budget import Budget, Fleet, Terms, budgets, surprises, terms_of
@@ -71,6 +72,8 @@ def examine(settings: Settings) -> dict[str, Finding]:
     lines |= {name: _merged(name, visits) for name in CHECKS}
     lines["threads"] = judge_threads(settings)
     lines["budget"], lines["instances"] = _budget(settings, visits)
+    are_there = all(visit.seen is not None for visit in visits)
+    lines["lag"] = check_lag(settings, ends) if are_there else NOT_CHECKED
     return lines
 
 

@@ -48,7 +48,7 @@ def resize_server(pool: str, size: str) -> None:
     if not (numbers := re.fullmatch(r"([0-9]{1,5})(?:\+([0-9]{1,5}))?", size)):
         raise click.UsageError(f"{size!r} is no SIZE+OVERFLOW such as 12 or 8+4")
     directory = _directory()
-    workers = sum(report.is_alive for report in read_reports(directory))
+    workers = sum(not report.ended for report in read_reports(directory))
     announce("Asking the databases for their limits …")
     try:
         order = orders.to_resize(pool, int(numbers[1]), int(numbers[2] or 0))

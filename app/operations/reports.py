@@ -188,6 +188,7 @@ class Reporter:
                 log.exception("an order could not be obeyed; it is tried again", order=str(order))
 
     def _report(self, *, ended: bool = False) -> Report:
+        obeyed = dict(self.obedience.obeyed)  # first: what is told as done must show in what is read after it
         # Asked for each time: `engine.dispose()` puts another pool in its place.
         by_name = {name: engine.pool for name, engine in self._engines.items()}
         pools = {name: pool for name, pool in by_name.items() if isinstance(pool, SteadyPool)}
@@ -208,7 +209,7 @@ class Reporter:
                 for each in pool.connections()
             ],
             lag_seconds=self.lag.seconds,
-            obeyed=dict(self.obedience.obeyed),
+            obeyed=obeyed,
         )
 
     def _sample(self, directory: Path, tick: int) -> None:

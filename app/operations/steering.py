@@ -34,7 +34,7 @@ def order_drain() -> AnyResponse:
 def order_resize() -> AnyResponse:
     """Give a pool another size in all workers: `pool`, `size` and, where it is not 0, `max_overflow`."""
     reporter: Reporter = current_app.extensions["reporter"]
-    workers = sum(report.is_alive for report in reporter.all_reports())
+    workers = sum(not report.ended for report in reporter.all_reports())
     try:
         order = orders.to_resize(request.form.get("pool", ""), _number("size"), _number("max_overflow", "0"))
         made = orders.room_for(order, reporter.orders(), workers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -79,23 +79,20 @@ def _line(form: Form[Any], key: str, outcome: Any) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run faults", description=__doc__)
-    parser.add_argument(
-        "--only", type=_keys([*report.SERVER.incidents, *CLUSTER.incidents]), metavar="FAULT,…", help="these faults"
-    )
-    parser.add_argument("--stacks", type=_keys(ROUTES), metavar="STACK,…", help="these stacks")
+    parser.add_argument("--only", type=_listed, metavar="FAULT,…", help="these faults")
+    parser.add_argument("--stacks", type=_listed, metavar="STACK,…", help="these stacks")
     parser.add_argument("--quick", action="store_true", help="shorter faults, all stacks at once: six minutes")
     parser.add_argument("--cluster", action="store_true", help="those of a Galera cluster behind HAProxy instead")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    incidents, stacks = (CLUSTER.incidents, STACKS) if asked.cluster else (report.SERVER.incidents, tuple(ROUTES))
+    for given, known in ((asked.only, incidents), (asked.stacks, stacks)):
+        if unknown := [key for key in given or () if key not in known]:
+            parser.error(f"{', '.join(unknown)}: not among {', '.join(known)}")
+    return asked
 
 
-def _keys(known: Iterable[str]) -> Callable[[str], list[str]]:
-    def parse(text: str) -> list[str]:
-        asked = text.split(",")
-        if unknown := [key for key in asked if key not in known]:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
-        return asked
-
-    return parse
+def _listed(text: str) -> list[str]:
+    return text.split(",")
 
 
 if __name__ == "__main__":

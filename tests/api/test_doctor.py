@@ -16,7 +16,7 @@ from testkit.databases import Database, alembic, flask, plain_engine
 from tests.support.tampering import PASSWORD, deaf_server, globally, preset, user_who_may
 
 ASKED = ["tls", "privileges", "charset", "index", "wait_timeout", "migrations"]
-LINES = ["settings", "reader", "writer", *ASKED, "threads", "budget", "instances"]
+LINES = ["settings", "reader", "writer", *ASKED, "threads", "budget", "instances", "lag"]
 
 Doctor = Callable[..., dict[str, Any]]
 
@@ -76,7 +76,12 @@ class TestAway:
         assert lines["exit"] == 2
         assert lines["reader"]["level"] == lines["writer"]["level"] == "problem"
         assert lines["writer"]["remedy"] == "start the server, or correct host and port in DATABASE_URL"
-        assert {name for name in LINES if lines[name]["level"] == "not checked"} == {*ASKED, "budget", "instances"}
+        assert {name for name in LINES if lines[name]["level"] == "not checked"} == {
+            *ASKED,
+            "budget",
+            "instances",
+            "lag",
+        }
         assert PASSWORD not in lines["shown"]
 
     @pytest.mark.long_form("mysql+mysqlconnector", "postgresql")

@@ -256,8 +256,8 @@ class TestCommands:
         return tmp_path / "run"
 
     def report(self, directory: Path, worker: int, **said: Any) -> None:
-        now = monotonic()
-        files.replace(directory / f"worker-{worker}.json", vars(Report(worker, 1, now, now, **said)), "report")
+        heard = {"at": monotonic(), **said}
+        files.replace(directory / f"worker-{worker}.json", vars(Report(worker, 1, monotonic(), **heard)), "report")
 
     def run(self, app: Flask, *words: str) -> tuple[int, str]:
         done = app.test_cli_runner().invoke(args=list(words))
@@ -316,11 +316,14 @@ class TestCommands:
     ) -> None:
         app = make_app(DATABASE_URL=limited.url)
         self.report(directory, 1)
+        self.report(directory, 2, at=monotonic() - 60)  # it will obey when it comes to it
+        self.report(directory, 3, ended=True)
         with max_connections(limited, 40):
             _, said = self.run(app, "resize", "reader", "20+1")
         dispose(app)
 
         assert "More than fits: " in said
+        assert "WORKERS 2 x " in said
         assert "reader size 20 + reader overflow 1 + WRITER_POOL_SIZE 2" in said
         [order] = read_orders(directory)
         assert (order.size, order.max_overflow) == (20, 1)

@@ -140,6 +140,25 @@ def test_after_a_crash_of_all_nodes_they_find_each_other(stack: Stack) -> None:
     assert_a_city_can_be_added_to_all(stack, "Recovered", NODES)
 
 
+def test_a_first_node_without_its_data_begins_no_new_cluster(stack: Stack) -> None:
+    """All others would give up their data for those of the new one."""
+    assert_a_city_can_be_added_to_all(stack, "Precious", NODES)
+
+    stack.compose("down", "--timeout", "30")
+    subprocess.run(["docker", "volume", "rm", f"{stack.project}_node1"], check=True)
+    stack.compose("up", "--detach", "--no-deps", "node1")
+    stack.compose("up", "--detach", "--no-deps", "node2", "node3")
+    assert eventually(lambda: "memb {" in stack.compose("logs", "node1"), SECONDS), "it meets the others"
+    stack.compose("stop", "--timeout", "30")
+    # As docs/deploy.md has it for those who wait for ever.
+    safe = ["-i", "s/safe_to_bootstrap: 0/safe_to_bootstrap: 1/", "/var/lib/mysql/grastate.dat"]
+    stack.compose("run", "--rm", "--no-deps", "--user", "mysql", "--entrypoint", "sed", "node2", *safe)
+    stack.compose("up", "--wait")
+
+    assert eventually(lambda: stack.ask("/?city=Precious")[0] == 200, SECONDS)
+    assert_a_city_can_be_added_to_all(stack, "Kept by others", NODES)
+
+
 def test_the_last_one_down_and_up_again_keeps_the_data_and_nothing_is_left_in_the_end(stack: Stack) -> None:
     assert_a_city_can_be_added_to_all(stack, "Kept", NODES)
 

@@ -55,8 +55,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 class Fleet:
     """Instances that are asked all the time."""
 
-    def __init__(self, tree: Path, database: Database) -> None:
-        self._tree, self._database = tree, database
+    def __init__(self, tree: Path, folder: Path, database: Database) -> None:
+        self._tree, self._folder, self._database = tree, folder, database
         self._stack, self._rounds = ExitStack(), 0
         self.servers: list[Serving] = []
         self._asking: dict[Serving, Visitors] = {}
@@ -95,7 +95,7 @@ class Fleet:
     def use_all_it_may(self) -> None:
         """Have every instance hold all its connections at the same moment."""
         self._rounds += 1
-        until = self._tree.parent / f"until-{self._rounds}"
+        until = self._folder / f"until-{self._rounds}"
         with ThreadPoolExecutor(len(self.servers)) as pool:
             asked = [pool.submit(server.get, f"/full?until={until}") for server in self.servers]
             try:
@@ -113,10 +113,12 @@ def connected(database: Database) -> int:
 
 @pytest.mark.timeout(400)  # 13 starts of a whole server
 @pytest.mark.long_form("mysql")
-def test_a_fleet_grows_and_is_replaced_and_nobody_lacks_a_connection(extended: Path, database: Database) -> None:
+def test_a_fleet_grows_and_is_replaced_and_nobody_lacks_a_connection(
+    extended: Path, tmp_path: Path, database: Database
+) -> None:
     refused = status(database, "Connection_errors_max_connections")
 
-    with Fleet(extended, database) as fleet:
+    with Fleet(extended, tmp_path, database) as fleet:
         fleet.grow(1)
         fleet.use_all_it_may()
         fleet.grow(INSTANCES - 1)

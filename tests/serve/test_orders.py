@@ -63,10 +63,10 @@ def test_all_workers_have_the_new_size_under_load_and_no_request_fails(server: S
     with Visitors(server.port) as visitors:
         visitors.wait_for(50)
         said = order(server, ready_tree, "resize", "reader", "1+1")
-        assert size(server) == 2 * 2
+        assert eventually(lambda: size(server) == 2 * 2)
         visitors.wait_for(50)
         order(server, ready_tree, "resize", "reader", "12")
-        assert size(server) == 2 * 12
+        assert eventually(lambda: size(server) == 2 * 12)
         visitors.wait_for(50)
 
     assert said == "Done by 2 workers: resize reader to 1 + 1.\n"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from app.commands import checks, doctor, rights
+from app.commands import checks, doctor, lagging, rights
 from app.operations.budget import Fleet, budgets
 from app.operations.limits import Limit
 from config import Settings
@@ -129,3 +129,22 @@ def test_privileges(role: Role, denied: list[str], level: str) -> None:
 
     assert finding.level == level
     assert bool(denied) is ("GRANT" in finding.remedy)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_level", "level", "text"),
+    [
+        (0.1, True, "ok", "0.100 s behind"),
+        (0.5, True, "warning", "0.500 s behind"),
+        (2.0, False, "warning", "more than 2.0 s behind"),
+        (None, False, "warning", "the servers do not tell"),
+    ],
+)
+def test_lag(
+    make_settings: Callable[..., Settings], seconds: float | None, is_level: bool, level: str, text: str
+) -> None:
+    finding = lagging.judge_lag(seconds, is_level, make_settings())
+
+    assert finding.level == level
+    assert finding.text.startswith(text)
+    assert bool(finding.remedy) is (level != "ok")

@@ -160,6 +160,24 @@ def test_the_budget_is_the_last_one_that_was_asked_for_unless_another_size_was_o
     end(app)
 
 
+def test_what_is_obeyed_while_a_report_is_made_is_for_the_next_one(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter: Reporter = worker(1).extensions["reporter"]
+    order, of = to_resize("reader", 3, 0), totals.of
+
+    def interrupted(snapshot: Any) -> Any:
+        """Obey when the sizes are read already."""
+        reporter.obedience.obey(order)
+        return of(snapshot)
+
+    monkeypatch.setattr(totals, "of", interrupted)
+    made = [reporter._report(), reporter._report()]  # the worker's own thread may make one in between
+
+    assert made[-1].obeyed == {order.name: order.at}
+    assert {report.pools["reader"]["size"] for report in made if report.obeyed} == {3}
+
+
 def test_an_order_that_fails_is_tried_again_and_the_others_are_obeyed(worker: Worker, directory: Path) -> None:
     app = worker(1)
     give(directory, Order("resize-reader", -1))
