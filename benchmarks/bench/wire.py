@@ -155,13 +155,13 @@ def commands_per_answer(port: int, proxy: Wire, asked: int = ASKED) -> float:
     return proxy.read()["commands"] / asked
 
 
-def ping_ms(database_url: str) -> float:
-    """Return the median round trip of a COM_PING on this address, in milliseconds."""
+def ping_ms(database_url: str, pings: int = PINGS) -> float:
+    """Return the median round trip of so many COM_PINGs on this address, in milliseconds."""
     url = make_url(database_url)
     arguments: dict[str, Any] = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
     connection = pymysql.connect(**arguments, ssl_disabled=True)
     try:
-        return median(_seconds_of_a_ping(connection) for _ in range(PINGS)) * 1000
+        return median(_seconds_of_a_ping(connection) for _ in range(pings)) * 1000
     finally:
         connection.close()
 
