@@ -15,6 +15,7 @@ from benchmarks.servers import environment
 from benchmarks.servers.experiment import FULL, QUICK, Experiment
 from benchmarks.servers.rows import SERVERS, Server
 from benchmarks.servers.table import Results, report
+from benchmarks.stacks import NotStartedError
 from testkit import ROOT
 
 DOCUMENT = ROOT / "docs" / "servers.md"
@@ -56,7 +57,10 @@ def measure(servers: list[Server], results: Results, *, is_quick: bool) -> None:
         for server in there:
             if server.is_watched and server.key not in results.absent:
                 advance.say(f"what {server.key} loses")
-                experiment.count_losses(server, advance)
+                try:
+                    experiment.count_losses(server, advance)
+                except NotStartedError as error:
+                    results.absent[server.key] = str(error)
 
 
 def _options() -> argparse.Namespace:

@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from benchmarks.bench import wrk
-from benchmarks.bench.plan import HEADLINE
+from benchmarks.bench.plan import HEADLINE, SECONDS_AROUND_A_ROUND
 from benchmarks.bench.progress import Advance
 from benchmarks.servers import losses, speed
 from benchmarks.servers.rows import APPS, Server
@@ -29,7 +30,7 @@ class Plan:
 
     def length(self, servers: Sequence[Server]) -> float:
         """Return how many seconds it takes, about."""
-        rounds = len(servers) * len(APPS) * (SECONDS_TO_START + self.laps * (self.seconds + 0.5))
+        rounds = len(servers) * len(APPS) * (SECONDS_TO_START + self.laps * (self.seconds + SECONDS_AROUND_A_ROUND))
         return rounds + self.times * SECONDS_OF_LOSSES * sum(server.is_watched for server in servers)
 
 
@@ -46,25 +47,25 @@ class Experiment:
     folder: Path
     results: Results
 
-    def measure_speed(self, servers: list[Server], advance: Advance) -> None:
+    def measure_speed(self, servers: Sequence[Server], advance: Advance) -> None:
         """Ask all in turn, A B C A B C, so that a slow minute of the machine meets all."""
         names = wrk.write_names(self.folder)
-        with ExitStack() as stack:
+        with ExitStack() as closing:
             running: dict[tuple[str, str], Running] = {}
-            for server in servers:
-                for app in APPS:
-                    try:
-                        one = running[server.key, app] = stack.enter_context(self._start(server, app))
-                        speed.ask(one, names, HEADLINE, 1)
-                    except (NotStartedError, wrk.WrkError) as error:
-                        self.results.absent[server.key] = str(error)
-                    advance.step(SECONDS_TO_START)
+            for server, app in product(servers, APPS):
+                try:
+                    one = closing.enter_context(self._start(server, app))
+                    speed.ask(one, names, HEADLINE, 1)
+                    running[server.key, app] = one
+                except (NotStartedError, wrk.WrkError) as error:
+                    self.results.absent[server.key] = str(error)
+                advance.step(SECONDS_TO_START)
             for lap in range(1, self.plan.laps + 1):
                 advance.say(f"round {lap} of {self.plan.laps}")
                 for key, one in running.items():
                     found = speed.ask(one, names, HEADLINE, self.plan.seconds)
                     self.results.speeds.setdefault(key, []).append(found)
-                    advance.step(self.plan.seconds + 0.5)
+                    advance.step(self.plan.seconds + SECONDS_AROUND_A_ROUND)
 
     def count_losses(self, server: Server, advance: Advance) -> None:
         """Count what fails when it reloads, replaces its workers, and stops."""

@@ -21,7 +21,7 @@ from testkit.waiting import eventually
 
 CLIENTS = 16
 NAMES = list(wrk.IDS)
-SECONDS = 15
+SECONDS = 25
 """How long something may take that is waited for."""
 PAUSE_SECONDS = 0.05
 """After a failure."""
@@ -83,7 +83,7 @@ def at_stop(running: Running) -> Loss:
         running.signal(signal.SIGTERM)
         has_ended = eventually(lambda: running.process.poll() is not None, 2 * SECONDS)
     failed = [each for each in failures(clients) if not isinstance(each.error, NotTakenError)]
-    return Loss(len(clients.requests), len(failed), 1, "" if has_ended else f"goes on after {2 * SECONDS} s")
+    return Loss(len(clients.requests), len(failed), 1, "" if has_ended else f"not over after {2 * SECONDS} s")
 
 
 def at_reload(running: Running, how: signal.Signals) -> Loss:
@@ -93,7 +93,7 @@ def at_reload(running: Running, how: signal.Signals) -> Loss:
         running.signal(how)
         is_replaced = eventually(lambda: _has_new(running, before), SECONDS)
         _wait_for(clients, AFTERWARDS)
-    return Loss(len(clients.requests), len(failures(clients)), 1, "" if is_replaced else "replaces nobody")
+    return Loss(len(clients.requests), len(failures(clients)), 1, "" if is_replaced else f"not over after {SECONDS} s")
 
 
 def at_recycling(running: Running, times: int) -> Loss:
@@ -105,7 +105,7 @@ def at_recycling(running: Running, times: int) -> Loss:
             if not eventually(lambda: _has_new(running, before), SECONDS):  # noqa: B023 -- called at once
                 break
             done += 1
-    return Loss(len(clients.requests), len(failures(clients)), done, "" if done else "replaces nobody")
+    return Loss(len(clients.requests), len(failures(clients)), done, "" if done else f"nobody replaced in {SECONDS} s")
 
 
 @contextmanager

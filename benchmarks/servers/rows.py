@@ -77,6 +77,7 @@ _ALL = [
         "gunicorn-staying",
         "Gunicorn, a worker of one's own that stays with a client",
         "--http-parser=python --worker-class=benchmarks.servers.staying.StayingWorker",
+        is_watched=False,
     ),
     Server(
         "granian",

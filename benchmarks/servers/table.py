@@ -74,4 +74,4 @@ def _row(losses: Mapping[tuple[str, str], Loss], key: str) -> list[str]:
 
 def _said(loss: Loss) -> str:
     times = f" in {loss.events} times" if loss.events > 1 else ""
-    return loss.remark or f"{loss.failed or 'none'} of {loss.asked:,}{times}"
+    return f"{loss.failed or 'none'} of {loss.asked:,}{times}" + (f"; {loss.remark}" if loss.remark else "")

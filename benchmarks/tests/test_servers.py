@@ -67,13 +67,13 @@ def test_tables_show_ratios_losses_and_who_is_not_there() -> None:
     for key, each in speeds.items():
         results.speeds[key, "ours"] = [Speed(speed, 800.0, 5.25, 0) for speed in each]
     results.losses["gunicorn", "stop"] = Loss(500, 0, 1) + Loss(400, 0, 1)
-    results.losses["granian", "reload"] = Loss(500, 3, 1, "replaces nobody") + Loss(400, 0, 1)
+    results.losses["granian", "reload"] = Loss(500, 3, 1, "not over after 25 s") + Loss(400, 0, 1)
 
     text = report(results)
 
     assert "| Granian | 1,500 (900–2,200) | 1.10 (1.00–1.50) | 800 | 5.2 | none |" in text
     assert "| Gunicorn, as configured | not known there | not known there | none of 900 in 2 times |" in text
-    assert "| Granian | replaces nobody |" in text
+    assert "| Granian | 3 of 900 in 2 times; not over after 25 s |" in text
     assert "- Bjoern, which has no threads: left out, ev.h: No such file or directory" in text
     assert "| Bjoern" not in text
 
