@@ -21,6 +21,9 @@ from testkit.databases import environment
 from testkit.processes import free_port
 from testkit.waiting import eventually
 
+FOREIGN = "_foreign"
+"""What the name of the database ends with that holds somebody else's Sakila: its own tables, with an index on city."""
+
 START_SECONDS = 40
 STOP_SECONDS = 15
 
@@ -91,6 +94,8 @@ class Stack:
     is_async: bool = False
     root: Path = ROOT
     """The tree that it is started in."""
+    database: str = ""
+    """What is added to the name of the database."""
 
     @contextmanager
     def start(
@@ -105,7 +110,7 @@ class Stack:
         asked = {"HOST": "127.0.0.1", "PORT": str(port), "WORKERS": str(workers), "THREADS": str(threads)}
         # uvicorn's words for these
         asked |= {"UVICORN_PORT": str(port), "UVICORN_WORKERS": str(workers)} if self.is_async else {}
-        url = f"{self.driver}://{database_url.partition('://')[2]}"
+        url = f"{self.driver}://{database_url.partition('://')[2]}{self.database}"
         begin = partial(_start, self.command, self.root, log, environment(url, **asked | self.environ | environ))
         running = Running(port, log, self.is_async and workers == 1, begin)
         try:
@@ -201,6 +206,7 @@ _ALL = [
     Stack("ours", "**this application**", OURS, LIKE_THE_PEERS),
     Stack("ours-as-shipped", "**this application**, as shipped", OURS, {"ENVIRONMENT": "production"}),
     Stack("ours-mysqlclient", "**this application**, mysqlclient", OURS, LIKE_THE_PEERS, "mysql+mysqldb"),
+    Stack("ours-foreign", "**this application**, somebody else's tables", OURS, LIKE_THE_PEERS, database=FOREIGN),
     Stack(
         "ours-request",
         "**this application**, `POOL_STRATEGY=request`",

@@ -27,7 +27,7 @@ class KeptAlive:
         RFC 9110, section 9.2.2: what was sent on a kept connection that had been closed may be sent again if it only
         reads.
         """
-        if _was_dropped(self._connection.sock):
+        if was_dropped(self._connection.sock):
             self.close()
         # A response that says "Connection: close" leaves no socket, and the next request connects anew.
         was_kept = self._connection.sock is not None
@@ -54,6 +54,6 @@ class KeptAlive:
         return response.status, response.read().decode()
 
 
-def _was_dropped(sock: socket.socket | None) -> bool:
+def was_dropped(sock: socket.socket | None) -> bool:
     """Tell whether the server has closed a kept connection; clients with a pool look before they send."""
     return sock is not None and bool(select.select([sock], [], [], 0)[0])

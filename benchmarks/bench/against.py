@@ -34,7 +34,7 @@ def plan_for(stacks: int, *, is_quick: bool) -> Plan:
     """Return the rounds, with 16 clients and, unless quick, with one; `stacks` counts both trees'."""
     laps = QUICK_LAPS if is_quick else LAPS
     condition = replace(PLAIN, clients=(HEADLINE,) if is_quick else (1, HEADLINE))
-    return Plan(stacks, (condition,), laps=laps, headline_laps=laps, headline_seconds=1 if is_quick else 2)
+    return Plan(stacks, (condition,), laps=laps, laps_of_figures=laps, headline_seconds=1 if is_quick else 2)
 
 
 def then(key: str) -> str:
@@ -85,16 +85,8 @@ def report(results: dict[str, Any], commit: str) -> str:
 def _row(summary: Summary, key: str, clients: int) -> list[str]:
     trouble = [summary.left_out(each) or summary.errors(each, clients) for each in (key, then(key))]
     speeds = [f"{summary.per_second(each, clients) or 0:,.0f}" for each in (key, then(key))]
-    return [*speeds, with_interval(ratios(summary, key, clients)), "; ".join(filter(None, trouble)) or "none"]
-
-
-def ratios(summary: Summary, key: str, clients: int) -> list[float]:
-    """Return how many times as fast as the other tree's a stack was in each lap that both came through."""
-    now, before = (
-        {each["lap"]: each["per_second"] for each in summary.rounds(name, clients) if each.get("per_second")}
-        for name in (key, then(key))
-    )
-    return [now[lap] / before[lap] for lap in now.keys() & before.keys()]
+    ratios = summary.ratios(key, then(key), clients)
+    return [*speeds, with_interval(ratios), "; ".join(filter(None, trouble)) or "none"]
 
 
 def with_interval(values: Sequence[float]) -> str:

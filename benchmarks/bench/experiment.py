@@ -49,7 +49,8 @@ class Experiment:
             if TWO_WORKERS in self.plan.conditions:
                 self._measure_condition(TWO_WORKERS, place)
             if DELAY in self.plan.conditions:
-                self._measure_with_delay(place)
+                self._time_the_delay(place)
+                self._measure_condition(DELAY, place)
             if self.plan.measures_growth:
                 self._measure_growth(place)
         if TLS in self.plan.conditions:
@@ -58,22 +59,23 @@ class Experiment:
 
     def _measure_condition(self, condition: Condition, place: Ground) -> None:
         self.advance.say(f"{condition.title}: starting {len(self.stacks)} stacks")
-        self._measure_side_by_side(self.stacks, condition, place, place.url)
-
-    def _measure_side_by_side(self, stacks: list[Stack], condition: Condition, place: Ground, url: str) -> None:
         with ExitStack() as running:
             started = {}
-            for stack in stacks:
-                if one := self._start(running, stack, condition, place, url):
+            for stack in self.stacks:
+                if one := self._start(running, stack, condition, place):
                     started[stack.key] = one
             for step in self.plan.steps(condition):
                 if step.lap == 1 or not self.advance.is_late():
                     self._measure_step(step, started, place)
 
-    def _start(self, running: ExitStack, stack: Stack, condition: Condition, place: Ground, url: str) -> Running | None:
+    def _start(self, running: ExitStack, stack: Stack, condition: Condition, place: Ground) -> Running | None:
         """Start a stack for a condition and warm it up; without an answer, note why."""
         environ: dict[str, Any] = {"DATABASE_TLS": "require"} if condition.tls else {}
         accepted = place.counters()["Ssl_accepts"]
+        url = place.url
+        if condition.delay_seconds:
+            # One for each: a proxy that carried the connections of all would be slower for each.
+            url = running.enter_context(wire.Wire(url, delay_seconds=condition.delay_seconds)).url
         try:
             one = running.enter_context(stack.start(url, self.folder, condition.workers, **environ))
             wrk.load(one.url, self.names, max(condition.clients), WARM_UP_SECONDS)
@@ -117,7 +119,7 @@ class Experiment:
         busy = proxy.read()
         return busy | {"commands": wire.commands_per_answer(one.port, proxy)}
 
-    def _measure_with_delay(self, place: Ground) -> None:
+    def _time_the_delay(self, place: Ground) -> None:
         with wire.Wire(place.url) as idle:
             through = wire.ping_ms(idle.url)
         with wire.Wire(place.url, delay_seconds=DELAY.delay_seconds) as proxy:
@@ -126,10 +128,6 @@ class Experiment:
                 "through_proxy_ms": through,
                 "with_delay_ms": wire.ping_ms(proxy.url),
             }
-        # One by one: a proxy that carried the connections of all would be slower for each.
-        for stack in self.stacks:
-            with wire.Wire(place.url, delay_seconds=DELAY.delay_seconds) as proxy:
-                self._measure_side_by_side([stack], DELAY, place, proxy.url)
 
     def _measure_growth(self, place: Ground) -> None:
         ours = [stack for stack in self.stacks if stack.key == "ours"]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from sqlalchemy import make_url
 
-from benchmarks.stacks import Running
+from benchmarks.stacks import FOREIGN, Running
 from testkit import processes, servers
 from testkit.fault_servers import FaultServer, Kind, obtain, seeded_database
 
@@ -18,6 +19,13 @@ MOST_CONNECTIONS = 1000
 """All stacks are connected at once, and wait for their turn."""
 
 COUNTERS = ("Connections", "Ssl_accepts")
+
+COLUMNS_OF_FOREIGN = {
+    "country": "country_id SMALLINT UNSIGNED PRIMARY KEY, country VARCHAR(50) NOT NULL",
+    "city": "city_id SMALLINT UNSIGNED PRIMARY KEY, city VARCHAR(50) NOT NULL, country_id SMALLINT UNSIGNED NOT NULL,"
+    " KEY by_somebody (city), KEY idx_fk_country_id (country_id)",
+}
+"""Sakila's own, of which the application makes use; and the index that its makers left out."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,20 @@ def ground(*, tls: bool) -> Iterator[Ground]:
     try:
         server.admin(f"SET GLOBAL max_connections = {MOST_CONNECTIONS}")
         with seeded_database(server) as database:
+            _add_foreign(server, database.url)
             yield Ground(database.url, server)
     finally:
         server.remove()
+
+
+def _add_foreign(server: FaultServer, url: str) -> None:
+    """Copy the cities into tables as somebody else has them, for the same user to read."""
+    own, user = make_url(url).database, make_url(url).username
+    server.admin(f"CREATE DATABASE {own}{FOREIGN} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    for table, columns in COLUMNS_OF_FOREIGN.items():
+        names = ", ".join(part.split()[0] for part in columns.split(", ") if not part.startswith("KEY"))
+        server.admin(f"CREATE TABLE {own}{FOREIGN}.{table} ({columns}) SELECT {names} FROM {own}.{table}")
+    server.admin(f"GRANT SELECT ON {own}{FOREIGN}.* TO '{user}'@'%'")
 
 
 def what_is_missing() -> str:

@@ -16,6 +16,9 @@ SECONDS_TO_START = 2.0
 
 SECONDS_OF_WIRE = 2.6
 SECONDS_OF_GROWTH = 90
+LAPS_OF_FIGURES = 5
+"""At least: the median of so many, and how far they lie apart, say something."""
+
 MOST_LAPS = 9
 
 
@@ -26,15 +29,17 @@ class Condition:
     key: str
     title: str
     clients: tuple[int, ...]
+    in_figures: tuple[int, ...] = ()
+    """The numbers of clients that a figure to reach is about."""
     workers: int = 1
     tls: bool = False
     delay_seconds: float = 0.0
 
 
-PLAIN = Condition("plain", "one worker", (1, 4, 8, HEADLINE, 64))
-TWO_WORKERS = Condition("workers", "two workers", (HEADLINE,), workers=2)
+PLAIN = Condition("plain", "one worker", (1, 4, 8, HEADLINE, 64), (1, HEADLINE))
+TWO_WORKERS = Condition("workers", "two workers", (HEADLINE,), (HEADLINE,), workers=2)
 TLS = Condition("tls", "TLS to the database", (HEADLINE,), tls=True)
-DELAY = Condition("delay", "1 ms delay each way", (1,), delay_seconds=0.001)
+DELAY = Condition("delay", "1 ms delay each way", (1,), (1,), delay_seconds=0.001)
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,16 @@ class Plan:
     stacks: int
     conditions: tuple[Condition, ...]
     laps: int
-    headline_laps: int
+    laps_of_figures: int
     headline_seconds: int
     measures_growth: bool = False
 
     def steps(self, condition: Condition) -> Iterator[Step]:
         """Return the rounds of a condition, lap by lap: A B C A B C, so that drift meets all alike."""
-        is_plain = condition.key == PLAIN.key
-        for lap in range(1, max(self.laps, self.headline_laps if is_plain else 0) + 1):
+        for lap in range(1, max(self.laps, self.laps_of_figures) + 1):
             for clients in condition.clients:
-                is_headline = is_plain and clients == HEADLINE
-                if lap <= (self.headline_laps if is_headline else self.laps):
+                is_headline = condition.key == PLAIN.key and clients == HEADLINE
+                if lap <= (self.laps_of_figures if clients in condition.in_figures else self.laps):
                     yield Step(condition, clients, lap, self.headline_seconds if is_headline else 1)
 
     def seconds(self) -> float:
@@ -76,7 +80,7 @@ class Plan:
 
 def quick(stacks: int) -> Plan:
     """Return a plan for two minutes: the headline alone."""
-    return Plan(stacks, (replace(PLAIN, clients=(HEADLINE,)),), laps=2, headline_laps=2, headline_seconds=1)
+    return Plan(stacks, (replace(PLAIN, clients=(HEADLINE,)),), laps=2, laps_of_figures=2, headline_seconds=1)
 
 
 def full(stacks: int, minutes: float) -> Plan:
@@ -84,7 +88,7 @@ def full(stacks: int, minutes: float) -> Plan:
     conditions = (PLAIN, TWO_WORKERS, TLS, DELAY)
 
     def with_laps(laps: int) -> Plan:
-        return Plan(stacks, conditions, laps, laps + 2, 2, measures_growth=True)
+        return Plan(stacks, conditions, laps, max(laps, LAPS_OF_FIGURES), 2, measures_growth=True)
 
     fitting = [laps for laps in range(1, MOST_LAPS + 1) if with_laps(laps).seconds() <= minutes * 60]
     return with_laps(max(fitting, default=1))

@@ -45,10 +45,25 @@ class Summary:
         own, floor = self.per_second(stack), self.per_second("floor")
         return MICROSECONDS / own - MICROSECONDS / floor if own and floor else None
 
-    def ratio(self, stack: str, to: str, clients: int = HEADLINE, condition: str = PLAIN.key) -> float | None:
+    def ratios(
+        self, stack: str, to: str, clients: int = HEADLINE, condition: str = PLAIN.key, name: str = "per_second"
+    ) -> list[float]:
+        """Return what a stack gave in another's, for each lap that both came through: neighbours in time."""
+        own, other = (self._by_lap(each, clients, condition, name) for each in (stack, to))
+        return [own[lap] / other[lap] for lap in own if lap in other]
+
+    def ratio(self, stack: str, to: str) -> float | None:
         """Return how many times as many answers a second a stack gives as another."""
-        own, other = self.per_second(stack, clients, condition), self.per_second(to, clients, condition)
-        return own / other if own and other else None
+        ratios = self.ratios(stack, to)
+        return median(ratios) if ratios else None
+
+    def added_ratios(self, stack: str, to: str) -> list[float]:
+        """Return, for each lap, what a stack adds to the floor's microseconds in what another adds."""
+        own, other = (self.ratios("floor", each) for each in (stack, to))
+        return [(one - 1) / (two - 1) for one, two in zip(own, other, strict=False) if two > 1]
+
+    def _by_lap(self, stack: str, clients: int, condition: str, name: str) -> dict[int, float]:
+        return {each["lap"]: each[name] for each in self.rounds(stack, clients, condition) if each.get(name)}
 
     def commands(self, stack: str) -> float | None:
         """Return the commands on the wire for one answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.bench.figures import figures
+from benchmarks.bench.figures import Figure, figures
 from benchmarks.bench.plan import DELAY, HEADLINE, PLAIN, TLS, TWO_WORKERS
 from benchmarks.bench.summary import Summary
 from benchmarks.publishing import table
@@ -60,8 +60,13 @@ def to_reach(summary: Summary) -> str:
     """Return the figures to reach, and whether they were."""
     return table(
         ["figure", "target", "measured", ""],
-        [[each.name, each.target, number(each.value, 2, each.unit), each.verdict()] for each in figures(summary)],
+        [[each.name, each.target, _with_interval(each), each.verdict()] for each in figures(summary)],
     )
+
+
+def _with_interval(figure: Figure) -> str:
+    value, values = number(figure.value, 2, figure.unit), figure.values
+    return f"{value} ({min(values):.2f}–{max(values):.2f})" if len(values) > 1 else value
 
 
 def _of_stacks(summary: Summary, columns: dict[str, Callable[[str], str]]) -> str:

@@ -23,12 +23,11 @@ def of_a_run(*speeds: tuple[float, float]) -> dict[str, Any]:
 
 
 def test_rounds_are_compared_with_their_neighbours() -> None:
-    from benchmarks.bench.against import ratios
     from benchmarks.bench.summary import Summary
 
     drifting = of_a_run((100, 200), (50, 100), (20, 40))
 
-    assert ratios(Summary(drifting), "floor", 16) == [0.5, 0.5, 0.5]
+    assert Summary(drifting).ratios("floor", "floor-then") == [0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def test_the_plan_fits_into_the_time_and_goes_round_in_turn() -> None:
     assert plan.quick(number).seconds() < 120
     assert long.seconds() < 20 * 60
     assert plan.full(4, 20).laps > long.laps >= 2
+    assert [sum(step.clients == clients for step in long.steps(plan.PLAIN)) for clients in (1, 16)] == [5, 5]
     assert [step.clients for step in long.steps(plan.PLAIN)][:10] == [1, 4, 8, 16, 64] * 2
 
 

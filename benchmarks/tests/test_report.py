@@ -58,30 +58,38 @@ def test_microseconds_are_added_to_the_floor_s() -> None:
 def test_medians_are_compared_and_the_spread_is_shown() -> None:
     from benchmarks.bench import tables
 
-    rounds = [one_round("ours", speed) for speed in (1000, 1800, 1100)]
-    summary = made_up(one_round("floor", 2500), *rounds, one_round("persistent-db", 1000))
+    speeds = {"ours": (1000, 1800, 1100), "persistent-db": (1000, 1200, 1000)}
+    rounds = [one_round(key, speed, lap=lap) for key, each in speeds.items() for lap, speed in enumerate(each)]
+    summary = made_up(one_round("floor", 2500), *rounds)
 
     assert summary.ratio("ours", "persistent-db") == 1.1
+    assert "| at least 1 x | 1.10 x (1.00–1.50) | reached |" in tables.to_reach(summary)
     assert "| 1,100 (1,000–1,800) |" in tables.headline(summary)
 
 
 def test_a_figure_is_reached_not_reached_or_not_measured() -> None:
-    floor, raw, slow = one_round("floor", 2500), one_round("raw", 2000), one_round("ours", 1900)
+    floor, raw, slow = one_round("floor", 2500), one_round("raw", 2000), one_round("ours", 1850)
     name = "added microseconds over the floor, in those of the raw limit"
 
-    assert verdicts(made_up(floor, raw, one_round("ours", 1970)))[name] == "reached"
+    assert verdicts(made_up(floor, raw, one_round("ours", 1950)))[name] == "reached"
     assert verdicts(made_up(floor, raw, slow))[name] == "**not reached**"
     assert verdicts(made_up(floor, slow))[name] == "not measured"
 
 
-def test_a_delayed_answer_is_measured_in_round_trips_and_floors() -> None:
-    times = {"floor": 0.4, "ours": 3.6}
+@pytest.mark.parametrize(("own", "verdict"), [(3.2, "reached"), (3.6, "**not reached**")])
+def test_a_delayed_answer_is_compared_with_the_raw_limit_s(own: float, verdict: str) -> None:
+    times = {"raw": 3.0, "ours": own}
     delayed = [one_round(stack, 300, condition="delay", clients=1, p50_ms=p50) for stack, p50 in times.items()]
-    name = "1 ms delay, one client: p50, in one round trip + the floor's p50"
 
-    summary = made_up(*delayed, delay={"direct_ms": 0.1, "through_proxy_ms": 0.2, "with_delay_ms": 2.4})
+    assert verdicts(made_up(*delayed))["1 ms each way, one client: p50, in the raw limit's"] == verdict
 
-    assert verdicts(summary)[name] == "**not reached**"
+
+@pytest.mark.parametrize(("with_two", "verdict"), [(1900, "reached"), (1700, "**not reached**")])
+def test_what_a_second_worker_gives_is_compared_with_the_floor_s(with_two: float, verdict: str) -> None:
+    one = [one_round("floor", 2000), one_round("ours", 1000)]
+    two = [one_round("floor", 4000, condition="workers"), one_round("ours", with_two, condition="workers")]
+
+    assert verdicts(made_up(*one, *two))["two workers: times as fast as one, in the floor's"] == verdict
 
 
 def test_commands_and_dead_time_come_from_the_wire() -> None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "ours": 1,
     "ours-as-shipped": 1,
     "ours-mysqlclient": 1,
+    "ours-foreign": 1,
     "ours-request": 6,  # three SETs, SELECT @@wait_timeout, SELECT, QUIT
 }
 
