@@ -17,7 +17,7 @@ STARTING = ("browser", "clone", "deploy", "docker", "serve")
 """Folders of tests/ whose tests start whole programs and mostly wait for them."""
 
 COMMANDS = re.compile(
-    r"tests/(api|cities)/test_(commands|doctor|foreign|load|migrations|narrow|passwords|seed)|tests/cities/browser/"
+    r"tests/(api|cities)/test_(commands|doctor|foreign|load|migrations_under_load|narrow|passwords|seed)|tests/cities/browser/"
     r"|tests/(pool/)?faults/test_(failover|galera|group)|tests/pool/test_(package|sqlalchemy_suite)|benchmarks/tests/test_(?!matrix)"
 )
 """So do these files: commands, clusters in containers, packages, what is measured."""

@@ -1,6 +1,7 @@
 """The cluster's fault matrix in short, for this application alone: what it promises while nodes fail one by one.
 
-They all happen to the same cluster, one after the other. Without --long a few of them stand for their kind.
+They all happen to the same cluster, one after the other. Without --long one of them stands for all: the others have
+neighbours in tests/pool/faults/test_galera.py, on the pool alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # The others give a node that is silent up after five seconds.
 SHORT = Pace(fault=6.0, before=1.0, after=2.0)
-SHORT_FORM = pytest.mark.short_form("writer killed", "reader cut off", "conflicts")
+SHORT_FORM = pytest.mark.short_form("writer killed")
 
 
 def titled(key: str) -> str:

@@ -29,8 +29,12 @@ SHORT = Pace(fault=1.6, before=0.6, after=1.3)
 # Longer than the deadline, or a hang would pass for patience.
 LONG = Pace(fault=3.7, before=0.6, after=2.0)
 SIDE_BY_SIDE = 5
-# Each has a neighbour of its kind: killed, restarted, back, committed, accepted in silence, black hole, reloaded.
-LONG_FORM = pytest.mark.long_form("reset", "crash", "forward", "insert", "syns", "paused", "replaced")
+# Each has a neighbour of its kind: killed, restarted, back, committed, accepted in silence, black hole.
+NEIGHBOURS = ("reset", "crash", "forward", "insert", "syns", "paused")
+# These happen one by one, and take the longest; their neighbours are in tests/: serve/test_lifecycle.py (reload,
+# replaced), serve/test_fork.py, pool/faults/test_full.py and pool/faults/test_failover.py.
+ELSEWHERE = ("reload", "replaced", "forked", "max", "failover")
+LONG_FORM = pytest.mark.long_form(*NEIGHBOURS, *ELSEWHERE)
 
 
 class Performances:

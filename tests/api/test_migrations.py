@@ -207,6 +207,7 @@ def begin_to_migrate(url: str) -> subprocess.Popen[str]:
     return begun
 
 
+@pytest.mark.long_form("one")  # the table of keys, below, is one alone
 @on("mariadb", "postgresql")
 @pytest.mark.parametrize("left", [[LAST], CHILDREN_FIRST], ids=["one", "all"])
 def test_tables_that_an_interrupted_migration_left_are_made_anew(empty_database: Database, left: list[str]) -> None:

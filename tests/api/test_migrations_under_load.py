@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(300)  # eight steps, each of which waits for re
 on_mariadb = pytest.mark.parametrize("server", ["mariadb"], indirect=True)
 
 
+@pytest.mark.long_form("mariadb")  # a cluster of it takes the same steps: tests/faults/test_galera.py
 @pytest.mark.parametrize("server", ["mariadb", "mysql", "postgresql"], indirect=True)
 def test_no_request_fails_in_any_step(empty_database: Database, tmp_path: Path) -> None:
     steps = example(SIDE_BY_SIDE)

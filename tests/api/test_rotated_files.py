@@ -109,6 +109,7 @@ def test_the_reader_has_a_file_of_its_own(account: Account, file: Path, app_of: 
         assert steady(db.engines["reader"]).snapshot()["probes"] == 0
 
 
+@pytest.mark.long_form("mysql", "postgresql")  # they read a file, whatever server it leads to
 @on_each_server
 def test_commands_read_it_when_they_start(account: Account, file: Path) -> None:
     account.renew()
@@ -124,6 +125,7 @@ def test_commands_read_it_when_they_start(account: Account, file: Path) -> None:
         assert account.password not in done.stdout + done.stderr
 
 
+@pytest.mark.long_form("mysql")  # its driver says it as for MariaDB
 @on_each_server
 def test_no_page_and_no_log_shows_what_it_had_or_has(account: Account, file: Path) -> None:
     old, new = SECRETS

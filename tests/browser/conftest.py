@@ -64,7 +64,7 @@ def stoppable_site(start_site: Callable[..., Site]) -> Iterator[Site]:
         site = start_site(DATABASE_URL=made.url)
         site.server, site.database = server, made
         yield site
-        site.stop()
+        site.kill()
     server.remove()
 
 

@@ -23,7 +23,7 @@ from tests.support.migrator import migrator
 from tests.support.rolling import SIDE_BY_SIDE, example, follow
 
 SILENT_SECONDS = 3.0
-ROUNDS = 5
+ROUNDS = 3
 
 
 @pytest.mark.tables

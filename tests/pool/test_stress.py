@@ -55,8 +55,8 @@ def stress(tmp_path: Path) -> Iterator[Stress]:
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("switching")
-@pytest.mark.short_form("10000")
-@pytest.mark.parametrize("number", [10_000, 100_000])
+@pytest.mark.short_form("5000")
+@pytest.mark.parametrize("number", [5_000, 100_000])
 def test_whatever_becomes_of_connections_nothing_is_lost_or_lent_twice(stress: Stress, number: int) -> None:
     stress.run(number, THREADS)
 

@@ -17,8 +17,9 @@ def url(tmp_path: Path) -> str:
 
 @pytest.mark.long_form("2")
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_threads_meet_leaves_the_pool_whole(url: str, seed: int) -> None:
-    storming.run(url, url, "reader", "threads", times=1000, seed=seed)
+def test_what_threads_meet_leaves_the_pool_whole(url: str, seed: int, request: pytest.FixtureRequest) -> None:
+    times = 1000 if request.config.option.long else 300
+    storming.run(url, url, "reader", "threads", times=times, seed=seed)
 
 
 def test_what_signals_raise_leaves_the_pool_whole(url: str) -> None:

@@ -75,6 +75,7 @@ def served_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     borrow_environment(tree)
     with Serving(tree) as server:
         server.wait()
+        server.stop()  # copies are made of its database
     return tree
 
 
@@ -94,8 +95,11 @@ def extended(request: pytest.FixtureRequest, served_before: Path, tmp_path_facto
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Serving]]:
-    """Start ./run serve in a clone and wait for its first answer; it is stopped after the test."""
+def serve(request: pytest.FixtureRequest) -> Iterator[Callable[..., Serving]]:
+    """Start ./run serve in a clone and wait for its first answer; after the test it is ended.
+
+    In order where its goodbyes are counted, else at once.
+    """
     running: list[Serving] = []
 
     def start(tree: Path, *arguments: str, **environ: str) -> Serving:
@@ -105,7 +109,7 @@ def serve() -> Iterator[Callable[..., Serving]]:
 
     yield start
     for server in running:
-        server.stop()
+        server.stop() if "goodbyes" in request.fixturenames else server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -125,6 +129,7 @@ def mariadb() -> Iterator[Database]:
 @pytest.fixture
 def goodbyes(mariadb: Database) -> Iterator[None]:
     """Fail the test if a connection to the server ended without a goodbye."""
+    wait_until_alone(mariadb)
     before = status(mariadb, "Aborted_clients")
     yield
     wait_until_alone(mariadb)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Any, Self
+
+from serving.run_directory import PARENTS, PREFIX
 
 PATH = os.environ["PATH"]
 
@@ -74,7 +77,7 @@ class Serving:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.kill()
 
     def wait(self, seconds: float = 60) -> float:
         """Return after how many seconds /livez first answered."""
@@ -124,6 +127,13 @@ class Serving:
         try:
             return self.process.wait(15)
         except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """End all of it at once: an orderly end takes seconds, and most tests ask nothing of it."""
+        if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            raise
+        for left in [left for parent in PARENTS for left in Path(parent).glob(f"{PREFIX}{self.port}-*")]:
+            shutil.rmtree(left, ignore_errors=True)

@@ -17,6 +17,7 @@ import pytest
 
 from config import ROOT
 from testkit.terminal import on_terminal
+from testkit.waiting import eventually
 from tests.serve.serving import Serving, environment, free_port, run
 from tests.support.asking import LOOKUP
 
@@ -166,8 +167,8 @@ def test_an_address_given_to_gunicorn_is_the_one_that_is_tried_and_shown(
     ) as other:
         other.port = port
         other.wait()
+        assert eventually(lambda: f"Try: curl 'http://127.0.0.1:{port}/" in other.log.read_text())
 
-    assert f"Try: curl 'http://127.0.0.1:{port}/" in other.log.read_text()
     assert refused.returncode == 1
     assert f"Port {six} is taken on ::1; stop what listens there or choose another for --bind" in refused.stderr
 

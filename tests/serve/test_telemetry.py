@@ -36,6 +36,7 @@ def test_each_worker_sends_for_itself(served_before: Path, receiver: Receiver) -
 
         assert eventually(both_have_answered, seconds=60), server.log.read_text()
         assert eventually(lambda: sum(receiver.uses("reader").values()) == asked, seconds=60), receiver.uses("reader")
+        server.stop()
 
     # What had not been sent yet is sent at the end.
     sent = receiver.spans()
@@ -63,5 +64,6 @@ def test_nothing_is_sent_where_it_is_disabled(served_before: Path, receiver: Rec
     with Serving(served_before, **environ, **WORKERS, **OFTEN) as server:
         server.wait()
         server.get(LOOKUP)
+        server.stop()
 
     assert (receiver.traces, receiver.metrics) == ([], [])

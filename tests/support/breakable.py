@@ -21,8 +21,10 @@ from testkit.servers import MissingError
 
 @pytest.fixture(scope="module", autouse=True)
 def only_what_is_new_is_looked_through() -> None:
-    """Keep what thousands of tests have left away from the garbage collector, which would stop all for a second."""
-    gc.unfreeze()
+    """Keep what thousands of tests have left away from the garbage collector, which would stop all for a second.
+
+    What was kept away before stays so: to look it all through for each file takes longer than many a file's tests.
+    """
     gc.collect()
     gc.freeze()
 

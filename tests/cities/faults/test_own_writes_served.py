@@ -18,7 +18,7 @@ from testkit.waiting import eventually
 from tests.cities.client import CITIES, TOKEN, a_name
 from tests.serve.serving import Answer, Serving
 
-CLIENTS, ROUNDS = 4, 5
+CLIENTS, ROUNDS = 4, 3
 
 
 def send(server: Serving, method: str, path: str, body: Any = None, **headers: str) -> Answer:

@@ -151,7 +151,7 @@ def test_of_sixteen_clients_whose_connections_are_killed_nothing_is_lost_or_writ
     user: str,
     request: pytest.FixtureRequest,
 ) -> None:
-    seconds = 60 if request.config.option.long else 4
+    seconds = 60 if request.config.option.long else 2
     _, service = make_api()
     outcomes = Outcomes(service, seconds)
     threads = [threading.Thread(target=outcomes.run, args=(number,)) for number in range(CLIENTS)]

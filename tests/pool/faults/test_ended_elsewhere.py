@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -64,16 +65,28 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def count_up(url: URL, number: int) -> None:
+    """Have the server's next connection get a number above this one, if it is not there yet.
+
+    Nobody logs in to those in between, which is ten times faster. Of a hundred in a row the server would take offence.
+    """
+    while (made := at(url)).thread_id() < number:
+        made.close()
+        for _ in range(min(50, number - made.thread_id())):
+            with socket.create_connection((url.host, url.port)) as greeted:
+                greeted.recv(1)
+    made.close()
+
+
 @contextmanager
 def namesake(service: Service, here: URL, there: URL) -> Iterator[Any]:
     """Yield a connection there that has the number that the writer's has here, and is at work."""
+    count_up(there, number_of(service) - 1)
     while (made := at(there)).thread_id() != (number := number_of(service)):
         made.close()
         if made.thread_id() > number:
             service.writer.dispose()
-            while (more := at(here)).thread_id() <= made.thread_id() + 5:
-                more.close()
-            more.close()
+            count_up(here, made.thread_id() + 5)
     asleep = in_background(lambda: made.cursor().execute("DO SLEEP(60)"))
     yield made
     with at(there) as other:

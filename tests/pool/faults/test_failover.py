@@ -107,6 +107,7 @@ def test_a_planned_switch_over_fails_no_read_and_loses_no_write(pair: Pair) -> N
         assert {answer.status for answer in pair.writers.asked_after(moved)} == {"done"}
 
 
+@pytest.mark.long_form("mysql", "postgresql")  # PostgreSQL is killed in the next test
 def test_a_fail_over_loses_only_what_the_replica_had_not_received(pair: Pair) -> None:
     """That is what asynchronous replication promises: it was acknowledged, and is gone, and nobody is told."""
     with pair.readers.running(), pair.writers.running():
