@@ -13,7 +13,7 @@ from socket import AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, socket
 from time import monotonic
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from serving.protocols import Refuser
 
@@ -32,12 +32,23 @@ NOT_PLAIN = re.compile(
 )
 
 
+class LastingQueue(PollableMethodQueue):  # type: ignore[misc] # it has no types
+    """What threads tell the loop by; its pipe stays open to the end of the process."""
+
+    def close(self) -> None:
+        """Close nothing: whoever is still busy would write into what has its number by then, such as a connection."""
+
+
 class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
     """Answers probes while all threads are busy, refuses whoever waited too long, and waits for nobody's goodbye."""
 
     cfg: Any
     alive: bool
     wsgi: Any
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.method_queue = LastingQueue()
 
     def init_process(self) -> None:
         """Begin."""

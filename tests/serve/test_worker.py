@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -231,6 +232,10 @@ def test_a_stop_in_the_midst_of_giving_work_to_a_thread_is_no_deadlock() -> None
     assert not worker.alive
     assert worker.cfg.graceful_timeout == 0
     worker.method_queue.close()
+    worker.method_queue.defer(print)  # by a thread that is still busy then: into its own pipe, and nobody else's
+    assert os.read(worker.method_queue._read_fd, 9) == b"\0\0"
+    os.close(worker.method_queue._read_fd)
+    os.close(worker.method_queue._write_fd)
     worker.tmp.close()
 
 
