@@ -7,8 +7,10 @@ import re
 import socket as sockets
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from math import inf
+from selectors import SelectorKey
 from socket import AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, socket
 from time import monotonic
 from typing import Any
@@ -23,6 +25,8 @@ LOOKED_AFTER_BY = re.compile(rb"[A-Z]+ /(?:livez|readyz|metrics|pool)[ ?/]")
 
 TCP_DEFER_ACCEPT: int | None = getattr(sockets, "TCP_DEFER_ACCEPT", None)
 SILENT_SECONDS = 5
+
+ROUND_SECONDS = 0.02
 
 LONGEST_HEAD = 8192
 PLAIN = re.compile(rb"(GET|HEAD) (\S+) HTTP/1\.1\r\n")
@@ -52,7 +56,11 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
 
     def init_process(self) -> None:
         """Begin."""
-        self.threads, self.busy = self.cfg.threads, 0  # asked of the configuration once: each look takes microseconds
+        self.waiting: dict[SelectorKey, float] = {}
+        """On which something has arrived, and since when."""
+        self.seen = 0.0
+        # Asked of the configuration once: each look takes microseconds.
+        self.threads, self.busy, self.has_tls = self.cfg.threads, 0, self.cfg.is_ssl
         self.longest_wait = inf  # until there is an application to say it
         self.reserve = ThreadPoolExecutor(RESERVE, "reserve")
         super().init_process()
@@ -73,53 +81,94 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         self.cfg.set("graceful_timeout", 0)
         self.handle_exit(sig, frame)
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for something to happen and see to it, a short round at a time: who connects, then whoever came first.
+
+        Under load a step of the loop takes a millisecond, since all threads want the interpreter. A round through
+        all who ask would keep those who connect waiting for a second, probes among them.
+        """
+        events = self.poller.select(0 if self.waiting else timeout)
+        self.seen = began = monotonic()
+        for key, _ in events:
+            if key.data in (self.accept, self.method_queue.run_callbacks):
+                key.data(key.fileobj)
+            else:
+                self.waiting.setdefault(key, began)
+        while self.waiting and monotonic() - began < ROUND_SECONDS:
+            key = next(iter(self.waiting))
+            self.seen = self.waiting.pop(key)
+            if self.poller.get_map().get(key.fd) is key:  # it was not closed meanwhile
+                key.data(key.fileobj)
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection; while all threads are busy all that wait, as a round of the loop is long then.
+
+        Otherwise one at a time, so that other workers have theirs.
+        """
+        accepted = -1
+        while accepted < self.nr_conns < self.worker_connections:
+            accepted = self.nr_conns
+            super().accept(listener)
+            if self.busy < self.threads:
+                break
+
     def enqueue_req(self, conn: TConn) -> None:
-        """Give a connection on which something was asked to a thread; who looks after the service need not queue."""
-        conn.enqueued = monotonic()
-        is_watched = self.busy >= self.threads and LOOKED_AFTER_BY.match(_seen(conn.sock, 32))
+        """Give a connection on which something was asked to a thread; who looks after the service need not queue.
+
+        That is who asks for it first of all: to look at what each asks would take the loop as long as all else.
+        """
+        conn.asked, conn.is_closed = self.seen, False
+        conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(_seen(conn.sock, 32))
         self.busy += 1
-        asked: Future[object] = (self.reserve if is_watched else self.tpool).submit(self.handle, conn)
+        lane = self.reserve if conn.is_watched and self.busy > self.threads else self.tpool
+        asked: Future[object] = lane.submit(self.handle, conn)
         asked.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def finish_request(self, conn: TConn, asked: Future[object]) -> None:
-        """Have the loop look after the connection again."""
+        """Have the loop look after the connection again, if it is still there."""
         self.busy -= 1
-        super().finish_request(conn, asked)
+        if conn.is_closed:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, asked)
+
+    def on_client_socket_readable(self, conn: TConn, client: socket) -> None:
+        """Have a kept connection looked after, or refuse what is asked on it: late already, it is not even queued."""
+        if not self._refuse(conn, monotonic() - self.seen):
+            super().on_client_socket_readable(conn, client)
 
     def handle(self, conn: TConn) -> object:
         """Answer what was asked, or refuse to; return whether the connection stays open."""
-        waited = monotonic() - conn.enqueued
-        stays = self._refuse(conn, waited) if waited > self.longest_wait else None
-        if stays is None:
-            stays = super().handle(conn)
+        stays = self._refuse(conn, monotonic() - conn.asked) or super().handle(conn)
         if stays is False:
             # Here and not in the loop, which would wait up to two seconds for a client that does not close its side.
             conn.close(graceful=True)
+            conn.is_closed = True
         return stays
 
-    def _refuse(self, conn: TConn, waited: float) -> bool | None:
-        """Refuse a plain question, which takes a tenth of answering it; return None where something else was asked.
+    def _refuse(self, conn: TConn, waited: float) -> bool:
+        """Refuse a plain question that waited too long, if it is one; the connection stays open.
 
         Writes are never refused: they are fewer, and more is lost with them.
         """
-        is_read_ahead = conn.parser is not None and (conn.is_http2 or conn.parser.unreader.buf.getvalue())
-        head = b"" if self.cfg.is_ssl or is_read_ahead else _seen(conn.sock, LONGEST_HEAD)
+        if waited < self.longest_wait or not self.alive or self.has_tls:
+            return False
+        conn.init()  # as the loop expects it
+        if conn.is_http2 or conn.parser.unreader.buf.getvalue():
+            return False
+        head = _seen(conn.sock, LONGEST_HEAD)
         asked, wants = PLAIN.match(head), ACCEPT.search(head)
         if asked is None or head.find(b"\r\n\r\n") != len(head) - 4 or NOT_PLAIN.search(head):
-            return None
+            return False
         if LOOKED_AFTER_BY.match(head):
-            return None
+            return False
         method, path = asked[1].decode(), asked[2].decode("latin-1")
         refusals: Refuser = self.wsgi.extensions["refusals"]
-        conn.sock.setblocking(True)
-        conn.init()  # as the loop expects it
         conn.sock.recv(len(head))
-        try:
+        with suppress(OSError):  # whoever asked has gone
             conn.sock.sendall(refusals.answer(method, path, wants[1].decode("latin-1") if wants else ""))
-        except OSError:  # whoever asked has gone
-            return False
         refusals.note(method, waited)
-        return self.alive
+        return True
 
 
 def _seen(sock: socket, length: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -215,11 +216,42 @@ def test_those_who_say_nothing_keep_no_thread(server: Serving) -> None:
         assert time.monotonic() - began < 4, "a thread waits five seconds for a first word"
 
 
-def test_a_stop_in_the_midst_of_giving_work_to_a_thread_is_no_deadlock() -> None:
-    """By the signal's handler, called where the signal would come: Python runs it between any two steps."""
+@pytest.fixture
+def worker() -> Iterator[Any]:
+    """One that is not started, with a single thread."""
     worker: Any = GuardedWorker(1, 1, [], None, 1, Config(), Mock())
+    worker.cfg.set("threads", 1)
     worker.method_queue.init()
-    worker.tpool = ThreadPoolExecutor(1)
+    worker.tpool, worker.busy, worker.threads = ThreadPoolExecutor(1), 0, 1
+    worker.seen = time.monotonic()
+    yield worker
+    worker.tpool.shutdown()
+    worker.tmp.close()
+    os.close(worker.method_queue._read_fd)
+    os.close(worker.method_queue._write_fd)
+
+
+@pytest.mark.parametrize(("busy", "accepted"), [(0, 1), (1, 3)])
+def test_a_busy_loop_accepts_all_who_wait_and_another_one_leaves_them_to_other_workers(
+    worker: Any, busy: int, accepted: int
+) -> None:
+    worker.handle, worker.busy, worker.threads = Mock(), busy, 2 - busy
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        listener.setblocking(False)
+        for _ in range(3):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        assert select.select([listener], [], [], 10)[0]
+
+        worker.accept(listener)
+
+        assert worker.nr_conns == accepted
+        worker.tpool.shutdown()
+        for (conn,), _ in worker.handle.call_args_list:
+            conn.close()
+
+
+def test_a_stop_in_the_midst_of_giving_work_to_a_thread_is_no_deadlock(worker: Any) -> None:
+    """By the signal's handler, called where the signal would come: Python runs it between any two steps."""
     stopped = threading.Event()
 
     def stop() -> None:
@@ -231,12 +263,13 @@ def test_a_stop_in_the_midst_of_giving_work_to_a_thread_is_no_deadlock() -> None
         assert stopped.wait(10)
     assert not worker.alive
     assert worker.cfg.graceful_timeout == 0
+
+
+def test_a_thread_that_outlives_the_loop_writes_into_its_own_pipe(worker: Any) -> None:
     worker.method_queue.close()
-    worker.method_queue.defer(print)  # by a thread that is still busy then: into its own pipe, and nobody else's
-    assert os.read(worker.method_queue._read_fd, 9) == b"\0\0"
-    os.close(worker.method_queue._read_fd)
-    os.close(worker.method_queue._write_fd)
-    worker.tmp.close()
+    worker.method_queue.defer(print)
+
+    assert os.read(worker.method_queue._read_fd, 9) == b"\0"
 
 
 def test_one_who_has_gone_meanwhile_harms_nobody(server: Serving, tmp_path: Path) -> None:
