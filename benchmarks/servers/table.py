@@ -62,7 +62,7 @@ def _with_interval(values: Sequence[float], digits: str) -> str:
 
 
 def _losses(results: Results) -> str:
-    keys = [key for key, server in SERVERS.items() if server.is_watched and key not in results.absent]
+    keys = [key for key, server in SERVERS.items() if server.is_watched and (key, "ours") in results.speeds]
     rows = [[SERVERS[key].title, *_row(results.losses, key)] for key in keys]
     return table(["**this application**: requests that failed at", *EVENTS], rows)
 
