@@ -97,8 +97,15 @@ def web_memory_mb(running: Running) -> float:
 def web_switches(running: Running) -> int:
     """Return how often a thread of a stack has had to wait for something; 0 where the kernel does not tell."""
     files = [file for pid in running.workers() for file in Path(f"/proc/{pid}/task").glob("*/status")]
-    lines = [line for file in files for line in file.read_text().splitlines()]
+    lines = [line for file in files for line in _lines(file)]
     return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches:"))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):  # that thread has ended
+        return []
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

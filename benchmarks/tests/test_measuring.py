@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -148,3 +149,16 @@ def test_a_missing_program_is_named_in_one_sentence(
 
     said = capsys.readouterr().err
     assert re.fullmatch(r"\./run bench needs wrk.*: on Debian and Ubuntu, apt install wrk.*\n", said)
+
+
+def test_threads_that_end_while_they_are_counted_are_passed_over() -> None:
+    from benchmarks.bench.ground import web_switches
+
+    busy = "import threading\nwhile True: threading.Thread(target=int).start()"
+    with subprocess.Popen([sys.executable, "-c", busy]) as process:
+        try:
+            counted = [web_switches(Mock(workers=lambda: [process.pid])) for _ in range(300)]
+        finally:
+            process.kill()
+
+    assert max(counted) > 0
