@@ -81,7 +81,7 @@ class Settings(BaseModel):
     workers: int = Field(default_factory=default_workers, ge=1, le=256)
     threads: int = Field(16, ge=1, le=1000)
     # How long a question waits for one of them; the rest gets a 503.
-    queue_timeout_seconds: float = Field(0.5, gt=0, le=60, allow_inf_nan=False)
+    queue_timeout_seconds: float = Field(1.0, gt=0, le=60, allow_inf_nan=False)
     # Where to listen.
     host: Host = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65_535)

@@ -26,6 +26,8 @@ LOOKED_AFTER_BY = re.compile(rb"[A-Z]+ /(?:livez|readyz|metrics|pool)[ ?/]")
 TCP_DEFER_ACCEPT: int | None = getattr(sockets, "TCP_DEFER_ACCEPT", None)
 SILENT_SECONDS = 5
 
+WAITING_PER_THREAD = 16
+"""A longer queue fills with connections faster than it can be looked through: it is refused, however short the wait."""
 ROUND_SECONDS = 0.02
 
 LONGEST_HEAD = 8192
@@ -61,6 +63,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         self.seen = 0.0
         # Asked of the configuration once: each look takes microseconds.
         self.threads, self.busy, self.has_tls = self.cfg.threads, 0, self.cfg.is_ssl
+        self.most = self.threads * (1 + WAITING_PER_THREAD)
         self.longest_wait = inf  # until there is an application to say it
         self.reserve = ThreadPoolExecutor(RESERVE, "reserve")
         super().init_process()
@@ -147,11 +150,12 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         return stays
 
     def _refuse(self, conn: TConn, waited: float) -> bool:
-        """Refuse a plain question that waited too long, if it is one; the connection stays open.
+        """Refuse a plain question that waited too long, or with too many others; the connection stays open.
 
         Writes are never refused: they are fewer, and more is lost with them.
         """
-        if waited < self.longest_wait or not self.alive or self.has_tls:
+        has_time = waited < self.longest_wait and self.busy + len(self.waiting) <= self.most
+        if has_time or not self.alive or self.has_tls:
             return False
         conn.init()  # as the loop expects it
         if conn.is_http2 or conn.parser.unreader.buf.getvalue():

@@ -158,7 +158,7 @@ def test_slow_clients_hold_no_thread(behind: Serving, nginx: Nginx) -> None:
     with dripping(lambda: socket.create_connection(("127.0.0.1", behind.port), 10)):
         time.sleep(0.5)
         waits = http.client.HTTPConnection("127.0.0.1", behind.port, timeout=2)
-        waits.request("GET", "/livez")
+        waits.request("GET", LOOKUP)  # not a probe, for which threads are kept
         with pytest.raises(TimeoutError):
             waits.getresponse()
         waits.close()

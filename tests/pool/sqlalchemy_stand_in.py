@@ -34,6 +34,7 @@ class QueuePool(SteadyPool):
     opener: Any = None
     rounds: Any = None
     came_back: Any = None
+    second_tries: Any = None
     made = 0
 
     def __init__(

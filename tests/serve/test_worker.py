@@ -19,6 +19,7 @@ from unittest.mock import Mock
 import pytest
 from flask import Flask
 from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
 from app.errors import KINDS
 from app.operations import dashboard, health, metrics, profiling, steering
@@ -248,6 +249,22 @@ def test_a_busy_loop_accepts_all_who_wait_and_another_one_leaves_them_to_other_w
         worker.tpool.shutdown()
         for (conn,), _ in worker.handle.call_args_list:
             conn.close()
+
+
+def test_who_finds_too_many_waiting_is_refused_at_once(worker: Any) -> None:
+    worker.most, worker.longest_wait, worker.has_tls, worker.waiting = 17, 60.0, False, {}
+    worker.wsgi = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))})
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        conn = TConn(worker.cfg, ours, None, None)
+        theirs.sendall(get().encode())
+
+        refused = []
+        for worker.busy in (17, 18):
+            refused.append(worker._refuse(conn, 0.0))
+
+        assert refused == [False, True]
+        assert theirs.recv(9) == b"no"
 
 
 def test_a_stop_in_the_midst_of_giving_work_to_a_thread_is_no_deadlock(worker: Any) -> None:
