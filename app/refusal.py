@@ -6,7 +6,7 @@ from time import monotonic
 import structlog
 from flask import Flask
 
-from app.errors import RETRY_AFTER_SECONDS, Problem
+from app.errors import MACHINE_PATHS, RETRY_AFTER_SECONDS, Problem
 from app.operations.metrics import count_refused
 from app.security import HEADERS
 
@@ -16,7 +16,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Refusals:
-    """The answers of one application, each made once."""
+    """The answers of one application, each made once: nothing that a client may write decides how it is made."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -25,7 +25,7 @@ class Refusals:
 
     def answer(self, method: str, path: str, accept: str) -> bytes:
         """Return the whole answer, from the status line on, as this client wants it."""
-        head, body = self._made(path.partition("?")[0], accept)
+        head, body = self._made("/api/" if MACHINE_PATHS.match(path.partition("?")[0]) else "/", accept)
         return head if method == "HEAD" else head + body
 
     def note(self, method: str, waited: float) -> None:

@@ -157,14 +157,14 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         has_time = waited < self.longest_wait and self.busy + len(self.waiting) <= self.most
         if has_time or not self.alive or self.has_tls:
             return False
-        conn.init()  # as the loop expects it
-        if conn.is_http2 or conn.parser.unreader.buf.getvalue():
-            return False
         head = _seen(conn.sock, LONGEST_HEAD)
         asked, wants = PLAIN.match(head), ACCEPT.search(head)
         if asked is None or head.find(b"\r\n\r\n") != len(head) - 4 or NOT_PLAIN.search(head):
             return False
         if LOOKED_AFTER_BY.match(head):
+            return False
+        conn.init()  # as the loop expects it; no earlier, or a thread would wait for the first word of a silent client
+        if conn.is_http2 or conn.parser.unreader.buf.getvalue():
             return False
         method, path = asked[1].decode(), asked[2].decode("latin-1")
         refusals: Refuser = self.wsgi.extensions["refusals"]

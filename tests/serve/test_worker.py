@@ -143,6 +143,7 @@ def test_those_are_all_the_addresses_of_operations(make_app: Callable[..., Flask
         (LOOKUP, "*/*", "text/plain", "Too much is asked"),
         (LOOKUP, "text/html", "text/html", "Too much is asked"),
         (f"{API_PATH}?name=Anna", "*/*", "application/problem+json", "/problems/overloaded"),
+        ("http://[::1", "\x7f;q=,", "text/plain", "Too much is asked"),  # whatever it is, the loop goes on
     ],
 )
 def test_who_waited_too_long_is_refused_and_may_ask_again(
