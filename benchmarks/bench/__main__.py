@@ -18,6 +18,7 @@ from benchmarks.bench import against, plan, report
 from benchmarks.bench.experiment import Experiment
 from benchmarks.bench.ground import what_is_missing
 from benchmarks.bench.progress import Advance
+from benchmarks.choosing import keys_of
 from benchmarks.publishing import FOLDER, circumstances
 from benchmarks.stacks import STACKS, Stack
 
@@ -94,19 +95,14 @@ def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description="Measure the application beside its peers.")
     parser.add_argument("--quick", action="store_true", help="16 clients on one worker only: two minutes")
-    parser.add_argument("--only", type=_keys, metavar="KEY,KEY", help=f"these stacks only, of {', '.join(STACKS)}")
+    parser.add_argument(
+        "--only", type=keys_of(STACKS), metavar="KEY,KEY", help=f"these stacks only, of {', '.join(STACKS)}"
+    )
     parser.add_argument("--against", metavar="COMMIT", help="compare this tree with that commit: ratios, in one run")
     parser.add_argument("--minutes", type=float, default=LONGEST_MINUTES, help="how long it may take (default 20)")
     parser.add_argument("--report", action="store_true", help="measure nothing: write the report of bench.json again")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write there, and leave the READMEs alone")
     return parser.parse_args()
-
-
-def _keys(text: str) -> list[str]:
-    keys = text.split(",")
-    if unknown := [key for key in keys if key not in STACKS]:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(STACKS)}")
-    return keys
 
 
 def _is_installed(name: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.bench.ground import Ground, ground
 from benchmarks.bench.progress import Advance
 from benchmarks.bench.wire import ping_ms
+from benchmarks.choosing import keys_of
 from benchmarks.overload import report
 from benchmarks.overload.load import GeneratorError
 from benchmarks.overload.plan import FULL, ONE_WAY_SECONDS, QUICK, TIMES_SLOWER, Pace
@@ -95,16 +96,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="shorter overloads: a minute and a half; publishes nothing"
     )
-    parser.add_argument("--only", type=_keys, metavar="KEY,KEY", help=f"these stacks only, of {', '.join(SUBJECTS)}")
+    parser.add_argument(
+        "--only", type=keys_of(SUBJECTS), metavar="KEY,KEY", help=f"these stacks only, of {', '.join(SUBJECTS)}"
+    )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write there, and leave the documents alone")
     return parser.parse_args()
-
-
-def _keys(text: str) -> list[str]:
-    keys = text.split(",")
-    if unknown := [key for key in keys if key not in SUBJECTS]:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
-    return keys
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.bench.ground import ground, what_is_missing
 from benchmarks.bench.progress import Advance
+from benchmarks.choosing import keys_of
 from benchmarks.publishing import circumstances, publish
 from benchmarks.servers import environment
 from benchmarks.servers.experiment import FULL, QUICK, Experiment
@@ -29,7 +30,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results, is_whole = Results(), False
     try:
-        measure(options.only or list(SERVERS.values()), results, is_quick=options.quick)
+        measure([SERVERS[key] for key in options.only or SERVERS], results, is_quick=options.quick)
         is_whole = not (options.quick or options.only)
     except KeyboardInterrupt:
         print("Interrupted; what was measured:", file=sys.stderr)
@@ -66,15 +67,8 @@ def measure(servers: list[Server], results: Results, *, is_quick: bool) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a round of each; prints the tables, writes nothing")
-    parser.add_argument("--only", type=_servers, metavar="KEY,KEY", help=f"these only, of {', '.join(SERVERS)}")
+    parser.add_argument("--only", type=keys_of(SERVERS), metavar="KEY,KEY", help=f"these only, of {', '.join(SERVERS)}")
     return parser.parse_args()
-
-
-def _servers(text: str) -> list[Server]:
-    keys = text.split(",")
-    if unknown := [key for key in keys if key not in SERVERS]:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(SERVERS)}")
-    return [SERVERS[key] for key in keys]
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def test_an_option_that_only_the_server_can_refuse(
     said: str,
 ) -> None:
     if driver == "mysql+mysqldb":
-        pytest.importorskip("MySQLdb")
+        pytest.importorskip("MySQLdb", reason="the second driver is not installed")
     url = make_url(obtain_or_skip(request.config, name).url).set(drivername=driver, query=options)
     address = url.set(database="mysql" if name == "mariadb" else "postgres").render_as_string(hide_password=False)
     app = make_app(DATABASE_URL=address)

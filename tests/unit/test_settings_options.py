@@ -35,7 +35,8 @@ FOREIGN = [
 
 def url_of(driver: str, options: str) -> str:
     if driver != "pysqlite":
-        pytest.importorskip(DRIVERS["postgresql" if driver == "psycopg" else "mysql"][driver][0])
+        module = DRIVERS["postgresql" if driver == "psycopg" else "mysql"][driver][0]
+        pytest.importorskip(module, reason="a driver that is not installed has no options to refuse")
     return f"{SERVERS.get(driver, 'sqlite:///x')}?{options}"
 
 
