@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from flask import Response, request
+from flask import Response
 from structlog.typing import FilteringBoundLogger
 
 from app.application import this_request
@@ -63,13 +63,14 @@ def _log(log: FilteringBoundLogger, settings: Settings, response: Response) -> R
 
 
 def _line(response: Response, seconds: float) -> dict[str, Any]:
+    asked = this_request()
     line = {
-        "method": request.method,
-        "route": request.url_rule.rule if request.url_rule else None,
-        "path": quote(request.path),
+        "method": asked.method,
+        "route": asked.url_rule.rule if asked.url_rule else None,
+        "path": quote(asked.path),
         "status": response.status_code,
         "duration_ms": _ms(seconds),
-        "bytes": 0 if request.method == "HEAD" or response.status_code in (204, 304) else response.content_length,
+        "bytes": 0 if asked.method == "HEAD" or response.status_code in (204, 304) else response.content_length,
     }
     if (due := deadline.current()) is not None and (spent := due.account).commands + spent.waited + spent.connecting:
         line |= {"database_ms": _ms(spent.busy), "pool_wait_ms": _ms(spent.waited), "commands": spent.commands}

@@ -17,11 +17,14 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.locks import count_all_made_from_now_on
 from testkit import ROOT
 from testkit.databases import environment
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 OURS, RAW = "ours", "raw"
 GIVEN = ("DATABASE_URL", "ACCESS_LOG", "ENVIRONMENT")
@@ -43,6 +46,8 @@ class Counts:
     """This project's files that they stand in."""
     lock_sections: int
     """How often a lock is taken that was made in Python."""
+    gil_releases: int
+    """How often the server's thread lets go of the GIL for it, in calls on sockets."""
     kilobytes: int
     """The most that is allocated at once, as tracemalloc has it; little of it is kept."""
 
@@ -96,20 +101,34 @@ def _count(name: str) -> dict[str, int]:
         "python_calls": min(map(_sum, of_python)),
         "own_calls": _sum(own),
         "own_files": len({file for file, _ in own}),
+        "gil_releases": _gil_releases(name),
         "kilobytes": min(_allocated(answer) for _ in range(TRIES)) // 1024,
     }
+
+
+def _gil_releases(name: str) -> int:
+    from gunicorn.workers.gthread import ThreadWorker
+
+    from benchmarks import gil
+    from serving.worker import GuardedWorker
+
+    return gil.releases(ThreadWorker if name == RAW else GuardedWorker, _app(name))
+
+
+def _app(name: str) -> Flask:
+    if name == RAW:
+        app: Flask = importlib.import_module("benchmarks.peers.raw").app
+        return app
+    from app import create_app
+    from config import load_settings
+
+    return create_app(load_settings({name: os.environ[name] for name in GIVEN}))
 
 
 def _warm(name: str) -> Callable[[], object]:
     from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-    if name == RAW:
-        app = importlib.import_module("benchmarks.peers.raw").app
-    else:
-        from app import create_app
-        from config import load_settings
-
-        app = create_app(load_settings({name: os.environ[name] for name in GIVEN}))
+    app = _app(name)
     asked = EnvironBuilder("/", query_string={"city": "London"}, headers=[("Accept", "*/*")]).get_environ()
 
     def answer() -> None:

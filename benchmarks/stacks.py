@@ -163,12 +163,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             left.kill()
 
 
-def _gunicorn(module: str) -> list[str]:
+def _gunicorn(module: str, *options: str) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn"),
         "--config=benchmarks/peers/gunicorn_conf.py",
+        *options,
         f"benchmarks.peers.{module}:app",
     ]
+
+
+OUR_WORKER = "--worker-class=serving.worker.GuardedWorker"
 
 
 FASTAPI = [
@@ -184,6 +188,7 @@ LIKE_THE_PEERS = {"ACCESS_LOG": "off", "MAX_REQUESTS": "0", "ENVIRONMENT": "prod
 _ALL = [
     Stack("floor", "no database (the floor)", _gunicorn("floor")),
     Stack("raw", "a thread's own bare connection (the raw limit)", _gunicorn("raw")),
+    Stack("raw-our-worker", "the raw limit in our worker", _gunicorn("raw", OUR_WORKER)),
     Stack("per-request", "a connection per request, PyMySQL on `g`", _gunicorn("per_request")),
     Stack(
         "per-request-tls-off",
@@ -192,6 +197,7 @@ _ALL = [
         {"TLS_OFF": "on"},
     ),
     Stack("persistent-db", "DBUtils PersistentDB", _gunicorn("persistent_db")),
+    Stack("persistent-db-our-worker", "PersistentDB in our worker", _gunicorn("persistent_db", OUR_WORKER)),
     Stack("pooled-db", "DBUtils PooledDB", _gunicorn("pooled_db")),
     Stack("connector-pool", "MySQL Connector/Python's pool", _gunicorn("connector_pool")),
     Stack("singleton-thread", "SQLAlchemy SingletonThreadPool", _gunicorn("singleton_thread")),

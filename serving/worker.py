@@ -12,11 +12,12 @@ from functools import partial
 from math import inf
 from selectors import SelectorKey
 from socket import AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, socket
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
+from serving.line import Line
 from serving.protocols import Refuser
 
 RESERVE = 4
@@ -27,8 +28,13 @@ TCP_DEFER_ACCEPT: int | None = getattr(sockets, "TCP_DEFER_ACCEPT", None)
 SILENT_SECONDS = 5
 
 WAITING_PER_THREAD = 16
-"""A longer queue fills with connections faster than it can be looked through: it is refused, however short the wait."""
+"""Of a longer queue, the last would wait too long even for answers that take a few milliseconds."""
+PATIENCE_SECONDS = 0.25
+"""For so long whoever finds the queue full waits for a place in it: refused at once, many would ask again at once."""
 ROUND_SECONDS = 0.02
+LINGER_MILLISECONDS = 5
+"""For so long a thread stays with who was just answered: to give a connection to the loop and have it back costs more
+than a short wait."""
 
 LONGEST_HEAD = 8192
 PLAIN = re.compile(rb"(GET|HEAD) (\S+) HTTP/1\.1\r\n")
@@ -98,8 +104,11 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             else:
                 self.waiting.setdefault(key, began)
         while self.waiting and monotonic() - began < ROUND_SECONDS:
-            key = next(iter(self.waiting))
-            self.seen = self.waiting.pop(key)
+            key, self.seen = next(iter(self.waiting.items()))
+            if self._is_full() and monotonic() - self.seen < PATIENCE_SECONDS:
+                sleep(ROUND_SECONDS / 2)  # the others have waited less
+                break
+            del self.waiting[key]
             if self.poller.get_map().get(key.fd) is key:  # it was not closed meanwhile
                 key.data(key.fileobj)
 
@@ -121,9 +130,13 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         That is who asks for it first of all: to look at what each asks would take the loop as long as all else.
         """
         conn.asked, conn.is_closed = self.seen, False
-        conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(_seen(conn.sock, 32))
+        if not (self.has_tls or isinstance(conn.sock, Line)):
+            conn.sock = Line(conn.sock)
         self.busy += 1
-        lane = self.reserve if conn.is_watched and self.busy > self.threads else self.tpool
+        lane = self.tpool
+        if self.busy > self.threads:
+            conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(_seen(conn.sock, 32))
+            lane = self.reserve if conn.is_watched else self.tpool
         asked: Future[object] = lane.submit(self.handle, conn)
         asked.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
@@ -142,19 +155,43 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
 
     def handle(self, conn: TConn) -> object:
         """Answer what was asked, or refuse to; return whether the connection stays open."""
-        stays = self._refuse(conn, monotonic() - conn.asked) or super().handle(conn)
+        stays = self._refuse(conn, monotonic() - conn.asked) or self._answer(conn)
+        while stays is True and self._asks_again(conn):
+            stays = self._answer(conn)
         if stays is False:
             # Here and not in the loop, which would wait up to two seconds for a client that does not close its side.
             conn.close(graceful=True)
             conn.is_closed = True
         return stays
 
+    def _answer(self, conn: TConn) -> object:
+        """Answer what is asked on a connection; return whether it stays open."""
+        stays: object = super().handle(conn)
+        if not self.has_tls:
+            with suppress(OSError):  # whoever asked has gone, and the next look at it will tell
+                conn.sock.finish()
+        return stays
+
+    def _asks_again(self, conn: TConn) -> bool:
+        """Wait a moment for the next question on a connection, unless somebody else waits for this thread."""
+        if self.has_tls or self.busy > self.threads or not self.alive or conn.parser.unreader.buf.getvalue():
+            return False
+        return bool(conn.sock.has_news(LINGER_MILLISECONDS))
+
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """Tell whether the connection stays open; where no body is left unread, without a time-out for its reading."""
+        has_read_all = getattr(conn.parser.mesg.body.reader, "length", None) == 0
+        return bool(keepalive and (has_read_all or super()._keepalive_after(conn, keepalive)))
+
+    def _is_full(self) -> bool:
+        return self.busy > self.most
+
     def _refuse(self, conn: TConn, waited: float) -> bool:
         """Refuse a plain question that waited too long, or with too many others; the connection stays open.
 
         Writes are never refused: they are fewer, and more is lost with them.
         """
-        has_time = waited < self.longest_wait and self.busy + len(self.waiting) <= self.most
+        has_time = waited < self.longest_wait and not self._is_full()
         if has_time or not self.alive or self.has_tls:
             return False
         head = _seen(conn.sock, LONGEST_HEAD)
@@ -171,6 +208,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         conn.sock.recv(len(head))
         with suppress(OSError):  # whoever asked has gone
             conn.sock.sendall(refusals.answer(method, path, wants[1].decode("latin-1") if wants else ""))
+            conn.sock.finish()
         refusals.note(method, waited)
         return True
 

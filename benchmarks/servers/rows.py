@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stacks import LIKE_THE_PEERS, Stack
+from benchmarks.stacks import LIKE_THE_PEERS, OUR_WORKER, Stack
 
 APPS = {"ours": "wsgi:app", "floor": "benchmarks.peers.floor:app"}
 
@@ -61,24 +61,24 @@ class Server:
 
 
 def _gunicorn(key: str, title: str, options: str, package: str = "", **more: Any) -> Server:
-    command = f"python -m gunicorn {options} $MORE $APP"
+    parser = "" if "--http-parser" in options else "--http-parser=python "
+    command = f"python -m gunicorn {parser}{options} $MORE $APP"
     recycling = "--max-requests=500 --max-requests-jitter=0"
     return Server(key, title, command, package, reload=signal.SIGHUP, recycling=recycling, **more)
 
 
 _ALL = [
-    _gunicorn("gunicorn", "Gunicorn, as configured", "--http-parser=python"),
+    _gunicorn("gunicorn", "Gunicorn, as configured", OUR_WORKER),
+    _gunicorn("gunicorn-gthread", "Gunicorn's own worker", "--worker-class=gthread"),
     _gunicorn(
-        "gunicorn-parser", 'Gunicorn, `http_parser = "fast"`', "--http-parser=fast", "gunicorn-h1c", is_watched=False
-    ),
-    _gunicorn("gunicorn-4", "Gunicorn, 4 threads", "--http-parser=python", threads=4, is_watched=False),
-    _gunicorn("gunicorn-close", "Gunicorn, `keepalive = 0`", "--http-parser=python --keep-alive=0", is_watched=False),
-    _gunicorn(
-        "gunicorn-staying",
-        "Gunicorn, a worker of one's own that stays with a client",
-        "--http-parser=python --worker-class=benchmarks.servers.staying.StayingWorker",
+        "gunicorn-parser",
+        'Gunicorn, `http_parser = "fast"`',
+        f"{OUR_WORKER} --http-parser=fast",
+        "gunicorn-h1c",
         is_watched=False,
     ),
+    _gunicorn("gunicorn-4", "Gunicorn, 4 threads", OUR_WORKER, threads=4, is_watched=False),
+    _gunicorn("gunicorn-close", "Gunicorn, `keepalive = 0`", f"{OUR_WORKER} --keep-alive=0", is_watched=False),
     Server(
         "granian",
         "Granian",

@@ -41,5 +41,9 @@ def test_an_answer_takes_few_locks(both: dict[str, Counts]) -> None:
     assert both["raw"].lock_sections == 0
 
 
+def test_an_answer_seldom_lets_go_of_the_gil(both: dict[str, Counts]) -> None:
+    assert 3 <= both["ours"].gil_releases <= limits.ANSWER_GIL_RELEASES < both["raw"].gil_releases, both
+
+
 def test_an_answer_needs_little_memory(both: dict[str, Counts]) -> None:
     assert 0 < both["ours"].kilobytes <= limits.ANSWER_KILOBYTES, both

@@ -79,7 +79,7 @@ def test_tables_show_ratios_losses_and_who_is_not_there() -> None:
 
 
 @pytest.mark.usefixtures("wrk_program")
-@pytest.mark.parametrize("key", ["gunicorn", "gunicorn-staying"])
+@pytest.mark.parametrize("key", ["gunicorn", "gunicorn-gthread"])
 def test_gunicorn_answers_and_its_cost_is_counted(start: Start, tmp_path: Path, key: str) -> None:
     from benchmarks.bench import wrk
     from benchmarks.servers import speed

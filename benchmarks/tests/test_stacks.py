@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 COMMANDS = {
     "floor": 0,
     "raw": 1,
+    "raw-our-worker": 1,
     "per-request": 4,  # two SETs, SELECT, QUIT
     "per-request-tls-off": 4,
     "persistent-db": 2,  # PING, SELECT
+    "persistent-db-our-worker": 2,
     "pooled-db": 3,  # PING, SELECT, ROLLBACK
     "connector-pool": 9,  # four PINGs, RESET_CONNECTION, three SETs, SELECT
     "singleton-thread": 2,  # SELECT, ROLLBACK
@@ -45,7 +47,7 @@ def proxy(place: Ground) -> Iterator[Wire]:
         yield started
 
 
-@pytest.mark.long_form("off", "ping", "shipped")  # with another setting than their neighbours
+@pytest.mark.long_form("off", "ping", "shipped", "worker")  # with another setting than their neighbours
 @pytest.mark.parametrize(
     "key", [pytest.param(key, marks=MYSQLDB.marks if key == "ours-mysqlclient" else ()) for key in COMMANDS]
 )

@@ -20,7 +20,7 @@ POOL = {"steadypool"}
 MAY: dict[str, set[str]] = {
     "testkit": {"testkit", *POOL},
     "conftest": {"testkit"},
-    "benchmarks": {"benchmarks", "testkit", "app", "config", "wsgi", *POOL},
+    "benchmarks": {"benchmarks", "testkit", "app", "config", "serving", "wsgi", *POOL},
     "tests": {"tests", "testkit", "tools", "app", "config", "migrations", "serving", "settings", "wsgi", *POOL},
     "tools": {"tools"},
     "steadypool": {"steadypool"},

@@ -1,0 +1,55 @@
+"""A client's connection that asks as little of the kernel as an answer needs.
+
+Each call lets go of Python's lock, and has to wait for it again: where sixteen threads are at work that takes longer
+than the call, and with a handful of calls for each answer longer than all that the answer itself needs.
+"""
+
+import re
+from select import POLLIN, poll
+from socket import socket
+from typing import Any
+
+HEAD = re.compile(rb"HTTP/1\.[01] [2-5][^\0]*\r\n\r\n")
+
+
+class Line(socket):
+    """A socket that sends the head of an answer together with the first piece of its body."""
+
+    def __init__(self, accepted: socket) -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
+        super().setblocking(True)
+        self._head = b""
+        self._poll = poll()
+        self._poll.register(self, POLLIN)
+
+    def setblocking(self, flag: bool) -> None:
+        """Have calls wait, or not; Gunicorn says four times for each request what is so already."""
+        self.settimeout(None if flag else 0.0)
+
+    def settimeout(self, value: float | None) -> None:
+        """Have calls wait so long, if that is news."""
+        if value != self.gettimeout():
+            super().settimeout(value)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send it, behind the head that was kept; a head itself is kept for what comes next, or for `finish`."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif HEAD.fullmatch(data):
+            self._head = data
+            return
+        super().sendall(data, flags)
+
+    def sendfile(self, *arguments: Any, **more: Any) -> int:
+        """Send a file, the head before it."""
+        self.finish()
+        return super().sendfile(*arguments, **more)
+
+    def finish(self) -> None:
+        """Send the head of an answer that has no body."""
+        if self._head:
+            self.sendall(b"")
+
+    def has_news(self, milliseconds: float) -> bool:
+        """Wait so long for something to arrive, or for the end."""
+        return bool(self._poll.poll(milliseconds))
