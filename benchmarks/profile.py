@@ -30,6 +30,7 @@ from benchmarks.stacks import STACKS, Running
 LAYERS = {
     "/steadypool/": "this application: the pool",
     "/app/": "this application: the rest",
+    "/serving/": "this application: its worker",
     "/benchmarks/peers/": "the peer's own code",
     "/gunicorn/": "Gunicorn",
     "/werkzeug/": "Flask and Werkzeug",

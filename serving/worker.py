@@ -184,7 +184,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         return bool(keepalive and (has_read_all or super()._keepalive_after(conn, keepalive)))
 
     def _is_full(self) -> bool:
-        return self.busy > self.most
+        return bool(self.busy > self.most)
 
     def _refuse(self, conn: TConn, waited: float) -> bool:
         """Refuse a plain question that waited too long, or with too many others; the connection stays open.
