@@ -28,7 +28,7 @@ def releases(worker_class: type[Any], app: Any) -> int:
     """Return their number for a warm answer, from the client's word to the wait for the next one."""
     worker = worker_class(1, 1, [], None, 1, Config(), Mock())
     worker.wsgi, worker.busy, worker.threads, worker.has_tls = app, 1, 1, False
-    worker.most, worker.longest_wait, worker.seen = 1, inf, 0.0
+    worker.most, worker.longest_wait, worker.seen = inf, inf, 0.0
     try:
         _count(worker, WARMING)  # it connects to the database, too
         return (_count(worker, WARMING + COUNTED) - _count(worker, WARMING)) // COUNTED
@@ -43,8 +43,8 @@ def _count(worker: Any, answers: int) -> int:
         client = pool.submit(_ask, there.getsockname(), answers)
         accepted, address = there.accept()
         conn = TConn(worker.cfg, accepted, address, there.getsockname())
+        worker.busy = 0
         worker.enqueue_req(conn)
-        worker.busy = 1
         # However slow this machine is: with its patience at an end a thread would begin anew.
         with patch("serving.worker.LINGER_MILLISECONDS", 60_000), _counting() as counted:
             while worker.handle(conn):
@@ -60,6 +60,7 @@ def _ask(address: Any, answers: int) -> None:
             here.sendall(ASKED)
             length = 0
             while (line := received.readline()) != b"\r\n":
+                assert line, "no answer"
                 name, _, value = line.partition(b":")
                 length = int(value) if name.lower() == b"content-length" else length
             assert received.read(length), "no answer"

@@ -187,6 +187,7 @@ LIKE_THE_PEERS = {"ACCESS_LOG": "off", "MAX_REQUESTS": "0", "ENVIRONMENT": "prod
 
 _ALL = [
     Stack("floor", "no database (the floor)", _gunicorn("floor")),
+    Stack("floor-our-worker", "the floor in our worker", _gunicorn("floor", OUR_WORKER)),
     Stack("raw", "a thread's own bare connection (the raw limit)", _gunicorn("raw")),
     Stack("raw-our-worker", "the raw limit in our worker", _gunicorn("raw", OUR_WORKER)),
     Stack("per-request", "a connection per request, PyMySQL on `g`", _gunicorn("per_request")),

@@ -5,6 +5,7 @@ than the call, and with a handful of calls for each answer longer than all that 
 """
 
 import re
+from contextlib import suppress
 from select import POLLIN, poll
 from socket import socket
 from typing import Any
@@ -23,11 +24,10 @@ class Line(socket):
         self._poll.register(self, POLLIN)
 
     def setblocking(self, flag: bool) -> None:
-        """Have calls wait, or not; Gunicorn says four times for each request what is so already."""
-        self.settimeout(None if flag else 0.0)
+        """Have calls wait, as ever: Gunicorn's loop has them not do so, and calls nothing that would."""
 
     def settimeout(self, value: float | None) -> None:
-        """Have calls wait so long, if that is news."""
+        """Have calls wait so long, if that is news; Gunicorn says twice for each request that there is no end to it."""
         if value != self.gettimeout():
             super().settimeout(value)
 
@@ -49,6 +49,12 @@ class Line(socket):
         """Send the head of an answer that has no body."""
         if self._head:
             self.sendall(b"")
+
+    def shutdown(self, how: int) -> None:
+        """Close one direction or both, with nothing kept back."""
+        with suppress(OSError):  # whoever asked has gone
+            self.finish()
+        super().shutdown(how)
 
     def has_news(self, milliseconds: float) -> bool:
         """Wait so long for something to arrive, or for the end."""

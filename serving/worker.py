@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from math import inf
-from selectors import SelectorKey
+from selectors import EVENT_READ, SelectorKey
 from socket import AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, socket
 from time import monotonic, sleep
 from typing import Any
@@ -32,7 +32,7 @@ WAITING_PER_THREAD = 16
 PATIENCE_SECONDS = 0.25
 """For so long whoever finds the queue full waits for a place in it: refused at once, many would ask again at once."""
 ROUND_SECONDS = 0.02
-LINGER_MILLISECONDS = 5
+LINGER_MILLISECONDS = 2
 """For so long a thread stays with who was just answered: to give a connection to the loop and have it back costs more
 than a short wait."""
 
@@ -69,8 +69,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         self.seen = 0.0
         # Asked of the configuration once: each look takes microseconds.
         self.threads, self.busy, self.has_tls = self.cfg.threads, 0, self.cfg.is_ssl
-        self.most = self.threads * (1 + WAITING_PER_THREAD)
-        self.longest_wait = inf  # until there is an application to say it
+        self.most = self.longest_wait = inf  # until there is an application that refuses
         self.reserve = ThreadPoolExecutor(RESERVE, "reserve")
         super().init_process()
 
@@ -78,7 +77,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         """Import the application."""
         super().load_wsgi()
         if settings := getattr(self.wsgi, "extensions", {}).get("settings"):
-            self.longest_wait = settings.queue_timeout_seconds
+            self.most, self.longest_wait = self.threads * (1 + WAITING_PER_THREAD), settings.queue_timeout_seconds
 
     def handle_quit(self, sig: int, frame: object) -> None:
         """Stop at once, for SIGQUIT and Ctrl-C: the loop ends, and waits for no connection.
@@ -99,7 +98,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         events = self.poller.select(0 if self.waiting else timeout)
         self.seen = began = monotonic()
         for key, _ in events:
-            if key.data in (self.accept, self.method_queue.run_callbacks):
+            if key.data in (self.accept, self.method_queue.run_callbacks) or self._need_not_wait(key):
                 key.data(key.fileobj)
             else:
                 self.waiting.setdefault(key, began)
@@ -132,13 +131,22 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         conn.asked, conn.is_closed = self.seen, False
         if not (self.has_tls or isinstance(conn.sock, Line)):
             conn.sock = Line(conn.sock)
-        self.busy += 1
-        lane = self.tpool
-        if self.busy > self.threads:
+        is_kept_waiting = self.busy >= self.threads
+        if is_kept_waiting:
             conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(_seen(conn.sock, 32))
-            lane = self.reserve if conn.is_watched else self.tpool
+            if not conn.is_watched and self._is_full():
+                self._put_off(conn)
+                return
+        self.busy += 1
+        lane = self.reserve if is_kept_waiting and conn.is_watched else self.tpool
         asked: Future[object] = lane.submit(self.handle, conn)
         asked.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+
+    def _put_off(self, conn: TConn) -> None:
+        """Have the loop wait with a new connection until the queue has a place, as with all who are kept waiting."""
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def finish_request(self, conn: TConn, asked: Future[object]) -> None:
         """Have the loop look after the connection again, if it is still there."""
@@ -153,45 +161,52 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         if not self._refuse(conn, monotonic() - self.seen):
             super().on_client_socket_readable(conn, client)
 
+    def on_pending_socket_readable(self, conn: TConn, client: socket) -> None:
+        """Have a connection looked after on which something was asked at last, or refuse it."""
+        if not self._refuse(conn, monotonic() - self.seen):
+            super().on_pending_socket_readable(conn, client)
+
     def handle(self, conn: TConn) -> object:
         """Answer what was asked, or refuse to; return whether the connection stays open."""
-        stays = self._refuse(conn, monotonic() - conn.asked) or self._answer(conn)
+        # Only for the time: whoever has come so far has had a place in the queue.
+        stays = self._refuse(conn, monotonic() - conn.asked, had_place=True) or super().handle(conn)
         while stays is True and self._asks_again(conn):
-            stays = self._answer(conn)
+            stays = super().handle(conn)
         if stays is False:
             # Here and not in the loop, which would wait up to two seconds for a client that does not close its side.
-            conn.close(graceful=True)
+            with suppress(OSError):  # it is closed
+                conn.close(graceful=True)
             conn.is_closed = True
-        return stays
-
-    def _answer(self, conn: TConn) -> object:
-        """Answer what is asked on a connection; return whether it stays open."""
-        stays: object = super().handle(conn)
-        if not self.has_tls:
-            with suppress(OSError):  # whoever asked has gone, and the next look at it will tell
-                conn.sock.finish()
         return stays
 
     def _asks_again(self, conn: TConn) -> bool:
         """Wait a moment for the next question on a connection, unless somebody else waits for this thread."""
         if self.has_tls or self.busy > self.threads or not self.alive or conn.parser.unreader.buf.getvalue():
             return False
-        return bool(conn.sock.has_news(LINGER_MILLISECONDS))
+        # Who has come meanwhile goes first.
+        return bool(conn.sock.has_news(LINGER_MILLISECONDS)) and self.busy <= self.threads
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         """Tell whether the connection stays open; where no body is left unread, without a time-out for its reading."""
+        if not self.has_tls:
+            conn.sock.finish()  # before the wait for the rest of a body
         has_read_all = getattr(conn.parser.mesg.body.reader, "length", None) == 0
         return bool(keepalive and (has_read_all or super()._keepalive_after(conn, keepalive)))
 
     def _is_full(self) -> bool:
-        return bool(self.busy > self.most)
+        return bool(self.busy >= self.most)
 
-    def _refuse(self, conn: TConn, waited: float) -> bool:
+    def _need_not_wait(self, key: SelectorKey) -> bool:
+        """Tell whether somebody asks on a kept connection who looks after the service; looked at once for each."""
+        is_new = self._is_full() and key not in self.waiting
+        return is_new and LOOKED_AFTER_BY.match(_seen(key.fileobj, 32)) is not None
+
+    def _refuse(self, conn: TConn, waited: float, *, had_place: bool = False) -> bool:
         """Refuse a plain question that waited too long, or with too many others; the connection stays open.
 
         Writes are never refused: they are fewer, and more is lost with them.
         """
-        has_time = waited < self.longest_wait and not self._is_full()
+        has_time = waited < self.longest_wait and (had_place or not self._is_full())
         if has_time or not self.alive or self.has_tls:
             return False
         head = _seen(conn.sock, LONGEST_HEAD)
@@ -207,16 +222,16 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         refusals: Refuser = self.wsgi.extensions["refusals"]
         conn.sock.recv(len(head))
         with suppress(OSError):  # whoever asked has gone
-            conn.sock.sendall(refusals.answer(method, path, wants[1].decode("latin-1") if wants else ""))
-            conn.sock.finish()
+            said = refusals.answer(method, path, wants[1].decode("latin-1") if wants else "")
+            conn.sock.send(said, MSG_DONTWAIT)  # it is short, and the loop waits for nobody
         refusals.note(method, waited)
         return True
 
 
-def _seen(sock: socket, length: int) -> bytes:
+def _seen(sock: Any, length: int) -> bytes:
     """Return what has arrived, and leave it there."""
     try:
-        return sock.recv(length, MSG_PEEK | MSG_DONTWAIT)
+        return bytes(sock.recv(length, MSG_PEEK | MSG_DONTWAIT))
     except OSError:
         return b""
 

@@ -57,9 +57,9 @@ class Summary:
         ratios = self.ratios(stack, to)
         return median(ratios) if ratios else None
 
-    def added_ratios(self, stack: str, to: str) -> list[float]:
+    def added_ratios(self, stack: str, to: str, floor: str = "floor") -> list[float]:
         """Return, for each lap, what a stack adds to the floor's microseconds in what another adds."""
-        own, other = (self.ratios("floor", each) for each in (stack, to))
+        own, other = (self.ratios(floor, each) for each in (stack, to))
         return [(one - 1) / (two - 1) for one, two in zip(own, other, strict=False) if two > 1]
 
     def _by_lap(self, stack: str, clients: int, condition: str, name: str) -> dict[int, float]:

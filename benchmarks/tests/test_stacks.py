@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "floor": 0,
+    "floor-our-worker": 0,
     "raw": 1,
     "raw-our-worker": 1,
     "per-request": 4,  # two SETs, SELECT, QUIT

@@ -102,10 +102,19 @@ def test_whether_calls_wait_is_as_it_was_said_last(stream: Ends) -> None:
     with pytest.raises(BlockingIOError):
         ours.recv(1)
 
-    ours.setblocking(True)
-    ours.setblocking(True)
+    ours.settimeout(None)
     client.sendall(b"a")
     assert ours.recv(1) == b"a"
+
+
+def test_calls_wait_whatever_the_loop_says(stream: Ends) -> None:
+    ours, client = stream
+
+    ours.setblocking(False)
+    client.shutdown(socket.SHUT_WR)
+
+    assert ours.gettimeout() is None
+    assert ours.recv(1) == b""
 
 
 def test_a_connection_that_was_told_not_to_wait_waits(stream: Ends) -> None:
