@@ -15,7 +15,6 @@ from typing import Any
 from unittest.mock import Mock, patch
 
 from gunicorn.config import Config
-from gunicorn.workers.gthread import TConn
 
 ASKED = b"GET /?city=London HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n"
 WARMING, COUNTED = 5, 10
@@ -27,7 +26,7 @@ KEEPS_IT = frozenset({"detach", "fileno", "getpeername", "getsockopt", "gettimeo
 def releases(worker_class: type[Any], app: Any) -> int:
     """Return their number for a warm answer, from the client's word to the wait for the next one."""
     worker = worker_class(1, 1, [], None, 1, Config(), Mock())
-    worker.wsgi, worker.busy, worker.threads, worker.has_tls = app, 1, 1, False
+    worker.wsgi, worker.threads, worker.has_tls, worker.waiting = app, 2, False, {}
     worker.most, worker.longest_wait, worker.seen = inf, inf, 0.0
     try:
         _count(worker, WARMING)  # it connects to the database, too
@@ -41,10 +40,9 @@ def _count(worker: Any, answers: int) -> int:
     worker.tpool = Mock()  # it takes what is to be answered, and here does nothing
     with socket.create_server(("127.0.0.1", 0)) as there, ThreadPoolExecutor(1) as pool:
         client = pool.submit(_ask, there.getsockname(), answers)
-        accepted, address = there.accept()
-        conn = TConn(worker.cfg, accepted, address, there.getsockname())
         worker.busy = 0
-        worker.enqueue_req(conn)
+        worker.accept(there)
+        conn = worker.tpool.submit.call_args.args[1]
         # However slow this machine is: with its patience at an end a thread would begin anew.
         with patch("serving.worker.LINGER_MILLISECONDS", 60_000), _counting() as counted:
             while worker.handle(conn):

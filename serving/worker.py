@@ -8,16 +8,17 @@ import socket as sockets
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from errno import EAGAIN, ECONNABORTED, EWOULDBLOCK
 from functools import partial
 from math import inf
-from selectors import EVENT_READ, SelectorKey
-from socket import AF_UNIX, IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, socket
-from time import monotonic, sleep
+from selectors import SelectorKey
+from socket import AF_UNIX, IPPROTO_TCP, socket
+from time import monotonic
 from typing import Any
 
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
-from serving.line import Line
+from serving.line import Line, seen
 from serving.protocols import Refuser
 
 RESERVE = 4
@@ -28,9 +29,7 @@ TCP_DEFER_ACCEPT: int | None = getattr(sockets, "TCP_DEFER_ACCEPT", None)
 SILENT_SECONDS = 5
 
 WAITING_PER_THREAD = 16
-"""Of a longer queue, the last would wait too long even for answers that take a few milliseconds."""
-PATIENCE_SECONDS = 0.25
-"""For so long whoever finds the queue full waits for a place in it: refused at once, many would ask again at once."""
+"""A longer queue fills with connections faster than it can be looked through: it is refused, however short the wait."""
 ROUND_SECONDS = 0.02
 LINGER_MILLISECONDS = 2
 """For so long a thread stays with who was just answered: to give a connection to the loop and have it back costs more
@@ -103,11 +102,8 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             else:
                 self.waiting.setdefault(key, began)
         while self.waiting and monotonic() - began < ROUND_SECONDS:
-            key, self.seen = next(iter(self.waiting.items()))
-            if self._is_full() and monotonic() - self.seen < PATIENCE_SECONDS:
-                sleep(ROUND_SECONDS / 2)  # the others have waited less
-                break
-            del self.waiting[key]
+            key = next(iter(self.waiting))
+            self.seen = self.waiting.pop(key)
             if self.poller.get_map().get(key.fd) is key:  # it was not closed meanwhile
                 key.data(key.fileobj)
 
@@ -116,12 +112,20 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
 
         Otherwise one at a time, so that other workers have theirs.
         """
-        accepted = -1
-        while accepted < self.nr_conns < self.worker_connections:
-            accepted = self.nr_conns
-            super().accept(listener)
+        while self.nr_conns < self.worker_connections:
+            try:
+                accepted, address = listener.accept()
+            except OSError as error:
+                if error.errno not in (EAGAIN, EWOULDBLOCK, ECONNABORTED):
+                    raise
+                return
+            self.nr_conns += 1
+            sock = accepted if self.has_tls else Line(accepted)
+            conn = TConn(self.cfg, sock, address, listener.getsockname())
+            conn.data_ready = not self.has_tls and seen(sock, 1) != b""
+            self.enqueue_req(conn)
             if self.busy < self.threads:
-                break
+                return
 
     def enqueue_req(self, conn: TConn) -> None:
         """Give a connection on which something was asked to a thread; who looks after the service need not queue.
@@ -129,24 +133,13 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         That is who asks for it first of all: to look at what each asks would take the loop as long as all else.
         """
         conn.asked, conn.is_closed = self.seen, False
-        if not (self.has_tls or isinstance(conn.sock, Line)):
-            conn.sock = Line(conn.sock)
         is_kept_waiting = self.busy >= self.threads
         if is_kept_waiting:
-            conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(_seen(conn.sock, 32))
-            if not conn.is_watched and self._is_full():
-                self._put_off(conn)
-                return
+            conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(seen(conn.sock, 32))
         self.busy += 1
         lane = self.reserve if is_kept_waiting and conn.is_watched else self.tpool
         asked: Future[object] = lane.submit(self.handle, conn)
         asked.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
-
-    def _put_off(self, conn: TConn) -> None:
-        """Have the loop wait with a new connection until the queue has a place, as with all who are kept waiting."""
-        conn.set_timeout()
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def finish_request(self, conn: TConn, asked: Future[object]) -> None:
         """Have the loop look after the connection again, if it is still there."""
@@ -161,15 +154,9 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         if not self._refuse(conn, monotonic() - self.seen):
             super().on_client_socket_readable(conn, client)
 
-    def on_pending_socket_readable(self, conn: TConn, client: socket) -> None:
-        """Have a connection looked after on which something was asked at last, or refuse it."""
-        if not self._refuse(conn, monotonic() - self.seen):
-            super().on_pending_socket_readable(conn, client)
-
     def handle(self, conn: TConn) -> object:
         """Answer what was asked, or refuse to; return whether the connection stays open."""
-        # Only for the time: whoever has come so far has had a place in the queue.
-        stays = self._refuse(conn, monotonic() - conn.asked, had_place=True) or super().handle(conn)
+        stays = self._refuse(conn, monotonic() - conn.asked) or super().handle(conn)
         while stays is True and self._asks_again(conn):
             stays = super().handle(conn)
         if stays is False:
@@ -194,22 +181,22 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         return bool(keepalive and (has_read_all or super()._keepalive_after(conn, keepalive)))
 
     def _is_full(self) -> bool:
-        return bool(self.busy >= self.most)
+        return bool(self.busy + len(self.waiting) > self.most)
 
     def _need_not_wait(self, key: SelectorKey) -> bool:
         """Tell whether somebody asks on a kept connection who looks after the service; looked at once for each."""
         is_new = self._is_full() and key not in self.waiting
-        return is_new and LOOKED_AFTER_BY.match(_seen(key.fileobj, 32)) is not None
+        return is_new and LOOKED_AFTER_BY.match(seen(key.fileobj, 32)) is not None
 
-    def _refuse(self, conn: TConn, waited: float, *, had_place: bool = False) -> bool:
+    def _refuse(self, conn: TConn, waited: float) -> bool:
         """Refuse a plain question that waited too long, or with too many others; the connection stays open.
 
         Writes are never refused: they are fewer, and more is lost with them.
         """
-        has_time = waited < self.longest_wait and (had_place or not self._is_full())
+        has_time = waited < self.longest_wait and not self._is_full()
         if has_time or not self.alive or self.has_tls:
             return False
-        head = _seen(conn.sock, LONGEST_HEAD)
+        head = seen(conn.sock, LONGEST_HEAD)
         asked, wants = PLAIN.match(head), ACCEPT.search(head)
         if asked is None or head.find(b"\r\n\r\n") != len(head) - 4 or NOT_PLAIN.search(head):
             return False
@@ -220,20 +207,9 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             return False
         method, path = asked[1].decode(), asked[2].decode("latin-1")
         refusals: Refuser = self.wsgi.extensions["refusals"]
-        conn.sock.recv(len(head))
-        with suppress(OSError):  # whoever asked has gone
-            said = refusals.answer(method, path, wants[1].decode("latin-1") if wants else "")
-            conn.sock.send(said, MSG_DONTWAIT)  # it is short, and the loop waits for nobody
+        conn.sock.reply(head, refusals.answer(method, path, wants[1].decode("latin-1") if wants else ""))
         refusals.note(method, waited)
         return True
-
-
-def _seen(sock: Any, length: int) -> bytes:
-    """Return what has arrived, and leave it there."""
-    try:
-        return bytes(sock.recv(length, MSG_PEEK | MSG_DONTWAIT))
-    except OSError:
-        return b""
 
 
 def hand_over_with_a_question(listeners: Iterable[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from socket import socketpair
 from threading import Event, Thread
 
 import pytest
@@ -12,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.operations import profiling
+from serving.line import Line
 from tests.support.problems import assert_problem
 
 TOKEN = "a-token-of-these-tests"
@@ -62,6 +64,19 @@ def test_those_seen_most_often_come_first_and_nobody_who_is_idle(client: FlaskCl
     assert counts == sorted(counts, reverse=True)
     assert ";nobody;" not in text
     assert "show_profile" not in text
+
+
+def test_nobody_who_waits_for_his_client_either(client: FlaskClient, busy: None) -> None:
+    ours, theirs = socketpair()
+    with Line(ours) as line, theirs:
+        thread = Thread(target=line.has_news, args=(60_000,), name="waiting-1")
+        thread.start()
+        text = client.get(PROFILE).text
+        theirs.sendall(b"at last")
+        thread.join()
+
+    assert ";somebody;" in text
+    assert ";waiting;" not in text
 
 
 def test_one_at_a_time(client: FlaskClient) -> None:

@@ -6,7 +6,9 @@ No Grafana is started. The models read a dashboard and write it again, and lose 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from config import ROOT
 from tests.deploy.expressions import dashboard
 
 
@@ -41,6 +44,13 @@ def lost(written: Any, understood: Any, where: str = "") -> Iterator[str]:
 
 def test_grafana_knows_every_word() -> None:
     assert unknown_in(dashboard()) == []
+
+
+def test_they_are_those_of_the_version_that_compose_starts() -> None:
+    (image,) = re.findall(r"image: grafana/grafana:(\d+\.\d+)\.\d+$", (ROOT / "compose.yaml").read_text(), re.MULTILINE)
+
+    assert version("grafana-foundation-sdk").partition("!")[2].startswith(f"{image}.")
+    assert dashboard()["schemaVersion"] == Dashboard().schema_version
 
 
 @pytest.mark.parametrize(

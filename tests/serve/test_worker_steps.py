@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from selectors import SelectorKey
 from typing import Any
@@ -21,7 +21,7 @@ from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
 from serving.line import Line
-from serving.worker import PATIENCE_SECONDS, GuardedWorker
+from serving.worker import GuardedWorker
 
 QUESTION = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -80,10 +80,20 @@ def test_who_finds_too_many_waiting_is_refused(worker: Any, pair: tuple[TConn, s
     client.sendall(QUESTION)
 
     refused = []
-    for worker.busy in (16, 17):
+    for worker.busy in (17, 18):
         refused.append(worker._refuse(conn, 0.0))
 
     assert refused == [False, True]
+    assert client.recv(9) == b"no"
+
+
+def test_those_whom_the_loop_has_not_seen_to_count_as_well(worker: Any, pair: tuple[TConn, socket.socket]) -> None:
+    conn, client = pair
+    worker.wsgi = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))})
+    worker.busy, worker.waiting = 2, dict.fromkeys(range(16), 0.0)
+    client.sendall(QUESTION)
+
+    assert worker.handle(conn) is True
     assert client.recv(9) == b"no"
 
 
@@ -91,87 +101,13 @@ def test_the_loop_does_not_wait_for_one_who_is_refused_and_reads_nothing(
     worker: Any, pair: tuple[TConn, socket.socket]
 ) -> None:
     conn, client = pair
-    worker.wsgi, worker.busy = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))}), 17
+    worker.wsgi, worker.busy = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))}), 18
     with suppress(BlockingIOError):
         while True:
             conn.sock.send(b"x" * 4096, socket.MSG_DONTWAIT)
     client.sendall(QUESTION)
 
     assert worker._refuse(conn, 0.0)
-
-
-def test_but_not_before_a_while_in_which_a_place_may_become_free(worker: Any) -> None:
-    came = time.monotonic()
-    first, second = (SelectorKey(Mock(), number, selectors.EVENT_READ, Mock()) for number in (1, 2))
-    worker.poller = Mock(select=Mock(return_value=[]), get_map=Mock(return_value={1: first, 2: second}))
-    worker.waiting, worker.busy = {first: came, second: came + 60}, 17
-
-    worker.wait_for_and_dispatch_events(0)
-    assert (first.data.call_count, second.data.call_count) == (0, 0)
-
-    worker.waiting[first] = came - PATIENCE_SECONDS
-    worker.wait_for_and_dispatch_events(0)
-    assert (first.data.call_count, second.data.call_count) == (1, 0)
-
-    worker.busy = 16
-    worker.wait_for_and_dispatch_events(0)
-    assert (first.data.call_count, second.data.call_count) == (1, 1)
-
-
-def test_whoever_had_a_place_is_answered_though_the_queue_is_full(worker: Any, pair: tuple[TConn, Any]) -> None:
-    conn, client = pair
-    worker.wsgi, worker.busy = answer, 99
-    client.sendall(QUESTION)
-
-    assert worker.handle(conn) is True
-    assert client.recv(999).endswith(b"ok")
-
-
-@pytest.mark.parametrize(("path", "lane"), [("/livez", "reserve"), ("/", "pending_conns")])
-def test_a_newcomer_who_finds_the_queue_full_waits_in_the_loop(worker: Any, path: str, lane: str) -> None:
-    worker.busy, worker.tpool.submit, worker.reserve = 17, Mock(), Mock(**{"submit.return_value": Future()})
-    ours, theirs = socket.socketpair()
-    with theirs:
-        theirs.sendall(QUESTION.replace(b"/", path.encode(), 1))
-        conn = TConn(worker.cfg, ours, "", "")
-        worker.enqueue_req(conn)
-
-        assert worker.reserve.submit.called is (lane == "reserve")
-        assert list(worker.pending_conns) == [conn] * (lane == "pending_conns")
-        assert len(worker.poller.select(0)) == (lane == "pending_conns")
-        assert not worker.tpool.submit.called
-        conn.sock.close()
-
-
-def test_a_place_that_becomes_free_is_theirs(worker: Any) -> None:
-    worker.busy, worker.wsgi = 17, answer
-    ours, theirs = socket.socketpair()
-    with theirs:
-        theirs.settimeout(20)
-        theirs.sendall(QUESTION)
-        worker.enqueue_req(TConn(worker.cfg, ours, "", ""))
-        worker.wait_for_and_dispatch_events(0)
-        assert len(worker.waiting) == 1
-
-        worker.busy = 0
-        worker.wait_for_and_dispatch_events(0)
-        assert theirs.recv(999).endswith(b"ok")
-        assert (len(worker.waiting), len(worker.pending_conns)) == (0, 0)
-
-
-def test_or_they_are_refused(worker: Any) -> None:
-    worker.busy, worker.wsgi = 17, Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))})
-    ours, theirs = socket.socketpair()
-    with theirs:
-        theirs.settimeout(20)
-        theirs.sendall(QUESTION)
-        worker.enqueue_req(TConn(worker.cfg, ours, "", ""))
-        with patch("serving.worker.PATIENCE_SECONDS", 0):
-            worker.wait_for_and_dispatch_events(0)
-
-        assert theirs.recv(9) == b"no"
-        (conn,) = worker.pending_conns
-        conn.sock.close()
 
 
 @pytest.mark.parametrize(("path", "is_queued"), [("/livez", False), ("/", True)])
@@ -181,11 +117,10 @@ def test_on_a_kept_connection_too_probes_stand_before_those_who_wait(worker: Any
         key = SelectorKey(ours, 1, selectors.EVENT_READ, Mock())
         worker.poller = Mock(select=Mock(return_value=[(key, selectors.EVENT_READ)]), get_map=Mock(return_value={}))
         theirs.sendall(QUESTION.replace(b"/", path.encode(), 1))
-        worker.busy = 17
+        worker.busy = 18
 
         worker.wait_for_and_dispatch_events(0)
 
-        assert (key in worker.waiting) is is_queued
         assert key.data.called is not is_queued
 
 

@@ -82,6 +82,21 @@ def test_all_nine_are_there_with_kind_and_unit(watched: Watched) -> None:
     assert sent == by_conventions()
 
 
+def test_metrics_has_the_same_in_prometheus_spelling(watched: Watched) -> None:
+    app, _ = watched()
+    families = {
+        line.split()[2] for line in app.test_client().get("/metrics").text.splitlines() if line.startswith("# TYPE ")
+    }
+
+    # https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+    spelt = {
+        name.replace(".", "_") + ("_seconds" if unit == "s" else "") + ("_total" if kind == "counter" else "")
+        for name, (kind, unit) in by_conventions().items()
+    }
+    assert len(spelt) == 9
+    assert spelt <= families
+
+
 def test_each_has_its_attributes(watched: Watched) -> None:
     _, seen = watched()
 
