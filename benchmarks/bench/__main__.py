@@ -94,7 +94,7 @@ def _measure(chosen: plan.Plan, stacks: list[Stack]) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description="Measure the application beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="16 clients on one worker only: two minutes")
+    parser.add_argument("--quick", action="store_true", help="16 clients on one worker only: two and a half minutes")
     parser.add_argument(
         "--only", type=keys_of(STACKS), metavar="KEY,KEY", help=f"these stacks only, of {', '.join(STACKS)}"
     )

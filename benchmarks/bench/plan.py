@@ -79,7 +79,7 @@ class Plan:
 
 
 def quick(stacks: int) -> Plan:
-    """Return a plan for two minutes: the headline alone."""
+    """Return a plan for two and a half minutes: the headline alone."""
     return Plan(stacks, (replace(PLAIN, clients=(HEADLINE,)),), laps=2, laps_of_figures=2, headline_seconds=1)
 
 
