@@ -145,16 +145,31 @@ def test_after_a_crash_of_all_nodes_they_find_each_other(stack: Stack) -> None:
     assert_a_city_can_be_added_to_all(stack, "Recovered", NODES)
 
 
+def test_after_a_stop_in_which_nobody_was_the_last_they_find_each_other(stack: Stack) -> None:
+    """As when all are stopped at once, or the last two: nobody had a majority then, so nobody is safe to begin."""
+    assert_a_city_can_be_added_to_all(stack, "Before", NODES)
+
+    subprocess.run(["docker", "stop", *(stack.inspect(node)[0]["Id"] for node in NODES)], check=True, timeout=200)
+    for node in NODES:
+        unsafe = ["-i", "s/safe_to_bootstrap: 1/safe_to_bootstrap: 0/", "/var/lib/mysql/grastate.dat"]
+        stack.compose("run", "--rm", "--no-deps", "--user", "mysql", "--entrypoint", "sed", node, *unsafe)
+    start(stack, *NODES)
+
+    for node in NODES:
+        assert sql(stack, node, "SELECT COUNT(*) FROM sakila.city WHERE city = 'Before'") == "1"
+    assert_a_city_can_be_added_to_all(stack, "After", NODES)
+
+
 def test_a_first_node_without_its_data_begins_no_new_cluster(stack: Stack) -> None:
     """All others would give up their data for those of the new one."""
     assert_a_city_can_be_added_to_all(stack, "Precious", NODES)
 
-    stack.compose("down", "--timeout", "30")
+    stack.compose("down")
     subprocess.run(["docker", "volume", "rm", f"{stack.project}_node1"], check=True)
     stack.compose("up", "--detach", "--no-deps", "node1")
     stack.compose("up", "--detach", "--no-deps", "node2", "node3")
     assert eventually(lambda: "memb {" in stack.compose("logs", "node1"), SECONDS), "it meets the others"
-    stack.compose("stop", "--timeout", "30")
+    stack.compose("stop")
     # As docs/deploy.md has it for those who wait for ever.
     safe = ["-i", "s/safe_to_bootstrap: 0/safe_to_bootstrap: 1/", "/var/lib/mysql/grastate.dat"]
     stack.compose("run", "--rm", "--no-deps", "--user", "mysql", "--entrypoint", "sed", "node2", *safe)
@@ -167,7 +182,7 @@ def test_a_first_node_without_its_data_begins_no_new_cluster(stack: Stack) -> No
 def test_the_last_one_down_and_up_again_keeps_the_data_and_nothing_is_left_in_the_end(stack: Stack) -> None:
     assert_a_city_can_be_added_to_all(stack, "Kept", NODES)
 
-    stack.compose("down", "--timeout", "30")
+    stack.compose("down")
     stack.compose("up", "--wait")
 
     for node in NODES:

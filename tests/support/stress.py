@@ -48,7 +48,6 @@ class Stress(Endings):
     """What threads do with an engine on a driver that notices; `acquired` and `children` are counted as well."""
 
     ways = WAYS
-    longest_seconds = 300
 
     def __init__(self, engine: Engine, driver: FakeDriver) -> None:
         super().__init__(engine)
