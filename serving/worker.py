@@ -5,21 +5,22 @@ Its loop gives each request to a pool of threads, where it waits in a queue with
 
 import re
 import socket as sockets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from errno import EAGAIN, ECONNABORTED, EWOULDBLOCK
-from functools import partial
 from math import inf
 from selectors import SelectorKey
 from socket import AF_UNIX, IPPROTO_TCP, socket
 from time import monotonic
 from typing import Any
 
-from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from serving.calls import Calls
 from serving.line import Line, seen
 from serving.protocols import Refuser
+from serving.turns import FEWEST, Turns
 
 RESERVE = 4
 """Threads that are kept for those who look after the service."""
@@ -43,13 +44,6 @@ NOT_PLAIN = re.compile(
 )
 
 
-class LastingQueue(PollableMethodQueue):  # type: ignore[misc] # it has no types
-    """What threads tell the loop by; its pipe stays open to the end of the process."""
-
-    def close(self) -> None:
-        """Close nothing: whoever is still busy would write into what has its number by then, such as a connection."""
-
-
 class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
     """Answers probes while all threads are busy, refuses whoever waited too long, and waits for nobody's goodbye."""
 
@@ -59,7 +53,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.method_queue = LastingQueue()
+        self.method_queue = Calls()
 
     def init_process(self) -> None:
         """Begin."""
@@ -69,6 +63,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         # Asked of the configuration once: each look takes microseconds.
         self.threads, self.busy, self.has_tls = self.cfg.threads, 0, self.cfg.is_ssl
         self.most = self.longest_wait = inf  # until there is an application that refuses
+        self.turns, self.looked = Turns(self.threads, self._call_thread), 0.0
         self.reserve = ThreadPoolExecutor(RESERVE, "reserve")
         super().init_process()
 
@@ -94,8 +89,17 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         Under load a step of the loop takes a millisecond, since all threads want the interpreter. A round through
         all who ask would keep those who connect waiting for a second, probes among them.
         """
-        events = self.poller.select(0 if self.waiting else timeout)
+        is_limiting = self.busy > FEWEST
+        self.method_queue.is_awaited = True
+        if self.waiting or self.method_queue.has_calls():
+            timeout = 0
+        events = self.poller.select(min(timeout, ROUND_SECONDS) if is_limiting else timeout)
+        self.method_queue.is_awaited = False
+        if is_limiting and monotonic() - self.looked > ROUND_SECONDS:
+            self.turns.look()
+            self.looked = monotonic()
         self.seen = began = monotonic()
+        self.method_queue.call()
         for key, _ in events:
             if key.data in (self.accept, self.method_queue.run_callbacks) or self._need_not_wait(key):
                 key.data(key.fileobj)
@@ -137,9 +141,36 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         if is_kept_waiting:
             conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(seen(conn.sock, 32))
         self.busy += 1
-        lane = self.reserve if is_kept_waiting and conn.is_watched else self.tpool
-        asked: Future[object] = lane.submit(self.handle, conn)
-        asked.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+        if is_kept_waiting and conn.is_watched:
+            self.reserve.submit(self._see_to, conn, super().handle)
+        else:
+            self.turns.ask(conn)
+
+    def _call_thread(self) -> None:
+        with suppress(RuntimeError):  # the worker has ended
+            self.tpool.submit(self._serve)
+
+    def _serve(self) -> None:
+        """See to one connection after the other, as long as it is this thread's turn."""
+        conn = self.turns.arrive()
+        while conn is not None:
+            self._see_to(conn, self.handle)
+            conn = self.turns.next()
+
+    def _see_to(self, conn: TConn, answer: Callable[[TConn], object]) -> None:
+        """Answer on a connection and tell the loop how that ended, whatever it raises."""
+        ended: Future[object] = Future()
+        try:
+            stays = answer(conn)
+            if stays is False:
+                # Here and not in the loop, which would wait for up to two seconds until the client closes its side.
+                with suppress(OSError):  # it is closed
+                    conn.close(graceful=True)
+                conn.is_closed = True
+            ended.set_result(stays)
+        except BaseException as error:
+            ended.set_exception(error)
+        self.method_queue.defer(self.finish_request, conn, ended)
 
     def finish_request(self, conn: TConn, asked: Future[object]) -> None:
         """Have the loop look after the connection again, if it is still there."""
@@ -159,19 +190,20 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         stays = self._refuse(conn, monotonic() - conn.asked) or super().handle(conn)
         while stays is True and self._asks_again(conn):
             stays = super().handle(conn)
-        if stays is False:
-            # Here and not in the loop, which would wait up to two seconds for a client that does not close its side.
-            with suppress(OSError):  # it is closed
-                conn.close(graceful=True)
-            conn.is_closed = True
         return stays
 
     def _asks_again(self, conn: TConn) -> bool:
-        """Wait a moment for the next question on a connection, unless somebody else waits for this thread."""
+        """Wait a moment for the next question on a connection, unless somebody else waits for this thread.
+
+        Others may run meanwhile: to wait takes no turn.
+        """
         if self.has_tls or self.busy > self.threads or not self.alive or conn.parser.unreader.buf.getvalue():
             return False
+        self.turns.give()
+        has_news = bool(conn.sock.has_news(LINGER_MILLISECONDS))
+        self.turns.take()
         # Who has come meanwhile goes first.
-        return bool(conn.sock.has_news(LINGER_MILLISECONDS)) and self.busy <= self.threads
+        return has_news and self.busy <= self.threads
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         """Tell whether the connection stays open; where no body is left unread, without a time-out for its reading."""
