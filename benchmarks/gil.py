@@ -16,6 +16,8 @@ from unittest.mock import Mock, patch
 
 from gunicorn.config import Config
 
+from serving.turns import Turns
+
 ASKED = b"GET /?city=London HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n"
 WARMING, COUNTED = 5, 10
 
@@ -28,6 +30,7 @@ def releases(worker_class: type[Any], app: Any) -> int:
     worker = worker_class(1, 1, [], None, 1, Config(), Mock())
     worker.wsgi, worker.threads, worker.has_tls, worker.waiting = app, 2, False, {}
     worker.most, worker.longest_wait, worker.seen = inf, inf, 0.0
+    worker.turns, worker.enqueue_req = Turns(2, Mock()), Mock()
     try:
         _count(worker, WARMING)  # it connects to the database, too
         return (_count(worker, WARMING + COUNTED) - _count(worker, WARMING)) // COUNTED
@@ -37,12 +40,12 @@ def releases(worker_class: type[Any], app: Any) -> int:
 
 def _count(worker: Any, answers: int) -> int:
     """Return it for so many answers on a connection, and its beginning and end."""
-    worker.tpool = Mock()  # it takes what is to be answered, and here does nothing
     with socket.create_server(("127.0.0.1", 0)) as there, ThreadPoolExecutor(1) as pool:
         client = pool.submit(_ask, there.getsockname(), answers)
-        worker.busy = 0
+        worker.busy = 1
         worker.accept(there)
-        conn = worker.tpool.submit.call_args.args[1]
+        conn = worker.enqueue_req.call_args.args[0]
+        conn.asked = 0.0
         # However slow this machine is: with its patience at an end a thread would begin anew.
         with patch("serving.worker.LINGER_MILLISECONDS", 60_000), _counting() as counted:
             while worker.handle(conn):

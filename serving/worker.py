@@ -12,7 +12,7 @@ from errno import EAGAIN, ECONNABORTED, EWOULDBLOCK
 from math import inf
 from selectors import SelectorKey
 from socket import AF_UNIX, IPPROTO_TCP, socket
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -32,9 +32,14 @@ SILENT_SECONDS = 5
 WAITING_PER_THREAD = 16
 """A longer queue fills with connections faster than it can be looked through: it is refused, however short the wait."""
 ROUND_SECONDS = 0.02
+PAUSE_SECONDS = 0.005
+"""While so many wait that no thread will be idle, the loop sees to many of them at once: each round has its price."""
 LINGER_MILLISECONDS = 2
 """For so long a thread stays with who was just answered: to give a connection to the loop and have it back costs more
 than a short wait."""
+
+STAYS: Future[object] = Future()
+STAYS.set_result(True)
 
 LONGEST_HEAD = 8192
 PLAIN = re.compile(rb"(GET|HEAD) (\S+) HTTP/1\.1\r\n")
@@ -89,6 +94,8 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         Under load a step of the loop takes a millisecond, since all threads want the interpreter. A round through
         all who ask would keep those who connect waiting for a second, probes among them.
         """
+        if self.busy > 2 * self.threads:
+            sleep(PAUSE_SECONDS)
         is_limiting = self.busy > FEWEST
         self.method_queue.is_awaited = True
         if self.waiting or self.method_queue.has_calls():
@@ -127,7 +134,10 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             sock = accepted if self.has_tls else Line(accepted)
             conn = TConn(self.cfg, sock, address, listener.getsockname())
             conn.data_ready = not self.has_tls and seen(sock, 1) != b""
-            self.enqueue_req(conn)
+            if self._is_full() and self._refuse(conn, 0.0):
+                super().finish_request(conn, STAYS)
+            else:
+                self.enqueue_req(conn)
             if self.busy < self.threads:
                 return
 
@@ -181,13 +191,15 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             super().finish_request(conn, asked)
 
     def on_client_socket_readable(self, conn: TConn, client: socket) -> None:
-        """Have a kept connection looked after, or refuse what is asked on it: late already, it is not even queued."""
-        if not self._refuse(conn, monotonic() - self.seen):
+        """Have a kept connection looked after, or refuse what is asked on it: it is not even queued."""
+        waited = monotonic() - self.seen
+        if not ((self._is_full() or waited >= self.longest_wait) and self._refuse(conn, waited)):
             super().on_client_socket_readable(conn, client)
 
     def handle(self, conn: TConn) -> object:
-        """Answer what was asked, or refuse to; return whether the connection stays open."""
-        stays = self._refuse(conn, monotonic() - conn.asked) or super().handle(conn)
+        """Answer what was asked, or refuse to where it waited too long; return whether the connection stays open."""
+        waited = monotonic() - conn.asked
+        stays = (waited >= self.longest_wait and self._refuse(conn, waited)) or super().handle(conn)
         while stays is True and self._asks_again(conn):
             stays = super().handle(conn)
         return stays
@@ -221,12 +233,11 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         return is_new and LOOKED_AFTER_BY.match(seen(key.fileobj, 32)) is not None
 
     def _refuse(self, conn: TConn, waited: float) -> bool:
-        """Refuse a plain question that waited too long, or with too many others; the connection stays open.
+        """Refuse a plain question, whatever the reason; the connection stays open.
 
         Writes are never refused: they are fewer, and more is lost with them.
         """
-        has_time = waited < self.longest_wait and not self._is_full()
-        if has_time or not self.alive or self.has_tls:
+        if not self.alive or self.has_tls:
             return False
         head = seen(conn.sock, LONGEST_HEAD)
         asked, wants = PLAIN.match(head), ACCEPT.search(head)

@@ -21,7 +21,9 @@ from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
 from serving.line import Line
+from serving.turns import Turns
 from serving.worker import GuardedWorker
+from testkit.waiting import eventually
 
 QUESTION = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -33,6 +35,7 @@ def worker() -> Iterator[Any]:
     worker.cfg.set("threads", 1)
     worker.method_queue.init()
     worker.tpool, worker.busy, worker.threads = ThreadPoolExecutor(1), 0, 1
+    worker.turns, worker.looked = Turns(1, worker._call_thread), 0.0
     worker.seen, worker.has_tls, worker.waiting = time.monotonic(), False, {}
     worker.most, worker.longest_wait, worker.poller = 17, 60.0, selectors.DefaultSelector()
     yield worker
@@ -74,26 +77,66 @@ def pair(worker: Any) -> Iterator[tuple[TConn, socket.socket]]:
         conn.sock.close()
 
 
-def test_who_finds_too_many_waiting_is_refused(worker: Any, pair: tuple[TConn, socket.socket]) -> None:
-    conn, client = pair
+@pytest.fixture
+def refusing(worker: Any) -> Any:
+    """A worker that says no."""
     worker.wsgi = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))})
+    return worker
+
+
+@pytest.mark.parametrize(
+    ("busy", "unseen", "age", "is_refused"),
+    [(17, 0, 0, False), (18, 0, 0, True), (2, 15, 0, False), (2, 16, 0, True), (2, 0, 61, True)],
+    ids=["few", "too many", "few with those the loop has not seen to", "too many with those", "late"],
+)
+def test_on_a_kept_connection_it_is_refused_at_once_where_too_many_wait_or_it_is_late(
+    refusing: Any, pair: tuple[TConn, socket.socket], busy: int, unseen: int, age: float, is_refused: bool
+) -> None:
+    conn, client = pair
+    refusing.poller.register(conn.sock, selectors.EVENT_READ)
+    refusing.keepalived_conns.append(conn)
+    refusing.enqueue_req = Mock()
+    refusing.busy, refusing.waiting = busy, dict.fromkeys(range(unseen), 0.0)
+    refusing.seen -= age
     client.sendall(QUESTION)
 
-    refused = []
-    for worker.busy in (17, 18):
-        refused.append(worker._refuse(conn, 0.0))
+    refusing.on_client_socket_readable(conn, conn.sock)
 
-    assert refused == [False, True]
-    assert client.recv(9) == b"no"
+    assert refusing.enqueue_req.called is not is_refused
+    assert not is_refused or client.recv(9) == b"no"
+    assert (conn in refusing.keepalived_conns) is is_refused
 
 
-def test_those_whom_the_loop_has_not_seen_to_count_as_well(worker: Any, pair: tuple[TConn, socket.socket]) -> None:
+def test_who_connects_while_too_many_wait_is_refused_and_may_stay(refusing: Any) -> None:
+    refusing.busy = 18
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        with socket.create_connection(listener.getsockname()) as client:
+            client.sendall(QUESTION)
+            assert select.select([listener], [], [], 10)[0]
+            time.sleep(0.1)  # until the question is there, too
+
+            refusing.accept(listener)
+
+            assert client.recv(9) == b"no"
+            assert len(refusing.keepalived_conns) == 1
+            assert refusing.busy == 18
+            refusing.keepalived_conns[0].close()
+
+
+def test_a_thread_refuses_who_waited_too_long_and_nobody_because_others_wait(
+    refusing: Any, pair: tuple[TConn, socket.socket]
+) -> None:
     conn, client = pair
-    worker.wsgi = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))})
-    worker.busy, worker.waiting = 2, dict.fromkeys(range(16), 0.0)
+    refusing.busy = 18
     client.sendall(QUESTION)
+    with patch("gunicorn.workers.gthread.ThreadWorker.handle", Mock(return_value=False)) as answered:
+        assert refusing.handle(conn) is False
+    assert answered.called
 
-    assert worker.handle(conn) is True
+    conn.asked -= 61
+
+    assert refusing.handle(conn) is True
     assert client.recv(9) == b"no"
 
 
@@ -253,6 +296,47 @@ def test_a_stop_in_the_midst_of_giving_work_to_a_thread_is_no_deadlock(worker: A
 
 def test_a_thread_that_outlives_the_loop_writes_into_its_own_pipe(worker: Any) -> None:
     worker.method_queue.close()
+    worker.method_queue.is_awaited = True
     worker.method_queue.defer(print)
 
     assert os.read(worker.method_queue._read_fd, 9) == b"\0"
+
+
+def test_a_loop_that_is_awake_is_not_woken_up_and_calls_all_the_same(worker: Any) -> None:
+    called = Mock()
+    worker.method_queue.defer(called, 1)
+    worker.method_queue.defer(called, 2)
+    assert not select.select([worker.method_queue], [], [], 0)[0]
+
+    worker.wait_for_and_dispatch_events(60)
+
+    assert [call.args for call in called.call_args_list] == [(1,), (2,)]
+
+
+def test_one_that_sleeps_is_woken_up_once(worker: Any) -> None:
+    worker.poller.register(worker.method_queue, selectors.EVENT_READ, worker.method_queue.run_callbacks)
+    called = Mock()
+    with ThreadPoolExecutor(1) as pool:
+        sleeps = pool.submit(worker.wait_for_and_dispatch_events, 60)
+        assert eventually(lambda: worker.method_queue.is_awaited)
+        worker.method_queue.defer(called)
+        sleeps.result(20)
+    assert called.called
+    assert not select.select([worker.method_queue], [], [], 0)[0], "and its pipe is empty again"
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_a_thread_goes_on_whatever_is_raised_and_the_connection_is_closed(
+    worker: Any, pair: tuple[TConn, socket.socket], error: type[BaseException]
+) -> None:
+    conn, _ = pair
+    worker.handle, worker.nr_conns = Mock(side_effect=[error, error]), 2
+
+    for _ in range(2):
+        worker.enqueue_req(conn)
+        assert eventually(worker.method_queue.has_calls)
+        with suppress(SystemExit):  # which Gunicorn takes for its own
+            worker.method_queue.call()
+
+    assert worker.busy == 0
+    assert worker.turns._free == 1
