@@ -201,4 +201,4 @@ def test_threads_that_run_only_python_are_soon_few(pool: ThreadPoolExecutor) -> 
         assert eventually(lambda: most() == FEWEST)
     finally:
         over.set()
-    assert eventually(lambda: most() == 8)
+    assert eventually(lambda: most() > FEWEST)
