@@ -225,7 +225,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         return bool(keepalive and (has_read_all or super()._keepalive_after(conn, keepalive)))
 
     def _is_full(self) -> bool:
-        return bool(self.busy + len(self.waiting) > self.most)
+        return bool(self.busy > self.most)
 
     def _need_not_wait(self, key: SelectorKey) -> bool:
         """Tell whether somebody asks on a kept connection who looks after the service; looked at once for each."""
