@@ -91,8 +91,8 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for something to happen and see to it, a short round at a time: who connects, then whoever came first.
 
-        Under load a step of the loop takes a millisecond, since all threads want the interpreter. A round through
-        all who ask would keep those who connect waiting for a second, probes among them.
+        A step of the loop may take a millisecond, where threads want the interpreter. A round through all who ask
+        would keep those who connect waiting for a second, probes among them.
         """
         if self.busy > 2 * self.threads:
             sleep(PAUSE_SECONDS)

@@ -339,3 +339,41 @@ def test_a_thread_goes_on_whatever_is_raised_and_the_connection_is_closed(
 
     assert worker.busy == 0
     assert eventually(lambda: worker.turns._free == 1)
+
+
+@pytest.mark.parametrize(("busy", "looks"), [(2, 0), (3, 1)])
+def test_the_loop_looks_now_and_then_how_many_may_run_while_more_than_the_fewest_are_busy(
+    worker: Any, busy: int, looks: int
+) -> None:
+    worker.turns, worker.threads, worker.busy = Mock(), 16, busy
+
+    worker.wait_for_and_dispatch_events(0)
+    worker.wait_for_and_dispatch_events(0)  # at once
+
+    assert worker.turns.look.call_count == looks
+    worker.looked -= 1
+    worker.wait_for_and_dispatch_events(0)
+    assert worker.turns.look.call_count == 2 * looks
+
+
+@pytest.mark.parametrize(("busy", "sleeps"), [(2, False), (3, True)])
+def test_the_loop_goes_slowly_only_while_no_thread_would_be_idle(worker: Any, busy: int, sleeps: bool) -> None:
+    worker.busy = busy
+
+    with patch("serving.worker.sleep") as sleep:
+        worker.wait_for_and_dispatch_events(0)
+
+    assert sleep.called is sleeps
+
+
+def test_a_worker_that_has_ended_calls_no_thread_and_a_full_pipe_stops_none(worker: Any) -> None:
+    worker.tpool.shutdown()
+    worker.turns.ask(Mock())
+
+    with suppress(BlockingIOError):
+        while True:
+            os.write(worker.method_queue._write_fd, b"x" * 4096)
+    worker.method_queue.is_awaited = True
+    worker.method_queue.defer(print)
+
+    assert worker.method_queue.has_calls()
