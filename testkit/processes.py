@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -30,10 +31,12 @@ class Program:
         # The kernel ends a program with the *thread* that started it, and tests restart servers from threads.
         self._starter = ThreadPoolExecutor(1, "starter")
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_frozen = False
 
     def start(self) -> None:
         """Start it; it does not answer yet."""
         self._process = self._starter.submit(start, self.command, self.folder, self._user).result()
+        self._is_frozen = False
 
     def is_running(self) -> bool:
         """Tell whether it was started and has not ended."""
@@ -42,10 +45,16 @@ class Program:
     def freeze(self) -> None:
         """Stop it where it is, those it has started as well: nothing is closed, nothing is answered."""
         self._signal(signal.SIGSTOP)
+        if self._process and self.is_running() and not self._is_frozen:
+            # A signal is sent before it is obeyed; the kernel tells the parent when the last thread has halted.
+            while os.waitpid(self._process.pid, os.WUNTRACED | os.WNOHANG) == (0, 0):
+                time.sleep(0.001)
+            self._is_frozen = True
 
     def thaw(self) -> None:
         """Let it go on."""
         self._signal(signal.SIGCONT)
+        self._is_frozen = False
 
     def shut_down(self) -> None:
         """End it as an operator would; its data stays."""

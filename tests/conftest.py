@@ -110,11 +110,15 @@ def nobody_goes_on_probing() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nobody_writes_to_what_is_closed() -> Iterator[None]:
-    """An application of a test that captures its output logs there; for later tests each line would be an error."""
+    """Who logs in a test that captures its output logs there; for later tests each line would be an error.
+
+    An application gives a handler to the root, `echo` of SQLAlchemy one to each logger.
+    """
     yield
-    for handler in list(logging.getLogger().handlers):
-        if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
-            logging.getLogger().removeHandler(handler)
+    for logger in [logging.getLogger(), *map(logging.getLogger, logging.Logger.manager.loggerDict)]:
+        for handler in list(logger.handlers):
+            if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
+                logger.removeHandler(handler)
 
 
 @contextmanager
