@@ -24,5 +24,5 @@ ACQUIRE_CALLS, ACQUIRE_FILES = 18, 5
 """This project's functions in one acquire and release (15 when this was written), and their files (4)."""
 ACQUIRE_LOCK_SECTIONS = 3
 """One to take, one to give back, and one in case the queue has somebody in it."""
-ACQUIRE_CPU_BESIDE_QUEUE_POOL = 2.4
-"""1.6 when this was written (14 to 9 us, Python 3.11), and half of that for other machines and loads."""
+ACQUIRE_CPU_BESIDE_QUEUE_POOL = 2.1
+"""1.4 when this was written (8.4 to 6.1 us, Python 3.11), and half of that for other machines and loads."""

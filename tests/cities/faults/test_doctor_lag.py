@@ -36,4 +36,5 @@ def test_one_that_has_stopped_is_to_be_seen_to(pair: Replicated, replicated: Dat
 
     assert line["level"] == "warning", line
     said = re.match(r"more than (\d+\.\d) s behind", line["text"])
-    assert said and float(said[1]) >= 2, line
+    assert said is not None, line
+    assert float(said[1]) >= 2
