@@ -79,14 +79,14 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             self.most, self.longest_wait = self.threads * (1 + WAITING_PER_THREAD), settings.queue_timeout_seconds
 
     def handle_quit(self, sig: int, frame: object) -> None:
-        """Stop at once, for SIGQUIT and Ctrl-C: the loop ends, and waits for no connection.
+        """Stop at once, for SIGQUIT and Ctrl-C: the loop ends, and waits for no connection, nor does one that waits.
 
         Gunicorn's own raises SystemExit wherever the loop is. Where that is giving work to the pool of threads, a lock
         is held for ever, or a thread is that nobody knows to end: the process stays.
         """
         self.cfg.worker_int(self)
-        self.cfg.set("graceful_timeout", 0)
-        self.handle_exit(sig, frame)
+        self.alive, self.nr_conns = False, -inf  # so many to wait for
+        self.method_queue.defer(lambda: None)  # wakes the loop up
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for something to happen and see to it, a short round at a time: who connects, then whoever came first.
@@ -134,31 +134,31 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             sock = accepted if self.has_tls else Line(accepted)
             conn = TConn(self.cfg, sock, address, listener.getsockname())
             conn.data_ready = not self.has_tls and seen(sock, 1) != b""
-            if self._is_full() and self._refuse(conn, 0.0):
+            stays = self._refuse(conn, 0.0) if self._is_full() else None
+            if stays is None:
+                self.enqueue_req(conn)
+            elif stays:
                 super().finish_request(conn, STAYS)
             else:
-                self.enqueue_req(conn)
+                self._say_goodbye(conn)
             if self.busy < self.threads:
                 return
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Give a connection on which something was asked to a thread; who looks after the service need not queue.
-
-        That is who asks for it first of all: to look at what each asks would take the loop as long as all else.
-        """
+        """Give a connection on which something was asked to a thread; who looks after the service need not queue."""
         conn.asked, conn.is_closed = self.seen, False
-        is_kept_waiting = self.busy >= self.threads
-        if is_kept_waiting:
-            conn.is_watched = getattr(conn, "is_watched", True) and LOOKED_AFTER_BY.match(seen(conn.sock, 32))
         self.busy += 1
-        if is_kept_waiting and conn.is_watched:
+        if self.busy > self.threads and LOOKED_AFTER_BY.match(seen(conn.sock, 32)):
             self.reserve.submit(self._see_to, conn, super().handle)
         else:
             self.turns.ask(conn)
 
-    def _call_thread(self) -> None:
-        with suppress(RuntimeError):  # the worker has ended
+    def _call_thread(self) -> bool:
+        try:
             self.tpool.submit(self._serve)
+        except RuntimeError:  # the worker has ended, or the system has no thread left for now
+            return False
+        return True
 
     def _serve(self) -> None:
         """See to one connection after the other, as long as it is this thread's turn."""
@@ -193,13 +193,24 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
     def on_client_socket_readable(self, conn: TConn, client: socket) -> None:
         """Have a kept connection looked after, or refuse what is asked on it: it is not even queued."""
         waited = monotonic() - self.seen
-        if not ((self._is_full() or waited >= self.longest_wait) and self._refuse(conn, waited)):
+        stays = self._refuse(conn, waited) if self._is_full() or waited >= self.longest_wait else None
+        if stays is None:
             super().on_client_socket_readable(conn, client)
+            return
+        self.keepalived_conns.remove(conn)
+        if stays:
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+        else:
+            self.poller.unregister(client)
+            self._say_goodbye(conn)
 
     def handle(self, conn: TConn) -> object:
         """Answer what was asked, or refuse to where it waited too long; return whether the connection stays open."""
         waited = monotonic() - conn.asked
-        stays = (waited >= self.longest_wait and self._refuse(conn, waited)) or super().handle(conn)
+        stays: object = self._refuse(conn, waited) if waited >= self.longest_wait else None
+        if stays is None:
+            stays = super().handle(conn)
         while stays is True and self._asks_again(conn):
             stays = super().handle(conn)
         return stays
@@ -232,27 +243,35 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         is_new = self._is_full() and key not in self.waiting
         return is_new and LOOKED_AFTER_BY.match(seen(key.fileobj, 32)) is not None
 
-    def _refuse(self, conn: TConn, waited: float) -> bool:
-        """Refuse a plain question, whatever the reason; the connection stays open.
+    def _say_goodbye(self, conn: TConn) -> None:
+        """Close the connection of one who was refused; as all is read that was asked, what was said arrives."""
+        self.nr_conns -= 1
+        conn.close()
 
+    def _refuse(self, conn: TConn, waited: float) -> bool | None:
+        """Refuse a plain question, whatever the reason, and tell whether the connection stays open; None: not refused.
+
+        It stays unless there are so many that soon nobody could connect any more, to look after the service either.
         Writes are never refused: they are fewer, and more is lost with them.
         """
         if not self.alive or self.has_tls:
-            return False
+            return None
         head = seen(conn.sock, LONGEST_HEAD)
         asked, wants = PLAIN.match(head), ACCEPT.search(head)
         if asked is None or head.find(b"\r\n\r\n") != len(head) - 4 or NOT_PLAIN.search(head):
-            return False
+            return None
         if LOOKED_AFTER_BY.match(head):
-            return False
+            return None
         conn.init()  # as the loop expects it; no earlier, or a thread would wait for the first word of a silent client
         if conn.is_http2 or conn.parser.unreader.buf.getvalue():
-            return False
+            return None
         method, path = asked[1].decode(), asked[2].decode("latin-1")
         refusals: Refuser = self.wsgi.extensions["refusals"]
-        conn.sock.reply(head, refusals.answer(method, path, wants[1].decode("latin-1") if wants else ""))
+        said = refusals.answer(method, path, wants[1].decode("latin-1") if wants else "")
+        stays = bool(self.nr_conns <= self.max_keepalived)
+        conn.sock.reply(head, said if stays else said.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
         refusals.note(method, waited)
-        return True
+        return stays
 
 
 def hand_over_with_a_question(listeners: Iterable[Any]) -> None:

@@ -79,9 +79,9 @@ def sampled(seconds: float) -> Counter[str]:
 
 
 def is_idle(code: CodeType) -> bool:
-    """Tell whether that is where a thread of a pool waits for something to do, or for its client's next question."""
+    """Tell whether a thread of a pool waits there for something to do, its turn, or its client's next question."""
     is_in_pool = code.co_name == "_worker" and code.co_filename.endswith("concurrent/futures/thread.py")
-    return is_in_pool or code.co_qualname == "Line.has_news"
+    return is_in_pool or code.co_qualname in ("Line.has_news", "Turns.take")
 
 
 def _spots(frame: FrameType | None) -> Iterator[Spot]:

@@ -38,6 +38,18 @@ def full():
     while not until.exists():
         time.sleep(0.01)
     return "held"
+
+
+@app.get("/compute")
+def compute():
+    """Do nothing but run Python, until a file is there."""
+    until = Path(request.args["until"])
+    tempfile.mkstemp(prefix="begun-", dir=until.parent)
+    while not until.exists():
+        looked = time.monotonic()
+        while time.monotonic() - looked < 1:
+            pass
+    return "computed"
 '''
 THREADS = 2
 ENVIRON = {"WORKERS": "1", "THREADS": str(THREADS), "QUEUE_TIMEOUT_SECONDS": "0.1"}
@@ -225,6 +237,24 @@ def test_those_who_say_nothing_keep_no_thread_after_a_rush(server: Serving, tmp_
             assert asking.answer()[0] == 200
 
         assert time.monotonic() - began < 4, "a thread waits five seconds for a first word"
+
+
+def test_those_who_compute_for_long_leave_the_other_threads_to_the_others(extended: Path, tmp_path: Path) -> None:
+    """As two reports do: whoever asks for the interpreter's lock waits for it, and still is not one too many."""
+    until = tmp_path / "until"
+    settings = {**ENVIRON, "THREADS": "8", "QUEUE_TIMEOUT_SECONDS": "15", "REQUEST_DEADLINE_SECONDS": "15"}
+    with Serving(extended, **settings) as server, ExitStack() as stack:
+        server.wait()
+        stack.callback(until.touch)
+        computing = [stack.enter_context(Asking(server, get(f"/compute?until={until}"))) for _ in range(3)]
+        assert eventually(lambda: len(list(tmp_path.glob("begun-*"))) == len(computing))
+
+        for _ in range(20):
+            with Asking(server, get()) as asking:
+                assert asking.answer()[0] == 200
+        until.touch()
+
+        assert [each.answer()[2] for each in computing] == ["computed"] * len(computing)
 
 
 def test_those_who_ask_without_a_pause_leave_room_for_others(server: Serving) -> None:

@@ -80,7 +80,7 @@ def pair(worker: Any) -> Iterator[tuple[TConn, socket.socket]]:
 @pytest.fixture
 def refusing(worker: Any) -> Any:
     """A worker that says no."""
-    worker.wsgi = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))})
+    worker.wsgi = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no\r\n"))})
     return worker
 
 
@@ -103,12 +103,33 @@ def test_on_a_kept_connection_it_is_refused_at_once_where_too_many_wait_or_it_is
     refusing.on_client_socket_readable(conn, conn.sock)
 
     assert refusing.enqueue_req.called is not is_refused
-    assert not is_refused or client.recv(9) == b"no"
+    assert not is_refused or client.recv(9) == b"no\r\n"
     assert (conn in refusing.keepalived_conns) is is_refused
+    assert not is_refused or conn.timeout > time.monotonic(), "it is kept for as long as after an answer"
 
 
-def test_who_connects_while_too_many_wait_is_refused_and_may_stay(refusing: Any) -> None:
-    refusing.busy = 18
+def test_on_a_kept_connection_who_is_refused_among_very_many_is_closed(
+    refusing: Any, pair: tuple[TConn, socket.socket]
+) -> None:
+    conn, client = pair
+    refusing.poller.register(conn.sock, selectors.EVENT_READ)
+    refusing.keepalived_conns.append(conn)
+    refusing.busy, refusing.nr_conns = 18, refusing.max_keepalived + 1
+    client.sendall(QUESTION)
+
+    refusing.on_client_socket_readable(conn, conn.sock)
+
+    assert client.recv(99) == b"no\r\nConnection: close\r\n"
+    assert client.recv(9) == b""
+    assert (refusing.nr_conns, len(refusing.keepalived_conns)) == (refusing.max_keepalived, 0)
+    assert not refusing.poller.get_map()
+
+
+@pytest.mark.parametrize("may_stay", [True, False])
+def test_who_connects_while_too_many_wait_is_refused_and_may_stay_unless_very_many_are_there(
+    refusing: Any, may_stay: bool
+) -> None:
+    refusing.busy, refusing.nr_conns = 18, refusing.max_keepalived - may_stay
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         with socket.create_connection(listener.getsockname()) as client:
@@ -117,10 +138,13 @@ def test_who_connects_while_too_many_wait_is_refused_and_may_stay(refusing: Any)
 
             refusing.accept(listener)
 
-            assert client.recv(9) == b"no"
-            assert len(refusing.keepalived_conns) == 1
+            assert client.recv(99) == b"no\r\n" + b"Connection: close\r\n" * (not may_stay)
+            assert len(refusing.keepalived_conns) == may_stay
+            assert refusing.nr_conns == refusing.max_keepalived
             assert refusing.busy == 18
-            refusing.keepalived_conns[0].close()
+            for conn in refusing.keepalived_conns:
+                conn.close()
+            assert may_stay or client.recv(9) == b""
 
 
 def test_a_thread_refuses_who_waited_too_long_and_nobody_because_others_wait(
@@ -136,7 +160,7 @@ def test_a_thread_refuses_who_waited_too_long_and_nobody_because_others_wait(
     conn.asked -= 61
 
     assert refusing.handle(conn) is True
-    assert client.recv(9) == b"no"
+    assert client.recv(9) == b"no\r\n"
 
 
 def test_the_loop_does_not_wait_for_one_who_is_refused_and_reads_nothing(
@@ -164,6 +188,20 @@ def test_on_a_kept_connection_too_probes_stand_before_those_who_wait(worker: Any
         worker.wait_for_and_dispatch_events(0)
 
         assert key.data.called is not is_queued
+
+
+def test_one_who_has_asked_for_something_else_before_may_look_after_the_service(
+    worker: Any, pair: tuple[TConn, socket.socket]
+) -> None:
+    """As a proxy does, on a connection that it keeps for all."""
+    conn, client = pair
+    worker.turns, worker.reserve, worker.busy = Mock(), Mock(), 1
+    for path in (b"/", b"/livez"):
+        client.sendall(QUESTION.replace(b"/", path, 1))
+        worker.enqueue_req(conn)
+        conn.sock.recv(99)
+
+    assert (worker.turns.ask.call_count, worker.reserve.submit.call_count) == (1, 1)
 
 
 def answer(environ: Any, start_response: Any) -> list[bytes]:
@@ -290,7 +328,16 @@ def test_a_stop_in_the_midst_of_giving_work_to_a_thread_is_no_deadlock(worker: A
         threading.Thread(target=stop, daemon=True).start()
         assert stopped.wait(10)
     assert not worker.alive
-    assert worker.cfg.graceful_timeout == 0
+    assert worker.nr_conns < 0, "none to wait for"
+
+
+def test_one_that_waits_for_the_last_answers_stops_at_once_where_it_is_told_to(worker: Any) -> None:
+    worker.alive, worker.nr_conns, worker.method_queue.is_awaited = False, 1, True
+
+    worker.handle_quit(signal.SIGQUIT, None)
+
+    assert worker.nr_conns < 0
+    assert select.select([worker.method_queue], [], [], 0)[0]
 
 
 def test_a_thread_that_outlives_the_loop_writes_into_its_own_pipe(worker: Any) -> None:
