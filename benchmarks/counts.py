@@ -1,7 +1,8 @@
 """`python -m benchmarks.counts`: what one warm answer costs, counted: the same on any machine, however busy.
 
 This application, and a view that holds a bare connection, each in a process of its own: the locks are counted by
-standing in for `threading.Lock` before anything is imported.
+standing in for `threading.Lock` before anything is imported. With OTEL_EXPORTER_OTLP_ENDPOINT in the environment it
+sends spans, so that it is seen what those cost.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 OURS, RAW = "ours", "raw"
-GIVEN = ("DATABASE_URL", "ACCESS_LOG", "ENVIRONMENT")
+GIVEN = ("DATABASE_URL", "ACCESS_LOG", "ENVIRONMENT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 OWN = tuple(str(ROOT / name) for name in ("app", "steadypool", "serving", "settings", "config.py"))
 TRIES = 5
 """The least of so many counts: the collector may come by."""
@@ -82,8 +84,11 @@ def both() -> dict[str, Counts]:
 
 def _in_a_process(url: str, name: str, *options: str) -> Any:
     command = [sys.executable, "-m", "benchmarks.counts", "--of", name, *options]
-    environ = environment(url, ACCESS_LOG="off", ENVIRONMENT="production")
-    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # As a worker has it, whose metrics are added to those of others.
+        environ = environment(url, ACCESS_LOG="off", ENVIRONMENT="production", PROMETHEUS_MULTIPROC_DIR=folder)
+        environ |= {key: value for key, value in os.environ.items() if key.startswith("OTEL_")}
+        done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -119,10 +124,12 @@ def _app(name: str) -> Flask:
     if name == RAW:
         app: Flask = importlib.import_module("benchmarks.peers.raw").app
         return app
-    from app import create_app
+    from app import create_app, telemetry
     from config import load_settings
 
-    return create_app(load_settings({name: os.environ[name] for name in GIVEN}))
+    app = create_app(load_settings({name: os.environ[name] for name in GIVEN if name in os.environ}))
+    telemetry.start(app)
+    return app
 
 
 def _warm(name: str) -> Callable[[], object]:

@@ -15,20 +15,23 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.bench import wrk
+from benchmarks.bench.against import checked_out
 from benchmarks.bench.ground import ground, what_is_missing
 from benchmarks.load import Round, ask
 from benchmarks.publishing import circumstances, publish, table
 from benchmarks.stacks import STACKS, Running
+from testkit import ROOT
 
 # folder in a frame's path -> layer
 LAYERS = {
     "/steadypool/": "this application: the pool",
+    "/app/pool/": "this application: the pool",  # where it was before it was a package
     "/app/": "this application: the rest",
     "/serving/": "this application: its worker",
     "/benchmarks/peers/": "the peer's own code",
@@ -133,26 +136,37 @@ class Measured:
         return self.rounds[clients].user_us * profile.functions[layer, function] / max(1, profile.layers.total())
 
 
-def measure(key: str, seconds: int) -> Measured:
-    """Return where the time of one stack goes."""
+def measure(key: str, seconds: int, root: Path = ROOT) -> Measured:
+    """Return where the time of one stack goes, in this tree or in another one."""
     with ground(tls=False) as place, tempfile.TemporaryDirectory() as folder:
         names = wrk.write_names(Path(folder))
-        with STACKS[key].start(place.url, Path(folder)) as running:
+        with replace(STACKS[key], root=root).start(place.url, Path(folder)) as running:
             ask(running, names, CLIENTS[-1], 1)
             rounds = {clients: ask(running, names, clients, max(2, seconds // 4)) for clients in CLIENTS}
             profiles = {clients: sample(running, names, clients, seconds) for clients in CLIENTS}
             return Measured(key, rounds, profiles)
 
 
+def _measure_then(commit: str, key: str, seconds: int) -> Measured:
+    with tempfile.TemporaryDirectory() as folder, checked_out(commit, Path(folder)) as root:
+        return measure(key, seconds, root)
+
+
 # ---- telling ----
 
 
-def report(measured: Measured, functions: int) -> str:
-    """Return the CPU of a request by layer and the busiest functions, as Markdown."""
+def report(measured: Measured, functions: int, before: tuple[str, Measured] | None = None) -> str:
+    """Return the CPU of a request by layer, now and at an earlier commit, and the busiest functions, as Markdown."""
     clients = [f"{number} client{'s' if number > 1 else ''}" for number in CLIENTS]
     samples = " and ".join(str(profile.layers.total()) for profile in measured.profiles.values())
+    then, earlier = before or ("", None)
     parts = [
-        table([f"`{measured.key}`: microseconds of CPU a request", *clients], _layers(measured)),
+        table(
+            [f"`{measured.key}`: microseconds of CPU a request"]
+            + ([f"{each} at {then[:7]}" for each in clients] if earlier else [])
+            + [f"{each} now" if earlier else each for each in clients],
+            _layers([earlier, measured] if earlier else [measured]),
+        ),
         table(
             ["function, with what it calls in the standard library", "layer", *clients],
             _busiest(measured, functions),
@@ -163,11 +177,11 @@ def report(measured: Measured, functions: int) -> str:
     return "\n\n".join(parts)
 
 
-def _layers(measured: Measured) -> Iterator[list[str]]:
-    known = {layer for profile in measured.profiles.values() for layer in profile.layers}
-    for layer in sorted(known, key=measured.profiles[CLIENTS[-1]].share, reverse=True):
-        yield [layer, *(f"{measured.us(clients, layer):.0f}" for clients in CLIENTS)]
-    rounds = [measured.rounds[clients] for clients in CLIENTS]
+def _layers(trees: Sequence[Measured]) -> Iterator[list[str]]:
+    known = {layer for each in trees for profile in each.profiles.values() for layer in profile.layers}
+    for layer in sorted(known, key=trees[-1].profiles[CLIENTS[-1]].share, reverse=True):
+        yield [layer, *(f"{each.us(clients, layer):.0f}" for each in trees for clients in CLIENTS)]
+    rounds = [each.rounds[clients] for each in trees for clients in CLIENTS]
     yield ["the kernel: sockets, and handing on the GIL", *(f"{each.kernel_us:.0f}" for each in rounds)]
     yield ["**all**", *(f"**{each.web_us:.0f}**" for each in rounds)]
     yield ["requests/s", *(f"{each.per_second:,.0f}" for each in rounds)]
@@ -186,16 +200,18 @@ def main() -> None:
     parser.add_argument("--stack", default="ours", choices=STACKS, help="what is profiled (default: ours)")
     parser.add_argument("--seconds", type=int, default=20, help="of each of the two profiles (default: 20)")
     parser.add_argument("--functions", type=int, default=25, help="how many are listed (default: 25)")
+    parser.add_argument("--against", metavar="COMMIT", help="beside it the layers at that commit")
     parser.add_argument("--save", action="store_true", help="write it into benchmarks/README.md")
     options = parser.parse_args()
     if missing := what_is_missing():
         sys.exit(missing)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        before = options.against and (options.against, _measure_then(options.against, options.stack, options.seconds))
         measured = measure(options.stack, options.seconds)
     except KeyboardInterrupt:
         sys.exit(130)  # half a profile says nothing
-    text = report(measured, options.functions)
+    text = report(measured, options.functions, before)
     print(text)
     if options.save:
         publish("profile", text, circumstances("py-spy", programs=("wrk", "mariadbd")))

@@ -15,6 +15,8 @@ from typing import Any
 from testkit import processes
 
 FOLDER = Path(__file__).parent
+WRITTEN = ("benchmarks/README.md", "benchmarks/results", "docs/fault-matrix.md", "docs/images", "docs/servers.md")
+"""By the programs that measure: one table does not make the next one's commit another one."""
 PACKAGES = ("Flask", "Werkzeug", "gunicorn", "SQLAlchemy", "Flask-SQLAlchemy", "PyMySQL")
 
 
@@ -62,9 +64,16 @@ def _module() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    said = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
-    return said.stdout.strip() or "unknown"
+    """Return the commit, dirty if anything else has changed than what is written here."""
+    commit = _git("describe", "--always") or "unknown"
+    others = (f":(top,exclude){each}" for each in WRITTEN)
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *others)
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    said = subprocess.run(["git", *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
+    return said.stdout.strip()
 
 
 def _version(program: str) -> tuple[str, str]:

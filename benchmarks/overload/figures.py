@@ -16,13 +16,15 @@ LEAST_PERCENT, MOST_SECONDS, MOST_REJECTED_MS, MOST_SECONDS_UNTIL_NORMAL = 90, 1
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure; without a value it was not measured, and infinity is what never came."""
+    """One figure; without a value there was nothing to measure, and infinity is what never came."""
 
     name: str
     limit: float
     value: float | None
     unit: str = ""
     is_at_least: bool = False
+    absent: str = "not measured"
+    """What is said without a value."""
 
     @property
     def target(self) -> str:
@@ -32,7 +34,7 @@ class Figure:
     def verdict(self) -> str:
         """Return a word: whether it was reached."""
         if self.value is None:
-            return "not measured"
+            return self.absent
         is_enough = self.value >= self.limit if self.is_at_least else self.value <= self.limit
         return "reached" if is_enough else "**not reached**"
 
@@ -46,15 +48,16 @@ def figures(results: Mapping[str, Outcomes]) -> list[Figure]:
 
 def _of_scenario(title: str, outcome: Outcome | None) -> Iterator[Figure]:
     share = inside = rejected = missed = normal = wrong = None
+    if_none = "not measured" if outcome is None else "none there"
     if outcome:
         share, missed, wrong = 100 * outcome.share, outcome.missed, outcome.counts["wrong"]
-        # Where nothing was answered no time is short enough; where nothing was rejected none was too late.
+        # Where nothing was answered no time is short enough.
         inside = inf if outcome.inside.p99 is None else outcome.inside.p99
-        rejected = 1000 * (outcome.rejected_inside.p99 or 0.0)
+        rejected = None if outcome.rejected_inside.p99 is None else 1000 * outcome.rejected_inside.p99
         normal = inf if outcome.normal_after is None else outcome.normal_after
     yield Figure(f"{title}: right answers, in what is possible", LEAST_PERCENT, share, " %", is_at_least=True)
     yield Figure(f"{title}: p99 of what is answered, from the first line", MOST_SECONDS, inside, " s")
-    yield Figure(f"{title}: p99 of rejections, from the first line", MOST_REJECTED_MS, rejected, " ms")
+    yield Figure(f"{title}: p99 of rejections, from the first line", MOST_REJECTED_MS, rejected, " ms", absent=if_none)
     yield Figure(f"{title}: until all is normal again", MOST_SECONDS_UNTIL_NORMAL, normal, " s")
     yield Figure(f"{title}: probes not answered in time", 0, missed)
     yield Figure(f"{title}: wrong answers", 0, wrong)

@@ -267,6 +267,14 @@ def test_each_flaw_is_told(changed: dict[str, Any], name: str) -> None:
     }
 
 
+def test_what_was_not_there_was_not_reached_either() -> None:
+    from benchmarks.overload.outcome import Percentiles
+
+    told = {each for each in verdicts(rejected_inside=Percentiles(None, None)) if each[1] != "reached"}
+
+    assert told == {("160 clients: p99 of rejections, from the first line", "none there")}
+
+
 def test_a_stack_that_is_missing_is_told_and_nothing_of_it_is_reached() -> None:
     from benchmarks.overload import report
     from benchmarks.overload.figures import figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,28 @@ def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> Non
     assert re.fullmatch(r"before\n<!-- bench -->\nnew \\1\n\n`.*`.*\.\n<!-- /bench -->\nafter\n", file.read_text())
     with pytest.raises(ValueError, match="has no <!-- scale --> with"):
         publish("scale", "new", circumstances(), file)
+
+
+@pytest.mark.parametrize(
+    ("changed", "mark"),
+    [("", ""), ("benchmarks/README.md", ""), ("docs/images/overload.svg", ""), ("app.py", "-dirty")],
+)
+def test_the_commit_is_another_one_where_more_has_changed_than_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, mark: str
+) -> None:
+    from benchmarks import publishing
+
+    for name in ("benchmarks/README.md", "docs/images/overload.svg", "app.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("old")
+    for arguments in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    if changed:
+        (tmp_path / changed).write_text("new")
+    monkeypatch.setattr(publishing, "FOLDER", tmp_path / "benchmarks")
+
+    assert re.fullmatch(f"[0-9a-f]{{7,}}{mark}", publishing.circumstances()["commit"])
