@@ -19,6 +19,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.locks import count_all_made_from_now_on
@@ -120,6 +121,7 @@ def _gil_releases(name: str) -> int:
     return gil.releases(ThreadWorker if name == RAW else GuardedWorker, _app(name))
 
 
+@cache
 def _app(name: str) -> Flask:
     if name == RAW:
         app: Flask = importlib.import_module("benchmarks.peers.raw").app

@@ -197,12 +197,10 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         if stays is None:
             super().on_client_socket_readable(conn, client)
             return
-        self.keepalived_conns.remove(conn)
-        if stays:
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
-        else:
+        conn.set_timeout()  # though it keeps its place among them: those behind it may stay longer than they need
+        if not stays:
             self.poller.unregister(client)
+            self.keepalived_conns.remove(conn)
             self._say_goodbye(conn)
 
     def handle(self, conn: TConn) -> object:
