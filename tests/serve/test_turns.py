@@ -249,7 +249,7 @@ def test_among_many_no_work_is_lost_none_is_done_twice_and_no_more_run_than_may(
             work = turns.next()
 
     with ThreadPoolExecutor(8) as pool:
-        turns = Turns(8, lambda: pool.submit(serve))
+        turns = Turns(8, lambda: bool(pool.submit(serve)))
         for number in range(1, 5001):
             turns.ask(number)
             if number % 50 == 0:
