@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import getpass
 import os
 import random
@@ -12,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +155,31 @@ def program(name: str) -> str | None:
 
 
 def free_port() -> int:
-    """Return a port that stays free: no client is given one of these for its own end of a connection."""
+    """Return a port that stays free until it is used.
+
+    No client is given one of these for its own end of a connection, and no other process gives out the same ones.
+    """
     while True:
         with closing(socket.socket()) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
+            probe.bind(("127.0.0.1", next(_own_ports())))
             return int(probe.getsockname()[1])
+
+
+PORTS, EACH = range(20_000, 32_000), 100
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """Return a hundred ports again and again, which are this process's as long as it holds the first one's for UDP."""
+    firsts = list(PORTS[::EACH])
+    random.shuffle(firsts)
+    for first in firsts:
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", first))
+        except OSError:
+            claim.close()
+        else:
+            atexit.register(claim.close)  # not before
+            return cycle(range(first, first + EACH))
+    raise FailedError("each port of these is another process's")

@@ -19,7 +19,7 @@ def spellings_of(here: Layout, name: str) -> list[str]:
     """
     if not here.ignores_case_of(name):
         return []
-    if name.isascii() and "'" not in name:  # as most are: composed, in one spelling
+    if name.isascii() and not _APOSTROPHE.search(name):  # as most are: composed, in one spelling
         return [name.strip()]
     form, *other = _forms(here, name)
     if other:

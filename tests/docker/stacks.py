@@ -16,8 +16,8 @@ from typing import Any
 
 from config import ROOT
 from testkit.leaving_out import leave_out
+from testkit.processes import free_port
 from testkit.servers import MissingError
-from tests.serve.serving import free_port
 from tests.support.copies import LEFT_BEHIND
 
 TOKEN = "a-token-for-the-tests-alone"

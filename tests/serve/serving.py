@@ -7,21 +7,15 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Any, Self
 
 from serving.run_directory import PARENTS, PREFIX
+from testkit.processes import free_port
 
 PATH = os.environ["PATH"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(tree: Path, **environ: str) -> dict[str, str]:

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import make_url
 
 from testkit.databases import Database, new_database
+from testkit.processes import free_port
 from tests.conftest import obtain_or_skip
-from tests.serve.serving import Serving, free_port, run
+from tests.serve.serving import Serving, run
 from tests.support.asking import LOOKUP
 from tests.support.tampering import max_connections
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from config import ROOT
+from testkit.processes import free_port
 from testkit.terminal import on_terminal
 from testkit.waiting import eventually
-from tests.serve.serving import Serving, environment, free_port, run
+from tests.serve.serving import Serving, environment, run
 from tests.support.asking import LOOKUP
 
 COMMANDS = [

@@ -12,7 +12,7 @@ from settings.problems import RefusedError
 from settings.url_options import INSTEAD, SQLITE_OPTIONS, _options_of
 from steadypool import Role, create_pool_engine
 from steadypool.drivers import driver_named
-from tests.serve.serving import free_port
+from testkit.processes import free_port
 
 SERVERS = {
     "pymysql": "mysql+pymysql://u@h/d",
