@@ -10,6 +10,7 @@ from contextlib import suppress
 from os import get_blocking
 from select import POLLIN, poll
 from socket import MSG_DONTWAIT, MSG_PEEK, socket
+from threading import local
 from typing import Any
 
 HEAD = re.compile(rb"HTTP/1\.[01] [2-5][^\0]*\r\n\r\n")
@@ -19,13 +20,27 @@ _kernel = ctypes.PyDLL(None)
 _recv, _send = _kernel.recv, _kernel.send
 _recv.argtypes = _send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
 _recv.restype = _send.restype = ctypes.c_ssize_t
+# To make a flag of two takes as long as the call.
+AT_ONCE, LOOK = int(MSG_DONTWAIT), int(MSG_PEEK | MSG_DONTWAIT)
+
+LONGEST_SEEN = 8192
 
 
-def seen(sock: Any, length: int) -> bytes:
+class _Room(local):
+    """A thread's own room for what arrives."""
+
+    def __init__(self) -> None:
+        self.room = ctypes.create_string_buffer(LONGEST_SEEN)
+
+
+_mine = _Room()
+
+
+def seen(sock: Any, length: int = LONGEST_SEEN) -> bytes:
     """Return what has arrived on any socket, so much of it at the most, and leave it there."""
-    found = ctypes.create_string_buffer(length)
-    arrived = _recv(sock.fileno(), found, length, MSG_PEEK | MSG_DONTWAIT)
-    return found.raw[: max(0, arrived)]
+    room = _mine.room
+    arrived = _recv(sock.fileno(), room, length, LOOK)
+    return ctypes.string_at(room, max(0, arrived))
 
 
 class Line(socket):
@@ -68,8 +83,9 @@ class Line(socket):
 
     def reply(self, asked: bytes, said: bytes) -> None:
         """Take what was asked, as it was `seen`, and say something short; whoever reads nothing hears nothing."""
-        _recv(self.fileno(), ctypes.create_string_buffer(len(asked)), len(asked), MSG_DONTWAIT)
-        _send(self.fileno(), said, len(said), MSG_DONTWAIT)
+        descriptor = self.fileno()
+        _recv(descriptor, _mine.room, len(asked), AT_ONCE)
+        _send(descriptor, said, len(said), AT_ONCE)
 
     def shutdown(self, how: int) -> None:
         """Close one direction or both, with nothing kept back."""

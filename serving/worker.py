@@ -41,7 +41,6 @@ than a short wait."""
 STAYS: Future[object] = Future()
 STAYS.set_result(True)
 
-LONGEST_HEAD = 8192
 PLAIN = re.compile(rb"(GET|HEAD) (\S+) HTTP/1\.1\r\n")
 ACCEPT = re.compile(rb"\r\naccept:[ \t]*([^\r\n]*)", re.IGNORECASE)
 NOT_PLAIN = re.compile(
@@ -254,7 +253,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         """
         if not self.alive or self.has_tls:
             return None
-        head = seen(conn.sock, LONGEST_HEAD)
+        head = seen(conn.sock)
         asked, wants = PLAIN.match(head), ACCEPT.search(head)
         if asked is None or head.find(b"\r\n\r\n") != len(head) - 4 or NOT_PLAIN.search(head):
             return None
