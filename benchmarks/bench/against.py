@@ -5,11 +5,13 @@ Both run on the packages that are installed now, and on tables that this tree ha
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -50,6 +52,10 @@ def of_both(stacks: Sequence[Stack], folder: Path, commit: str) -> list[Stack]:
     return [stack for pair in pairs for stack in pair]
 
 
+PINNED = re.compile(r"^([\w.-]+)==([^\s\\;]+)(?:[ ]\\)?$", re.MULTILINE)
+"""A package of requirements.txt that each platform needs."""
+
+
 @contextmanager
 def checked_out(commit: str, into: Path) -> Iterator[Path]:
     """Yield a folder with the files of a commit, gone after the block; SystemExit says why there is none."""
@@ -58,9 +64,24 @@ def checked_out(commit: str, into: Path) -> Iterator[Path]:
     if added.returncode:
         sys.exit(f"./run bench: no files of {commit!r}: {added.stderr.strip().splitlines()[-1]}")
     try:
+        if lacking := _lacking(place):
+            sys.exit(f"./run bench: {commit} needs what is not installed: pip install --no-deps {' '.join(lacking)}")
         yield place
     finally:
         _git("worktree", "remove", "--force", str(place))
+
+
+def _lacking(place: Path) -> list[str]:
+    """Return the packages that a tree needs and that are not installed, in any version."""
+    pinned = PINNED.findall((place / "requirements.txt").read_text("utf-8"))
+    return [f"{package}=={number}" for package, number in pinned if not _is_installed(package)]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -67,6 +67,19 @@ def test_a_commit_that_there_is_not_is_named(tmp_path: Path) -> None:
         pytest.fail("it went on")
 
 
+def test_what_a_commit_needs_and_nobody_has_is_named_and_nothing_is_left(tmp_path: Path, monkeypatch: Any) -> None:
+    from benchmarks.bench import against
+
+    before = _worktrees()
+    monkeypatch.setattr(against, "_is_installed", lambda package: package != "flask")
+
+    lacking = pytest.raises(SystemExit, match=r"pip install --no-deps flask==[\d.]+$")
+    with lacking, against.checked_out("HEAD", tmp_path):
+        pytest.fail("it went on")
+
+    assert _worktrees() == before
+
+
 # "place": where there is no MariaDB nothing can be measured.
 @pytest.mark.usefixtures("bench_packages", "wrk_program", "place")
 def test_two_trees_are_measured_in_one_run() -> None:
