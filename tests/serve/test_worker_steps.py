@@ -46,6 +46,15 @@ def worker() -> Iterator[Any]:
     os.close(worker.method_queue._write_fd)
 
 
+def test_no_request_has_to_look_for_a_setting_of_the_server(worker: Any) -> None:
+    with patch("gunicorn.workers.gthread.ThreadWorker.init_process"):
+        worker.init_process()
+
+    with patch.object(Config, "__getattr__", side_effect=AssertionError):  # it is asked for what is not at hand
+        assert worker.cfg.threads == 1
+        assert all(hasattr(worker.cfg, name) for name in worker.cfg.settings)
+
+
 @pytest.mark.parametrize(("busy", "accepted"), [(0, 1), (1, 3)])
 def test_a_busy_loop_accepts_all_who_wait_and_another_one_leaves_them_to_other_workers(
     worker: Any, busy: int, accepted: int
