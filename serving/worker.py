@@ -64,7 +64,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         self.waiting: dict[SelectorKey, float] = {}
         """On which something has arrived, and since when."""
         self.seen = 0.0
-        # Else each look takes two calls, and a request takes forty looks.
+        # Else each look takes two calls, and a request takes twenty.
         vars(self.cfg).update({name: setting.get() for name, setting in self.cfg.settings.items()})
         self.threads, self.busy, self.has_tls = self.cfg.threads, 0, self.cfg.is_ssl
         self.most = self.longest_wait = inf  # until there is an application that refuses
