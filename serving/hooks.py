@@ -23,7 +23,6 @@ from serving.addresses import exit_if_unusable
 from serving.draining import StopAfterNotice
 from serving.protocols import Arbiter, Worker
 from serving.reloading import ReloadIfSound
-from serving.worker import hand_over_with_a_question
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -43,7 +42,6 @@ class Hooks:
 
     def when_ready(self, server: Arbiter) -> None:
         """Have every SIGHUP tried out first, and SIGTERM wait for those who still send requests."""
-        hand_over_with_a_question(server.LISTENERS)
         server.handle_hup = ReloadIfSound(partial(self._reload, server.handle_hup), server.log)
         if seconds := self.settings.shutdown_delay_seconds:
             notice = run_directory.notice_in(self.directory)

@@ -81,11 +81,14 @@ class Line(socket):
         if self._head:
             self.sendall(b"")
 
-    def reply(self, asked: bytes, said: bytes) -> None:
-        """Take what was asked, as it was `seen`, and say something short; whoever reads nothing hears nothing."""
+    def reply(self, asked: bytes, said: bytes) -> bool:
+        """Take what was asked, as it was `seen`, and say something short; tell whether all of it could be sent.
+
+        Whoever reads nothing hears nothing, or a part of it.
+        """
         descriptor = self.fileno()
         _recv(descriptor, _mine.room, len(asked), AT_ONCE)
-        _send(descriptor, said, len(said), AT_ONCE)
+        return bool(_send(descriptor, said, len(said), AT_ONCE) == len(said))
 
     def shutdown(self, how: int) -> None:
         """Close one direction or both, with nothing kept back."""

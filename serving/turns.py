@@ -5,7 +5,7 @@ Python, two or three of them have as much done as the lock allows, in less time;
 are needed. Which it is shows in how long whoever asks for the lock has to wait for it.
 
 That is so for threads that are soon done. One that is not, since it computes for long or waits for something slow,
-keeps its turn from nobody: after two looks at the most another thread has one beside it.
+keeps its turn from nobody: after two looks at the most another thread has one beside it, if there is one.
 """
 
 from __future__ import annotations
@@ -25,40 +25,49 @@ CROWDED_SECONDS = 0.0006
 KEPT_SECONDS = 0.005
 """Whoever waited for so long had to have it taken from a thread that computes (sys.getswitchinterval()): the fewer wait
 for it then, the more that one has."""
+MANY = 8
+"""So many have their interpreter's lock late by themselves, on a slow machine: then it is not one who computes."""
 
 LONG = -1
 """Of a turn that took too long to be counted."""
 
 
 class Turns:
-    """Turns for so many threads at the most; in line are threads, and work for which a thread is called."""
+    """Turns for so many threads of a pool at the most; in line are threads, and work for which a thread is called."""
 
     def __init__(self, threads: int, call: Callable[[], bool]) -> None:
         self.threads = self.most = self._free = threads
-        self._call, self._is_called = call, False
+        self._call = call
+        self._called = self._inside = 0
+        """Threads that have been called, and a turn is kept for each; those that are there, in a turn or in line."""
         self._lock, self._round = Lock(), 0
         self._begun: dict[int, int] = {}
         """The threads that have a turn, and the round in which that began."""
-        self._line: deque[tuple[Lock | None, Any]] = deque()
-        """In line are a thread's own lock, which it waits for, and its number, or work."""
+        self._work: deque[Any] = deque()
+        self._line: deque[tuple[Lock, int]] = deque()
+        """The threads in line: what each waits for, and its number."""
 
     def ask(self, work: Any) -> None:
         """Have work done in its turn, by a thread that has one, or by one that is called."""
         with self._lock:
-            self._line.append((None, work))
+            self._work.append(work)
             self._go_on()
 
     def arrive(self) -> Any:
         """Return, in a turn, what a thread that was called has to do; None if others have seen to it."""
         with self._lock:
-            self._is_called = False
-            return self._work()
+            if self._called:
+                self._called -= 1
+                self._free += 1
+            self._inside += 1
+            return self._next_work()
 
     def next(self) -> Any:
         """Return what else is to be done in a turn; None if it is over, as nobody is in line, or a thread."""
         with self._lock:
             self._end()
-            return self._work()
+            self._release()  # those in line first: work that came with them has had its turn
+            return self._next_work()
 
     def take(self) -> None:
         """Wait for a turn."""
@@ -82,7 +91,8 @@ class Turns:
         began = monotonic()
         sleep(0)  # lets go of it
         waited = monotonic() - began
-        if waited < FREE_SECONDS or waited > KEPT_SECONDS:
+        is_kept = waited > KEPT_SECONDS and self.most < MANY
+        if waited < FREE_SECONDS or is_kept:
             self._have(min(self.most + 2, self.threads))
         elif waited > CROWDED_SECONDS:
             self._have(max(self.most - 1, min(FEWEST, self.threads)))
@@ -111,25 +121,35 @@ class Turns:
         self._begun[thread] = self._round
 
     def _end(self) -> None:
-        if self._begun.pop(get_ident(), None) != LONG:
+        if self._begun.pop(get_ident(), LONG) != LONG:
             self._free += 1
 
-    def _work(self) -> Any:
-        """Return the work that is next in line, in a turn for this thread; None if there is none, or no turn."""
+    def _next_work(self) -> Any:
+        """Return the work that is next, in a turn for this thread; None if there is none, or no turn: it leaves."""
         work = None
-        if self._free > 0 and self._line and self._line[0][0] is None:
+        if self._free > 0 and self._work:
             self._begin(get_ident())
-            _, work = self._line.popleft()
+            work = self._work.popleft()
+        else:
+            self._inside -= 1
         self._go_on()
         return work
 
+    def _release(self) -> bool:
+        """Give whoever is first in line a turn, and tell whether there were both."""
+        if self._free <= 0 or not self._line:
+            return False
+        waiting, thread = self._line.popleft()
+        self._begin(thread)
+        waiting.release()
+        return True
+
     def _go_on(self) -> None:
-        """Pass free turns on."""
-        while self._free > 0 and self._line:
-            waiting, thread = self._line[0]
-            if waiting is None:
-                self._is_called = self._is_called or self._call()
-                return
-            self._line.popleft()
-            self._begin(thread)
-            waiting.release()
+        """Pass free turns on: to work while a thread can be called, then to those in line, who will see to it."""
+        while self._free > 0 and self._called < len(self._work) and self._inside + self._called < self.threads:
+            if not self._call():
+                break
+            self._called += 1
+            self._free -= 1
+        while self._release():
+            pass

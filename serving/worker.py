@@ -3,7 +3,6 @@
 Its loop gives each request to a pool of threads, where it waits in a queue without an end, and probes with it.
 """
 
-import re
 import socket as sockets
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,13 +17,13 @@ from typing import Any
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from serving.calls import Calls
+from serving.heads import SHORT, is_whole, looks_after, plain
 from serving.line import Line, seen
 from serving.protocols import Refuser
 from serving.turns import FEWEST, Turns
 
 RESERVE = 4
 """Threads that are kept for those who look after the service."""
-LOOKED_AFTER_BY = re.compile(rb"[A-Z]+ /(?:livez|readyz|metrics|pool)[ ?/]")
 
 TCP_DEFER_ACCEPT: int | None = getattr(sockets, "TCP_DEFER_ACCEPT", None)
 SILENT_SECONDS = 5
@@ -41,19 +40,16 @@ than a short wait."""
 STAYS: Future[object] = Future()
 STAYS.set_result(True)
 
-PLAIN = re.compile(rb"(GET|HEAD) (\S+) HTTP/1\.1\r\n")
-ACCEPT = re.compile(rb"\r\naccept:[ \t]*([^\r\n]*)", re.IGNORECASE)
-NOT_PLAIN = re.compile(
-    rb"\r\n(?:content-length|transfer-encoding|upgrade|expect|connection:[ \t]*close)", re.IGNORECASE
-)
-
 
 class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
     """Answers probes while all threads are busy, refuses whoever waited too long, and waits for nobody's goodbye."""
 
     cfg: Any
     alive: bool
+    log: Any
+    sockets: Iterable[Any]
     wsgi: Any
+    has_quit = False
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -70,6 +66,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         self.most = self.longest_wait = inf  # until there is an application that refuses
         self.turns, self.looked = Turns(self.threads, self._call_thread), 0.0
         self.reserve = ThreadPoolExecutor(RESERVE, "reserve")
+        hand_over_with_a_question(self.sockets)
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -81,11 +78,13 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
     def handle_quit(self, sig: int, frame: object) -> None:
         """Stop at once, for SIGQUIT and Ctrl-C: the loop ends, and waits for no connection, nor does one that waits.
 
+        What is being answered is answered; what waits in line is not.
+
         Gunicorn's own raises SystemExit wherever the loop is. Where that is giving work to the pool of threads, a lock
         is held for ever, or a thread is that nobody knows to end: the process stays.
         """
         self.cfg.worker_int(self)
-        self.alive, self.nr_conns = False, -inf  # so many to wait for
+        self.alive, self.has_quit, self.nr_conns = False, True, -inf  # so many to wait for
         self.method_queue.defer(lambda: None)  # wakes the loop up
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -148,10 +147,16 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         """Give a connection on which something was asked to a thread; who looks after the service need not queue."""
         conn.asked, conn.is_closed = self.seen, False
         self.busy += 1
-        if self.busy > self.threads and LOOKED_AFTER_BY.match(seen(conn.sock, 32)):
-            self.reserve.submit(self._see_to, conn, super().handle)
+        if self.busy > self.threads and self._looks_after_us(conn):
+            with suppress(RuntimeError):  # the system has no thread left for now: one that is there will see to it
+                self.reserve.submit(self._see_to, conn, super().handle)
         else:
             self.turns.ask(conn)
+
+    def _looks_after_us(self, conn: TConn) -> bool:
+        """Tell whether somebody asks who looks after the service, and all of it is there: no thread waits for more."""
+        head = seen(conn.sock)
+        return looks_after(head) and is_whole(head) and not _has_more(conn)
 
     def _call_thread(self) -> bool:
         try:
@@ -164,7 +169,8 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         """See to one connection after the other, as long as it is this thread's turn."""
         conn = self.turns.arrive()
         while conn is not None:
-            self._see_to(conn, self.handle)
+            if not self.has_quit:
+                self._see_to(conn, self.handle)
             conn = self.turns.next()
 
     def _see_to(self, conn: TConn, answer: Callable[[TConn], object]) -> None:
@@ -175,7 +181,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
             if stays is False:
                 # Here and not in the loop, which would wait for up to two seconds until the client closes its side.
                 with suppress(OSError):  # it is closed
-                    conn.close(graceful=True)
+                    conn.close(graceful=not self.has_quit)
                 conn.is_closed = True
             ended.set_result(stays)
         except BaseException as error:
@@ -218,7 +224,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
 
         Others may run meanwhile: to wait takes no turn.
         """
-        if self.has_tls or self.busy > self.threads or not self.alive or conn.parser.unreader.buf.getvalue():
+        if self.has_tls or self.busy > self.threads or not self.alive or _has_more(conn):
             return False
         self.turns.give()
         has_news = bool(conn.sock.has_news(LINGER_MILLISECONDS))
@@ -239,7 +245,7 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
     def _need_not_wait(self, key: SelectorKey) -> bool:
         """Tell whether somebody asks on a kept connection who looks after the service; looked at once for each."""
         is_new = self._is_full() and key not in self.waiting
-        return is_new and LOOKED_AFTER_BY.match(seen(key.fileobj, 32)) is not None
+        return is_new and looks_after(seen(key.fileobj, SHORT))
 
     def _say_goodbye(self, conn: TConn) -> None:
         """Close the connection of one who was refused; as all is read that was asked, what was said arrives."""
@@ -255,21 +261,26 @@ class GuardedWorker(ThreadWorker):  # type: ignore[misc] # it has no types
         if not self.alive or self.has_tls:
             return None
         head = seen(conn.sock)
-        asked, wants = PLAIN.match(head), ACCEPT.search(head)
-        if asked is None or head.find(b"\r\n\r\n") != len(head) - 4 or NOT_PLAIN.search(head):
-            return None
-        if LOOKED_AFTER_BY.match(head):
+        if (asked := plain(head)) is None:
             return None
         conn.init()  # as the loop expects it; no earlier, or a thread would wait for the first word of a silent client
-        if conn.is_http2 or conn.parser.unreader.buf.getvalue():
+        if conn.is_http2 or _has_more(conn):
             return None
-        method, path = asked[1].decode(), asked[2].decode("latin-1")
         refusals: Refuser = self.wsgi.extensions["refusals"]
-        said = refusals.answer(method, path, wants[1].decode("latin-1") if wants else "")
+        try:
+            said = refusals.answer(*asked)
+        except Exception:  # it would end the loop, and with it the worker
+            self.log.exception("cannot refuse")
+            return None
         stays = bool(self.nr_conns <= self.max_keepalived)
-        conn.sock.reply(head, said if stays else said.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-        refusals.note(method, waited)
-        return stays
+        is_heard = conn.sock.reply(head, said if stays else said.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+        refusals.note(asked.method, waited)
+        return bool(stays and is_heard)
+
+
+def _has_more(conn: TConn) -> bool:
+    """Tell whether something was read that is not yet answered."""
+    return bool(conn.parser and conn.parser.unreader.buf.getvalue())
 
 
 def hand_over_with_a_question(listeners: Iterable[Any]) -> None:

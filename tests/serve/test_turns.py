@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import Mock
@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import pytest
 
 from serving import turns as module
-from serving.turns import CROWDED_SECONDS, FEWEST, FREE_SECONDS, KEPT_SECONDS, Turns
+from serving.turns import CROWDED_SECONDS, FEWEST, FREE_SECONDS, KEPT_SECONDS, MANY, Turns
 from testkit.waiting import eventually
 
 
@@ -22,6 +22,20 @@ from testkit.waiting import eventually
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(16) as pool:
         yield pool
+
+
+@pytest.fixture
+def threads() -> Iterator[list[ThreadPoolExecutor]]:
+    """A few threads, each of which does what it is told to."""
+    threads = [ThreadPoolExecutor(1) for _ in range(4)]
+    yield threads
+    for each in threads:
+        each.shutdown()
+
+
+def has(thread: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
+    """Return what a thread has from a call."""
+    return thread.submit(call).result(20)
 
 
 def wait_in_line(turns: Turns, pool: ThreadPoolExecutor, name: str, done: list[str]) -> None:
@@ -38,8 +52,7 @@ def wait_in_line(turns: Turns, pool: ThreadPoolExecutor, name: str, done: list[s
 
 
 def test_threads_have_their_turn_in_order(pool: ThreadPoolExecutor) -> None:
-    turns, done = Turns(2, Mock()), list[str]()
-    turns.take()
+    turns, done = Turns(1, Mock()), list[str]()
     turns.take()
     for name in "abcd":
         wait_in_line(turns, pool, name, done)
@@ -51,40 +64,93 @@ def test_threads_have_their_turn_in_order(pool: ThreadPoolExecutor) -> None:
     assert done == list("abcd")
 
 
-def test_a_thread_is_called_for_work_while_there_are_turns_and_once_at_a_time() -> None:
+def test_a_thread_is_called_for_work_while_there_are_turns_and_goes_on_with_it(
+    threads: list[ThreadPoolExecutor],
+) -> None:
     call = Mock()
     turns = Turns(2, call)
+    one, two, late, _ = threads
 
     turns.ask("a")
-    turns.ask("b")
     assert call.call_count == 1
-    assert turns.arrive() == "a"
+    turns.ask("b")
     assert call.call_count == 2
-    assert turns.arrive() == "b"
     turns.ask("c")
+    assert call.call_count == 2, "there are two turns"
+    assert has(one, turns.arrive) == "a"
+    assert has(one, turns.next) == "b", "who is there need not wait for who was called"
+    assert has(two, turns.arrive) == "c"
 
-    assert call.call_count == 2, "who has a turn goes on with it"
-    assert turns.next() == "c"
-    assert turns.next() is None
-    assert turns.next() is None
-    assert turns.arrive() is None
-    assert turns._free == 2
+    assert has(one, turns.next) is None
+    assert has(two, turns.next) is None
+    assert has(late, turns.arrive) is None, "a thread may come that nobody counts on"
+    assert (turns._free, turns._inside, turns._called) == (2, 0, 0)
 
 
-def test_work_and_threads_have_their_turn_in_the_order_in_which_they_came(pool: ThreadPoolExecutor) -> None:
-    turns, done = Turns(1, Mock()), list[str]()
+def test_work_and_threads_take_turns(pool: ThreadPoolExecutor, threads: list[ThreadPoolExecutor]) -> None:
+    call = Mock()
+    turns, done = Turns(4, call), list[str]()
+    turns._have(1)
+    one, two, *_ = threads
     turns.ask("first")
-    assert turns.arrive() == "first"
-    turns.ask("a")
-    wait_in_line(turns, pool, "b", done)
-    turns.ask("c")
+    assert has(one, turns.arrive) == "first"
+    for name in "ab":
+        wait_in_line(turns, pool, name, done)
+    turns.ask("second")
+    turns.ask("third")
+    assert (call.call_count, done) == (1, [])
 
-    assert turns.next() == "a"
+    assert has(one, turns.next) is None, "the first in line is next"
+
+    assert eventually(lambda: call.call_count == 2), "and then work is"
+    assert done == ["a"]
+    assert has(two, turns.arrive) == "second"
+    assert has(two, turns.next) is None
+    assert eventually(lambda: done == ["a", "b"])
+    assert eventually(lambda: call.call_count == 3)
+
+
+def test_who_is_in_line_has_a_turn_where_nobody_is_left_for_the_work_before_him(
+    pool: ThreadPoolExecutor, threads: list[ThreadPoolExecutor]
+) -> None:
+    """He sees that somebody waits, leaves whoever he stayed with, and does it."""
+    turns, done = Turns(2, Mock()), list[str]()
+    one, two, *_ = threads
+    for thread in (one, two):
+        turns.ask("first")
+        assert has(thread, turns.arrive) == "first"
+    turns._have(1)
+    has(two, turns.give)
+    two.submit(lambda: (turns.take(), done.append("two")))
+    assert eventually(lambda: bool(turns._line))
+    turns.ask("second")
     assert done == []
-    assert turns.next() is None, "a thread is next in line"
 
-    assert eventually(lambda: done == ["b"])
-    assert turns.arrive() == "c"
+    turns._have(2)
+
+    assert eventually(lambda: done == ["two"])
+    assert has(two, turns.next) == "second"
+    has(one, turns.next)
+
+
+def test_a_turn_that_was_given_up_is_not_taken_back_from_whoever_was_called_for_it(
+    threads: list[ThreadPoolExecutor],
+) -> None:
+    turns, done = Turns(2, Mock()), list[str]()
+    turns._have(1)
+    one, two, *_ = threads
+    turns.ask("first")
+    assert has(one, turns.arrive) == "first"
+    turns.ask("second")
+
+    has(one, turns.give)  # for a moment
+    one.submit(lambda: (turns.take(), done.append("one")))
+
+    assert eventually(lambda: bool(turns._line))
+    assert has(two, turns.arrive) == "second"
+    assert done == []
+    assert has(two, turns.next) is None
+    assert eventually(lambda: done == ["one"])
 
 
 def test_who_waits_for_something_else_lets_work_be_done(pool: ThreadPoolExecutor) -> None:
@@ -100,33 +166,34 @@ def test_who_waits_for_something_else_lets_work_be_done(pool: ThreadPoolExecutor
     assert turns.arrive() == "work"
 
 
-def test_who_waits_has_the_turn_that_one_leaves_over_who_goes_on_with_work(pool: ThreadPoolExecutor) -> None:
-    call, done = Mock(), list[str]()
-    turns = Turns(2, call)
+def test_who_waits_has_the_turn_that_one_leaves_over_who_goes_on_with_work(
+    pool: ThreadPoolExecutor, threads: list[ThreadPoolExecutor]
+) -> None:
+    turns, done = Turns(2, Mock()), list[str]()
     turns._have(1)
-    turns.take()
-    turns.ask("work")
+    one, late, *_ = threads
+    turns.ask("first")
+    assert has(one, turns.arrive) == "first"
+    turns.ask("second")
     wait_in_line(turns, pool, "a", done)
-    turns._have(2)
-    assert call.called, "but it takes a while until a thread is there"
+    turns._have(2)  # somebody is called, but it takes a while until he is there
 
-    assert turns.next() == "work"
+    assert has(one, turns.next) is None, "the first in line is next"
 
     assert eventually(lambda: done == ["a"])
-    assert turns.arrive() is None
+    assert has(late, turns.arrive) == "second"
 
 
-def test_a_thread_that_cannot_be_called_is_called_again() -> None:
-    call = Mock(side_effect=[False, True, True])
+def test_a_thread_that_cannot_be_called_is_called_again(threads: list[ThreadPoolExecutor]) -> None:
+    call = Mock(side_effect=[False, True])
     turns = Turns(2, call)
 
     turns.ask("a")
-    turns.ask("b")
-    turns.ask("c")
+    assert (turns._free, turns._called) == (2, 0)
+    turns._count_no_more()
 
     assert call.call_count == 2
-    assert turns.arrive() == "a"
-    assert call.call_count == 3, "for the next one"
+    assert has(threads[0], turns.arrive) == "a"
 
 
 def test_turns_that_last_are_kept_from_nobody(pool: ThreadPoolExecutor) -> None:
@@ -191,6 +258,16 @@ def test_there_are_more_where_the_interpreter_is_free_and_fewer_where_it_is_not(
     assert turns.most == turns._free == most
 
 
+def test_a_crowd_on_a_slow_machine_is_not_taken_for_one_who_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns(16, Mock())
+    monkeypatch.setattr(module, "monotonic", Mock(side_effect=[0.0, KEPT_SECONDS * 1.1] * 20))
+
+    for _ in range(20):
+        turns.look()
+
+    assert turns.most <= MANY + 1
+
+
 @pytest.mark.parametrize(
     ("threads", "waited", "bound"), [(16, 0.0, 16), (16, 0.001, FEWEST), (1, 0.0, 1), (1, 0.001, 1)]
 )
@@ -204,25 +281,27 @@ def test_there_is_a_bound_to_both(monkeypatch: pytest.MonkeyPatch, threads: int,
     assert turns.most == bound
 
 
-def test_more_turns_are_had_by_those_who_wait_and_fewer_take_nobody_s(pool: ThreadPoolExecutor) -> None:
+def test_more_turns_are_had_by_those_who_wait_and_fewer_take_nobody_s(
+    pool: ThreadPoolExecutor, threads: list[ThreadPoolExecutor]
+) -> None:
     call, done = Mock(), list[str]()
     turns = Turns(4, call)
-    for _ in range(4):
-        turns.take()
+    for thread in threads:
+        has(thread, turns.take)
     wait_in_line(turns, pool, "a", done)
 
     turns._have(3)
-    turns.give()
+    has(threads[0], turns.give)
     assert done == []
-    turns.give()
+    has(threads[1], turns.give)
     assert eventually(lambda: done == ["a"])
-    turns.take()
+    has(threads[1], turns.take)
     turns.ask("b")
     assert not call.called
     turns._have(4)
 
     assert call.called
-    assert turns.arrive() == "b"
+    assert has(threads[0], turns.arrive) == "b"
 
 
 def test_among_many_no_work_is_lost_none_is_done_twice_and_no_more_run_than_may() -> None:

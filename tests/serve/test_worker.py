@@ -17,7 +17,7 @@ from flask import Flask
 
 from app.errors import KINDS
 from app.operations import dashboard, health, metrics, profiling, steering
-from serving.worker import LOOKED_AFTER_BY
+from serving.heads import looks_after
 from testkit.waiting import eventually
 from tests.serve.serving import Serving
 from tests.support.asking import API_PATH, LOOKUP
@@ -139,7 +139,7 @@ def test_those_are_all_the_addresses_of_operations(make_app: Callable[..., Flask
 
     assert len(rules) > len(rooms)
     for rule in rules:
-        assert LOOKED_AFTER_BY.match(f"GET {rule.rule} HTTP/1.1".encode()), rule
+        assert looks_after(f"GET {rule.rule} HTTP/1.1".encode()), rule
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -172,9 +172,10 @@ def test_a_thread_refuses_who_waited_too_long_and_nobody_because_others_wait(
     assert client.recv(9) == b"no\r\n"
 
 
-def test_the_loop_does_not_wait_for_one_who_is_refused_and_reads_nothing(
+def test_the_loop_does_not_wait_for_one_who_is_refused_and_reads_nothing_nor_keep_his_connection(
     worker: Any, pair: tuple[TConn, socket.socket]
 ) -> None:
+    """What he may have got is half an answer: the next one would be taken for the rest of it."""
     conn, client = pair
     worker.wsgi, worker.busy = Mock(extensions={"refusals": Mock(answer=Mock(return_value=b"no"))}), 18
     with suppress(BlockingIOError):
@@ -182,7 +183,19 @@ def test_the_loop_does_not_wait_for_one_who_is_refused_and_reads_nothing(
             conn.sock.send(b"x" * 4096, socket.MSG_DONTWAIT)
     client.sendall(QUESTION)
 
-    assert worker._refuse(conn, 0.0)
+    assert worker._refuse(conn, 0.0) is False
+
+
+def test_a_refusal_that_the_application_cannot_make_ends_no_worker(
+    worker: Any, pair: tuple[TConn, socket.socket]
+) -> None:
+    conn, client = pair
+    worker.wsgi = Mock(extensions={"refusals": Mock(answer=Mock(side_effect=ValueError))})
+    client.sendall(QUESTION)
+
+    assert worker._refuse(conn, 0.0) is None
+    assert worker.log.exception.called
+    assert conn.sock.recv(999) == QUESTION, "it is answered as any other"
 
 
 @pytest.mark.parametrize(("path", "is_queued"), [("/livez", False), ("/", True)])
@@ -211,6 +224,54 @@ def test_one_who_has_asked_for_something_else_before_may_look_after_the_service(
         conn.sock.recv(99)
 
     assert (worker.turns.ask.call_count, worker.reserve.submit.call_count) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nX: ",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /pool/drain HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /?city=a HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 9000,
+    ],
+    ids=["half a head", "a body", "pieces", "a form", "more than one", "a long head"],
+)
+def test_no_thread_of_the_reserve_waits_for_the_rest_of_a_question(
+    worker: Any, pair: tuple[TConn, socket.socket], asked: bytes
+) -> None:
+    conn, client = pair
+    worker.turns, worker.reserve, worker.busy = Mock(), Mock(), 1
+    client.sendall(asked)
+
+    worker.enqueue_req(conn)
+
+    assert (worker.turns.ask.call_count, worker.reserve.submit.call_count) == (1, 0)
+
+
+def test_nor_does_one_answer_what_was_read_before_and_is_no_probe(
+    worker: Any, pair: tuple[TConn, socket.socket]
+) -> None:
+    conn, client = pair
+    worker.turns, worker.reserve, worker.busy = Mock(), Mock(), 1
+    conn.init()
+    conn.parser.unreader.unread(b"GET /expensive HTTP/1.1\r\nX: ")
+    client.sendall(QUESTION.replace(b"/", b"/livez", 1))
+
+    worker.enqueue_req(conn)
+
+    assert (worker.turns.ask.call_count, worker.reserve.submit.call_count) == (1, 0)
+
+
+def test_a_system_without_a_thread_left_ends_no_loop(worker: Any, pair: tuple[TConn, socket.socket]) -> None:
+    conn, client = pair
+    worker.reserve, worker.busy = Mock(submit=Mock(side_effect=RuntimeError("can't start new thread"))), 1
+    client.sendall(QUESTION.replace(b"/", b"/livez", 1))
+
+    worker.enqueue_req(conn)
+
+    assert worker.reserve.submit.called
 
 
 def answer(environ: Any, start_response: Any) -> list[bytes]:
@@ -347,6 +408,28 @@ def test_one_that_waits_for_the_last_answers_stops_at_once_where_it_is_told_to(w
 
     assert worker.nr_conns < 0
     assert select.select([worker.method_queue], [], [], 0)[0]
+
+
+def test_who_waits_in_line_when_it_stops_at_once_is_not_answered_and_who_is_answered_is_not_waited_for(
+    worker: Any,
+) -> None:
+    held, conn = threading.Event(), Mock()
+
+    def answer(_: object) -> bool:
+        held.wait(20)
+        return False
+
+    worker.handle = Mock(side_effect=answer)
+    for each in (conn, Mock(), Mock()):
+        worker.turns.ask(each)
+    assert eventually(lambda: worker.handle.called)
+
+    worker.handle_quit(signal.SIGQUIT, None)
+    held.set()
+
+    worker.tpool.shutdown()
+    assert worker.handle.call_count == 1
+    conn.close.assert_called_once_with(graceful=False)
 
 
 def test_a_thread_that_outlives_the_loop_writes_into_its_own_pipe(worker: Any) -> None:
