@@ -45,7 +45,7 @@ class Pace:
 
     def seconds(self) -> float:
         """Return how long one stack takes, about."""
-        closed_loops = 3 * (self.warm + self.peak)
+        closed_loops = 5 * (self.warm + self.peak)
         overloads = 2 * (self.before + self.overload + self.after)
         slow = self.before + self.slow + self.after_slow
         return 2 * SECONDS_TO_START + closed_loops + overloads + slow + GIVE_UP_SECONDS

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.bench import wrk
 from benchmarks.bench.ground import Ground
 from benchmarks.overload.answers import Phase
-from benchmarks.overload.load import Event, put_load_on
+from benchmarks.overload.load import Event, Load, put_load_on
 from benchmarks.overload.outcome import Outcome, measure
 from benchmarks.overload.plan import (
     CLIENTS,
@@ -23,7 +23,7 @@ from benchmarks.overload.plan import (
     TIMES_THE_PEAK,
     Pace,
 )
-from benchmarks.overload.probes import probing
+from benchmarks.overload.probes import Probed, probing
 from benchmarks.overload.subjects import Subject
 from testkit.proxy import Proxy
 
@@ -64,15 +64,20 @@ class Trial:
         return outcomes, behind
 
     def _overload(self, port: int) -> Outcomes:
+        """Measure each overload by the peaks just before and after it: a machine does not stay as fast as it was."""
         pace, outcomes = self.pace, {"peak": self._closed_loop(port, SCENARIOS["peak"])}
         peak = _as_a_peak(outcomes["peak"])
-        before, after = Phase(pace.before, rate=LIGHT * peak), Phase(pace.after, rate=LIGHT * peak)
-        overloads = {
-            "crowd": Phase(pace.overload, clients=TIMES_THE_CLIENTS * CLIENTS),
-            "flood": Phase(pace.overload, rate=TIMES_THE_PEAK * peak),
-        }
-        for key, overload in overloads.items():
-            outcomes[key] = self._watch(port, SCENARIOS[key], [before, overload, after], peak)
+        for key in ("crowd", "flood"):
+            overload = (
+                Phase(pace.overload, clients=TIMES_THE_CLIENTS * CLIENTS)
+                if key == "crowd"
+                else Phase(pace.overload, rate=TIMES_THE_PEAK * peak)
+            )
+            phases = [Phase(pace.before, rate=LIGHT * peak), overload, Phase(pace.after, rate=LIGHT * peak)]
+            load, probed = self._watch(port, SCENARIOS[key], phases)
+            later = _as_a_peak(self._closed_loop(port, f"{SCENARIOS['peak']} again"))
+            outcomes[key] = measure(load, 1, (peak + later) / 2, probed)
+            peak = later
         return outcomes
 
     def _slow_down(self, port: int, proxy: Proxy, slow_one_way: float) -> tuple[Outcome, dict[str, float]]:
@@ -85,25 +90,20 @@ class Trial:
         pace, rate = self.pace, HALF * usual
         phases = [Phase(seconds, rate=rate) for seconds in (pace.before, pace.slow, pace.after_slow)]
         events = [(pace.before, slow), (pace.before + pace.slow, quick)]
-        outcome = self._watch(port, SCENARIOS["slow"], phases, possible, events)
-        return outcome, {"usual": usual, "slow": possible}
+        load, probed = self._watch(port, SCENARIOS["slow"], phases, events)
+        return measure(load, 1, possible, probed), {"usual": usual, "slow": possible}
 
     def _closed_loop(self, port: int, title: str) -> Outcome:
-        return self._watch(port, title, [Phase(self.pace.warm, CLIENTS), Phase(self.pace.peak, CLIENTS)], None)
+        load, probed = self._watch(port, title, [Phase(self.pace.warm, CLIENTS), Phase(self.pace.peak, CLIENTS)])
+        return measure(load, 1, None, probed)
 
     def _watch(
-        self,
-        port: int,
-        title: str,
-        phases: Sequence[Phase],
-        capacity: float | None,
-        events: Sequence[Event] = (),
-    ) -> Outcome:
+        self, port: int, title: str, phases: Sequence[Phase], events: Sequence[Event] = ()
+    ) -> tuple[Load, Probed]:
         """Have phases happen, of which the second counts."""
         self.say(f"{self.subject.title}: {title}")
         with probing(port, self.subject.probes) as probed:
-            load = put_load_on(port, phases, self.folder, events)
-        return measure(load, 1, capacity, probed)
+            return put_load_on(port, phases, self.folder, events), probed
 
 
 def _warm_up(port: int) -> None:
