@@ -38,12 +38,16 @@ def has(thread: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
     return thread.submit(call).result(20)
 
 
+def take_and_say(turns: Turns, name: str, done: list[str]) -> None:
+    turns.take()
+    done.append(name)
+
+
 def wait_in_line(turns: Turns, pool: ThreadPoolExecutor, name: str, done: list[str]) -> None:
     """Have a thread wait for a turn, which then writes its name down and gives it back."""
 
     def run() -> None:
-        turns.take()
-        done.append(name)
+        take_and_say(turns, name, done)
         turns.give()
 
     before = len(turns._line)
@@ -121,7 +125,7 @@ def test_who_is_in_line_has_a_turn_where_nobody_is_left_for_the_work_before_him(
         assert has(thread, turns.arrive) == "first"
     turns._have(1)
     has(two, turns.give)
-    two.submit(lambda: (turns.take(), done.append("two")))
+    two.submit(take_and_say, turns, "two", done)
     assert eventually(lambda: bool(turns._line))
     turns.ask("second")
     assert done == []
@@ -144,7 +148,7 @@ def test_a_turn_that_was_given_up_is_not_taken_back_from_whoever_was_called_for_
     turns.ask("second")
 
     has(one, turns.give)  # for a moment
-    one.submit(lambda: (turns.take(), done.append("one")))
+    one.submit(take_and_say, turns, "one", done)
 
     assert eventually(lambda: bool(turns._line))
     assert has(two, turns.arrive) == "second"
